@@ -1,0 +1,120 @@
+"""Arrays, wherever they live: NumPy on the CPU, CuPy on the GPU, and random numbers for both.
+
+The whole library asks one question of its arrays, ``xp = array_module(x)``, and then writes
+``xp.exp(x)``. No layer takes a device argument and nothing global says where to compute: an array
+carries its device with it. CuPy is imported only when somebody asks for the GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+import sys
+from typing import Any
+
+import numpy as np
+
+# A numpy.ndarray or a cupy.ndarray. CuPy's class has the same interface, so one name serves both.
+Array = np.ndarray[Any, Any]
+
+_NO_CUPY = """\
+the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
+version that `nvidia-smi` prints:
+    CUDA 12:  pip install "minigan[gpu]"      (this is cupy-cuda12x)
+    CUDA 13:  pip install cupy-cuda13x
+or stay on the CPU with device "cpu"."""
+
+
+def array_module(*arrays: Any) -> Any:
+    """Return the module that the arrays belong to: ``numpy`` or ``cupy``.
+
+    Parameters
+    ----------
+    *arrays
+        One or more arrays, all on the same device.
+
+    Raises
+    ------
+    TypeError
+        For something that is no array, and for arrays of two devices.
+    """
+    names = {type(array).__module__.partition(".")[0] for array in arrays}
+    if names == {"numpy"}:
+        return np
+    if names == {"cupy"}:
+        return sys.modules["cupy"]
+    if names == {"numpy", "cupy"}:
+        raise TypeError(
+            "arrays of two devices meet: one lives on the CPU (NumPy), another on the GPU (CuPy); "
+            'move one of them with to_device(x, "gpu") or to_device(x, "cpu")'
+        )
+    kinds = ", ".join(sorted({type(array).__qualname__ for array in arrays}))
+    raise TypeError(f"expected NumPy or CuPy arrays, got {kinds}; convert with numpy.asarray(...)")
+
+
+def to_device(x: Array, device: str) -> Array:
+    """`x` on ``"cpu"`` (as a NumPy array) or ``"gpu"`` (as a CuPy array).
+
+    An array that is there already is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        For another device name.
+    ImportError
+        For ``"gpu"`` where CuPy is not installed; the message says what to install.
+    RuntimeError
+        For ``"gpu"`` where CuPy finds no GPU.
+    """
+    if device == "cpu":
+        return to_numpy(x)
+    if device != "gpu":
+        raise ValueError(f'device must be "cpu" or "gpu", got {device!r}')
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(_NO_CUPY.format(reason=error)) from error
+    try:
+        return cupy.asarray(x)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise RuntimeError(
+            f"the GPU was asked for, but CuPy {cupy.__version__} can't use one ({error}); "
+            'see whether `nvidia-smi` lists a GPU, or stay on the CPU with device "cpu"'
+        ) from error
+
+
+def to_numpy(x: Array) -> np.ndarray[Any, Any]:
+    """`x` as a NumPy array; a CuPy array is copied to the CPU, which waits for the GPU."""
+    xp = array_module(x)
+    return np.asarray(x) if xp is np else xp.asnumpy(x)
+
+
+def stream(seed: int, *keys: int | str) -> np.random.Generator:
+    """Random numbers that depend on `seed` and `keys` and on nothing else.
+
+    ``stream(seed, "noise", step)`` gives the noise of that step, whichever steps were drawn before
+    it, on every machine: there is no generator state to save. Always draw with an explicit dtype,
+    ``stream(0, "z").standard_normal(5, dtype=np.float32)``, and on the CPU; move the array after.
+
+    The generator is Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a
+    counter encrypted with a key; the key is the first 128 bits of SHA-256 over the JSON text of
+    ``[seed, *keys]``, so two different lists never share numbers.
+
+    Raises
+    ------
+    TypeError
+        For a seed that is no integer, or a key that is neither an integer nor a string.
+    """
+    try:
+        words = [
+            operator.index(seed),
+            *(k if isinstance(k, str) else operator.index(k) for k in keys),
+        ]
+    except TypeError:
+        raise TypeError(
+            "stream takes an integer seed and keys that are integers or strings, "
+            f"got {(seed, *keys)!r}"
+        ) from None
+    digest = hashlib.sha256(json.dumps(words).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))

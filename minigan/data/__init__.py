@@ -1,0 +1,100 @@
+"""Data sets to train on: each is one array in the form that the networks take.
+
+    name            x                     labels         where it comes from
+    digits          (1797, 8, 8, 1)       0..9           lies in the package
+    mnist           (60000, 28, 28, 1)    0..9           $MINIGAN_DATA, or downloaded once
+    fashion-mnist   (60000, 28, 28, 1)    0..9           $MINIGAN_DATA, or downloaded once
+    ring            (10000, 2)            component      drawn: 8 Gaussians on the unit circle
+    grid            (10000, 2)            component      drawn: 5 × 5 Gaussians
+    swissroll       (10000, 2)            none           drawn: a noisy spiral
+    FILE.npz        images or vectors     if it has any  your own arrays
+    FOLDER          (n, h, w, c)          none           your own *.png *.jpg *.jpeg
+
+Images are channels-last and lie in [-1, 1], the range of a generator that ends in Tanh; everything
+is float32. Files are checked before they are believed, and nothing in them is ever run: no pickle.
+
+`load` below gives any of them; `minigan.data.toy` draws, `minigan.data.mnist` finds and downloads,
+`minigan.data.own` reads what you bring.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .dataset import Dataset
+from .digits import load_digits
+from .mnist import SHA256, load_mnist, read_idx
+from .own import IMAGE_PATTERNS, load_folder, load_npz
+from .toy import grid, ring, swissroll
+
+__all__ = ["NAMES", "Dataset", "load", "read_idx"]
+
+NAMES = ("digits", "mnist", "fashion-mnist", "ring", "grid", "swissroll")
+
+
+def load(name: str | os.PathLike[str], *, split: str = "train", seed: int = 0) -> Dataset:
+    """Load a data set by its name, or from a file or folder of your own.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or a path to FILE.npz, or to a FOLDER of images. A name goes before a
+        folder that is called the same; write ./digits for the folder.
+
+        FILE.npz holds one array, or one of them is named "x" or "images"; beside it there may be
+        integer "labels" or "y", of shape (n,). uint8 images (n, h, w) or (n, h, w, c) are mapped
+        from 0..255 to [-1, 1]. Float images lie in [0, 1] or in [-1, 1] already; which of the two
+        is told by the smallest value in the whole array: min >= 0 means [0, 1], which is mapped
+        to [-1, 1]. Float vectors (n, d) are kept as they are.
+
+        FOLDER holds images of one shape, grey or RGB; an alpha channel is dropped.
+    split
+        Which part of mnist or fashion-mnist, ``"train"`` or ``"test"``; the other sets have no
+        test part.
+    seed
+        For the sets that are drawn (ring, grid, swissroll): the same seed gives the same points.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, or a file that is not what it should be.
+    FileNotFoundError
+        A file that is missing from where it was said to be.
+    ImportError
+        A download without pooch, or a folder of images without matplotlib.
+    OSError
+        A download that failed from every source.
+
+    Examples
+    --------
+    >>> ring = load("ring")
+    >>> ring.x.shape, ring.centres.shape, ring.is_images
+    ((10000, 2), (8, 2), False)
+    """
+    name = os.fspath(name)
+    if split not in ("train", "test"):
+        raise ValueError(f"split is {split!r}: expected 'train' or 'test'")
+    if split == "test" and name not in SHA256:
+        raise ValueError(
+            f"{name!r} has no test part: split='test' is for {' and '.join(SHA256)}; leave it out"
+        )
+    if name == "digits":
+        return load_digits()
+    if name in SHA256:
+        return load_mnist(name, split)
+    if name == "ring":
+        return ring(seed)
+    if name == "grid":
+        return grid(seed)
+    if name == "swissroll":
+        return swissroll(seed)
+    path = Path(name)
+    if name and path.is_dir():  # Path("") would be the current folder
+        return load_folder(path)
+    if path.suffix.lower() == ".npz":
+        return load_npz(path)
+    raise ValueError(
+        f"unknown data set {name!r}: expected one of {', '.join(NAMES)}, or a path to FILE.npz, or "
+        f"to a FOLDER of images ({IMAGE_PATTERNS}); check the spelling, and that the path exists"
+    )

@@ -1,0 +1,72 @@
+"""How weights are drawn before training, each way named after the paper it comes from.
+
+An initialiser is a function ``(rng, shape) → array`` of float64 (the layer casts it to its own
+dtype). A kernel's last axis counts its outputs and the axes before it its inputs: (p, q) for a
+dense layer, (k, k, c_in, c_out) for a convolution, so
+
+    fan_in  = inputs that one output sums over   = every axis but the last
+    fan_out = outputs that one input feeds into  = every axis but the one before the last
+
+Keeping the variance of y = x·W equal to that of x asks for Var W = 1/fan_in; of the gradient on its
+way back, 1/fan_out. Each paper below is an answer to these two wishes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .arrays import Array
+
+Initialiser = Callable[[np.random.Generator, tuple[int, ...]], Array]
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """``(fan_in, fan_out)`` of a kernel of this shape."""
+    if len(shape) < 2:
+        raise ValueError(f"fans are defined for kernels with two or more axes, got shape {shape}")
+    receptive_field = math.prod(shape[:-2])
+    return receptive_field * shape[-2], receptive_field * shape[-1]
+
+
+def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """All zero: for biases. Kernels of zeros never learn, since all units stay alike."""
+    return np.zeros(shape)
+
+
+def normal(sigma: float) -> Initialiser:
+    """Return an initialiser from N(0, `sigma`²); DCGAN takes σ = 0.02 (Radford et al. 2016)."""
+    if not sigma > 0:
+        raise ValueError(f"normal: sigma must be positive, got {sigma}")
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return sigma * rng.standard_normal(shape, dtype=np.float64)
+
+    return draw
+
+
+def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Var W = 2/(fan_in + fan_out), uniform: Glorot & Bengio 2010, equation 16; for tanh."""
+    limit = math.sqrt(6 / sum(fans(shape)))  # U(−a, a) has the variance a²/3
+    return rng.uniform(-limit, limit, shape)
+
+
+def he(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Var W = 2/fan_in, normal: He et al. 2015, equation 10; for ReLU, which halves it."""
+    fan_in, _ = fans(shape)
+    return normal(math.sqrt(2 / fan_in))(rng, shape)
+
+
+def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Rows or columns (the fewer) orthonormal, as (inputs, outputs): Saxe et al. 2014.
+
+    The Q of a normal matrix, with R's diagonal made positive, so that Q is uniform over all
+    orthogonal matrices (Mezzadri 2007).
+    """
+    inputs, outputs = math.prod(shape[:-1]), shape[-1]
+    tall = rng.standard_normal((max(inputs, outputs), min(inputs, outputs)), dtype=np.float64)
+    q, r = np.linalg.qr(tall)
+    q *= np.where(np.diag(r) < 0, -1, 1)
+    return (q if inputs >= outputs else q.T).reshape(shape)

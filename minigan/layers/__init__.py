@@ -1,0 +1,18 @@
+"""Layers, one family a file, each with its four maps beside their derivation."""
+
+from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
+from .base import Layer
+from .dense import Dense
+from .shape import Flatten, Reshape
+
+__all__ = [
+    "Dense",
+    "Elementwise",
+    "Flatten",
+    "Layer",
+    "LeakyReLU",
+    "ReLU",
+    "Reshape",
+    "Sigmoid",
+    "Tanh",
+]

@@ -1,0 +1,155 @@
+"""Functions applied to each number by itself: one y for each x, so the Jacobian is diagonal.
+
+All four maps of such a layer follow from f, f′ and f″; they are written once, in `Elementwise`, and
+each activation below is its three formulas.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array, array_module
+from ..numerics import sigmoid
+from .base import Layer, expect_shape
+
+
+class Elementwise(Layer):
+    r"""y = f(x), number by number          x, y  any shape (n, …)
+
+    y_i depends on x_i alone: J_ij = f′(x_i) if i = j and 0 elsewhere. So J = Jᵀ, and
+
+        ∂L/∂x_i = dy_i f′(x_i)                     →  dx = f′·dy
+        t_i     = f′(x_i) v_i                      →  t  = f′·v
+        ⟨dy, J·v⟩ = Σ_i dy_i f′(x_i) v_i           →  its gradient in x is f″·v·dy
+
+    A subclass writes `forward`, whose cache is an array of y's shape, and says what f′ and f″ are
+    given that cache.
+    """
+
+    def derivative(self, cache: Array) -> Array:
+        """Return f′ at the point that `cache` holds."""
+        raise NotImplementedError
+
+    def second_derivative(self, cache: Array) -> Array:
+        """Return f″ at the point that `cache` holds."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, cache: Array, grad: Array | None = None) -> Array:
+        """Return dx = f′·dy."""
+        expect_shape("dy", dy, cache.shape)
+        return self.derivative(cache) * dy
+
+    def jvp(self, v: Array, cache: Array) -> Array:
+        """Return t = f′·v."""
+        expect_shape("v", v, cache.shape)
+        return self.derivative(cache) * v
+
+    def jvp_backward(self, v: Array, dy: Array, cache: Array, grad: Array | None = None) -> Array:
+        """Return f″·v·dy."""
+        expect_shape("v", v, cache.shape)
+        expect_shape("dy", dy, cache.shape)
+        return self.second_derivative(cache) * v * dy
+
+
+class LeakyReLU(Elementwise):
+    r"""y = x for x > 0,  slope·x for x ≤ 0          (Maas et al. 2013)
+
+        f′ = 1 for x > 0, slope for x ≤ 0          f″ = 0
+
+    At the kink, x = 0, f′ is taken from the left: `slope`. The cache is f′.
+
+    Parameters
+    ----------
+    slope
+        0.2, as in DCGAN (Radford et al. 2016), unless said otherwise.
+    """
+
+    piecewise_linear = True
+
+    def __init__(self, slope: float = 0.2) -> None:
+        self.slope = slope
+        super().__init__()
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Array]:
+        """Return y = f′·x and f′."""
+        self.check_input(x)
+        xp = array_module(x)
+        real = x.real.dtype.type
+        derivative = xp.where(x.real > 0, real(1), real(self.slope))
+        return derivative * x, derivative
+
+    def derivative(self, cache: Array) -> Array:
+        """Return f′, which is what the cache holds."""
+        return cache
+
+    def second_derivative(self, cache: Array) -> Array:
+        """Return zeros."""
+        return array_module(cache).zeros_like(cache)
+
+
+class ReLU(LeakyReLU):
+    r"""y = max(x, 0): a LeakyReLU whose slope is 0          (Nair & Hinton 2010)"""
+
+    def __init__(self) -> None:
+        super().__init__(slope=0.0)
+
+
+class Sigmoid(Elementwise):
+    r"""y = σ(x) = 1/(1 + e⁻ˣ)
+
+    With 1 − y = e⁻ˣ/(1 + e⁻ˣ):
+
+        f′ = e⁻ˣ/(1 + e⁻ˣ)²         = y·(1 − y)
+        f″ = f′·(1 − y) − y·f′      = y·(1 − y)·(1 − 2·y)
+
+    The cache is y. A network that ends in a Sigmoid gives probabilities; the losses prefer logits,
+    the numbers before it (see `minigan.losses`).
+    """
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Array]:
+        """Return y = σ(x), and y again for the way back."""
+        self.check_input(x)
+        y = sigmoid(x)
+        return y, y
+
+    def derivative(self, cache: Array) -> Array:
+        """Return y·(1 − y)."""
+        y = cache
+        return y * (1 - y)
+
+    def second_derivative(self, cache: Array) -> Array:
+        """Return y·(1 − y)·(1 − 2·y)."""
+        y = cache
+        return y * (1 - y) * (1 - 2 * y)
+
+
+class Tanh(Elementwise):
+    r"""y = tanh x = (eˣ − e⁻ˣ)/(eˣ + e⁻ˣ)
+
+        f′ = 1 − tanh² x            = 1 − y²
+        f″ = −2·y·f′                = −2·y·(1 − y²)
+
+    The cache is y.
+    """
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Array]:
+        """Return y = tanh x, and y again for the way back."""
+        self.check_input(x)
+        y = array_module(x).tanh(x)
+        return y, y
+
+    def derivative(self, cache: Array) -> Array:
+        """Return 1 − y²."""
+        y = cache
+        return 1 - y * y
+
+    def second_derivative(self, cache: Array) -> Array:
+        """Return −2·y·(1 − y²)."""
+        y = cache
+        return -2 * y * (1 - y * y)

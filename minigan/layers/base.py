@@ -1,0 +1,228 @@
+"""What every layer is: four maps, and named views into one flat vector θ.
+
+With y = f(x; θ) and J = ∂y/∂x at the point that `cache` holds:
+
+    forward(x) → (y, cache)                  y = f(x; θ)
+    backward(dy, cache, grad=None) → dx      Jᵀ·dy, and adds (∂y/∂θ)ᵀ·dy to grad
+    jvp(v, cache) → t                        J·v
+    jvp_backward(v, dy, cache, grad=None)    ∇ₓ of ⟨dy, J(x; θ)·v⟩, and adds ∇_θ of it to grad
+
+A layer remembers nothing between calls: what a later map needs is in `cache`, so that a layer may
+be used any number of times, in any order. Nothing is hidden: the caller says who learns, by passing
+`grad`, a vector like θ, or by leaving it out.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..arrays import Array, array_module, stream, to_device
+
+Shape = tuple[int, ...]
+
+
+def split(vector: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+    """Named views into one flat vector, one after the other; writing to a view writes to it."""
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        views[name] = vector[start:stop].reshape(shape)
+        start = stop
+    return views
+
+
+def expect_shape(name: str, array: Array, shape: Shape) -> None:
+    """Raise a ValueError unless `array` has exactly this shape: broadcasting hides mistakes."""
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+
+
+class Layer:
+    """A function with four maps, which owns its weights as one vector.
+
+    To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
+    an attribute (``self.W``), a view into `theta`; write the four maps, and `draw` if there is
+    something to draw. `output_shape` says which samples the layer takes.
+
+    Parameters
+    ----------
+    weights
+        Name and shape of each weight, in the order in which θ holds them.
+    state
+        The same for what is carried but not learned, such as running means.
+    kernels
+        The names of the weights that are kernels: not biases, not gains.
+    """
+
+    in_shape: Shape | None = None  # shape of one sample, where the layer fixes it
+    owner: Layer | None = None  # the network that has adopted this layer
+    piecewise_linear = False  # True: J does not change with x (almost everywhere), ∇ₓ⟨dy, J·v⟩ = 0
+
+    def __init__(
+        self,
+        weights: Mapping[str, Shape] | None = None,
+        state: Mapping[str, Shape] | None = None,
+        kernels: tuple[str, ...] = (),
+    ) -> None:
+        self._weights, self._states, self._kernels = weights or {}, state or {}, kernels
+        sizes = [sum(map(math.prod, shapes.values())) for shapes in (self._weights, self._states)]
+        self.bind(*(np.zeros(size, np.float32) for size in sizes))
+
+    # --- the four maps ---
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Any]:
+        """Return ``(y, cache)``, y = f(x; θ); changes nothing."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dy: Array, cache: Any, grad: Array | None = None) -> Array:
+        """Return dx = Jᵀ·dy; with a `grad`, add the gradient of the weights into it."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def jvp(self, v: Array, cache: Any) -> Array:
+        """Return t = J·v, the change of y when x moves along v."""
+        raise NotImplementedError(f"{type(self).__name__} has no jvp")
+
+    def jvp_backward(self, v: Array, dy: Array, cache: Any, grad: Array | None = None) -> Array:
+        """Return ∇ₓ⟨dy, J(x; θ)·v⟩; with a `grad`, add ∇_θ of the same number into it."""
+        raise NotImplementedError(f"{type(self).__name__} has no jvp_backward")
+
+    def update_state(self, cache: Any) -> None:
+        """Move `state` by what this pass has seen; nothing to do for a layer without state."""
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw the weights afresh; nothing to do for a layer without weights."""
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """Shape of one sample of y, for samples of x of shape `in_shape`.
+
+        Raises
+        ------
+        ValueError
+            For samples that the layer can't take.
+        """
+        return in_shape
+
+    # --- one vector ---
+
+    def bind(self, theta: Array, state: Array) -> None:
+        """Make these the layer's vectors; its named weights become views into them."""
+        self._theta, self._state = theta, state
+        for name, view in (split(theta, self._weights) | split(state, self._states)).items():
+            setattr(self, name, view)
+
+    @property
+    def theta(self) -> Array:
+        """All weights as one vector (size,); assigning to it copies into it."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, values: Array) -> None:
+        expect_shape("theta", values, self._theta.shape)
+        self._theta[...] = values
+
+    @property
+    def state(self) -> Array:
+        """What the layer carries but does not learn, as one vector; assigning copies into it."""
+        return self._state
+
+    @state.setter
+    def state(self, values: Array) -> None:
+        expect_shape("state", values, self._state.shape)
+        self._state[...] = values
+
+    def new_grad(self) -> Array:
+        """Zeros like `theta`, for `backward` to add to."""
+        return array_module(self.theta).zeros_like(self.theta)
+
+    def views(self, vector: Array) -> dict[str, Array]:
+        """Return views into a vector like `theta`, such as a gradient, by the weights' names."""
+        expect_shape("a vector like theta", vector, self._theta.shape)
+        return split(vector, self._weights)
+
+    def parameters(self) -> dict[str, Array]:
+        """Every weight by its name, as a view into `theta`."""
+        return self.views(self.theta)
+
+    @property
+    def kernels(self) -> Array:
+        """Mask over `theta`, true for kernels and false for biases and gains."""
+        mask = array_module(self.theta).zeros(self.theta.shape, dtype=bool)
+        for name, view in split(mask, self._weights).items():
+            view[...] = name in self._kernels
+        return mask
+
+    # --- twins ---
+
+    def copy(self) -> Self:
+        """Return an equal layer with vectors of its own."""
+        return self._twin(self.theta.copy(), self.state.copy())
+
+    def astype(self, dtype: Any) -> Self:
+        """Return an equal layer whose vectors have another dtype."""
+        return self._twin(self.theta.astype(dtype), self.state.astype(dtype))
+
+    def to(self, device: str) -> Self:
+        """Return an equal layer on ``"cpu"`` or ``"gpu"``."""
+        return self._twin(
+            to_device(self.theta.copy(), device), to_device(self.state.copy(), device)
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """`copy()`: a plain deep copy would cut the views loose from θ."""
+        return self.copy()
+
+    def _twin(self, theta: Array, state: Array) -> Self:
+        twin = copy.copy(self)
+        twin.owner = None
+        twin.bind(theta, state)
+        return twin
+
+    # --- errors and print-outs ---
+
+    def check_input(self, x: Array) -> None:
+        """Raise a clear error unless `x` is a batch of float samples that this layer takes."""
+        array_module(x, self.theta)
+        if x.dtype.kind not in "fc":
+            raise TypeError(
+                f"{self!r}: x has dtype {x.dtype}, expected floating point; "
+                f"convert it with x.astype({self.theta.dtype.name!r})"
+            )
+        # A complex number may meet a real one: that is how complex-step checks work.
+        if (
+            self.theta.size
+            and x.dtype != self.theta.dtype
+            and "c" not in x.dtype.kind + self.theta.dtype.kind
+        ):
+            raise TypeError(
+                f"{self!r}: x has dtype {x.dtype} and the weights are {self.theta.dtype}; "
+                f"convert one: x.astype({self.theta.dtype.name!r}) or net.astype({x.dtype.name!r})"
+            )
+        if x.ndim < 2 or len(x) == 0:
+            raise ValueError(
+                f"{self!r}: x has shape {x.shape}, expected a batch of one or more samples, (n, …)"
+            )
+        self.output_shape(x.shape[1:])
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that make such a layer anew; what weights it holds is not among them."""
+        if type(self).__init__ is Layer.__init__:
+            return {}
+        names = inspect.signature(type(self).__init__).parameters
+        return {n: getattr(self, n) for n in names if n not in ("self", "init", "seed")}
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a layer."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+
+def generator(seed: int | np.random.Generator) -> np.random.Generator:
+    """Stream from which initial weights are drawn; a generator is taken as it is."""
+    return seed if isinstance(seed, np.random.Generator) else stream(seed, "init")

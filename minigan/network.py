@@ -1,0 +1,238 @@
+"""`Sequential`: layers one after the other, all their weights in one vector θ.
+
+A network is a layer itself: it has the same four maps, each a walk over its layers, and it can
+stand among the layers of a larger network.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import accumulate
+from typing import Any, Self
+
+import numpy as np
+
+from .arrays import Array, array_module
+from .layers.base import Layer, Shape, expect_shape, generator
+
+
+class Sequential(Layer):
+    r"""y = f_L(… f₂(f₁(x)) …)
+
+    With x₀ = x, x_l = f_l(x_{l−1}) and J_l = ∂x_l/∂x_{l−1}, the chain rule says J = J_L ⋯ J₂·J₁:
+
+        dx = J₁ᵀ·J₂ᵀ ⋯ J_Lᵀ·dy      →  `backward`, from the last layer to the first
+        t  = J_L ⋯ J₂·J₁·v          →  `jvp`, from the first layer to the last
+
+    For `jvp_backward` let v_l = J_l ⋯ J₁·v be the tangent behind layer l, and the cotangent there
+    dy_l = J_{l+1}ᵀ ⋯ J_Lᵀ·dy. Whichever layer l we look at, the number to differentiate is
+
+        s = ⟨dy, J·v⟩ = ⟨dy_l, J_l(x_{l−1}; θ_l)·v_{l−1}⟩
+
+    so layer l's own `jvp_backward` gives the part of ∇s that enters through J_l: its share of ∇_θ,
+    and e_{l−1}, its share of the gradient in x_{l−1}. What arrives in x_{l−1} is then pulled back
+    through the layers before it, as any gradient is, and reaches their weights. Three sweeps.
+
+    Parameters
+    ----------
+    *layers
+        One or more layers. The network copies their weights into its own θ and makes their named
+        weights views into it; a layer that another network holds already is refused.
+    dtype
+        Dtype of θ; that of the layers unless given.
+    seed
+        An integer or a generator: all weights are drawn again, the layers in turn. Without it the
+        weights stay as the layers bring them; two equal layers, each made alone, are then twins.
+
+    Raises
+    ------
+    ValueError
+        For no layers, a layer in use elsewhere, or two neighbours whose shapes don't fit.
+    TypeError
+        For something that is no layer.
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        dtype: Any = None,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        if not layers:
+            raise ValueError("Sequential needs at least one layer")
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential: argument {i} is {layer!r}, expected a layer")
+            if layer.owner is not None or any(layer is other for other in layers[:i]):
+                raise ValueError(
+                    f"Sequential: layer {i}, {layer!r}, already belongs to a network; a layer's "
+                    "weights live in one θ. Use layer.copy() for a twin with weights of its own"
+                )
+        self.layers = layers
+        self.in_shape = layers[0].in_shape
+        self.piecewise_linear = all(layer.piecewise_linear for layer in layers)
+        self._check_neighbours()
+        theta = _joined([layer.theta for layer in layers])
+        state = _joined([layer.state for layer in layers])
+        self.bind(theta.astype(dtype or theta.dtype), state.astype(dtype or theta.dtype))
+        for layer in layers:
+            layer.owner = self
+        if seed is not None:
+            self.draw(generator(seed))
+
+    # --- the four maps ---
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, tuple[Any, ...]]:
+        """Return y and the caches of all layers; `rng` is for layers that draw, such as dropout."""
+        caches = []
+        for layer in self.layers:
+            x, cache = layer.forward(x, train, rng)
+            caches.append(cache)
+        return x, tuple(caches)
+
+    def backward(self, dy: Array, cache: tuple[Any, ...], grad: Array | None = None) -> Array:
+        """Return dx; with a `grad`, add each layer's gradient into its slice of it."""
+        for layer, c, g in reversed(self._steps(cache, grad)):
+            dy = layer.backward(dy, c, g)
+        return dy
+
+    def jvp(self, v: Array, cache: tuple[Any, ...]) -> Array:
+        """Return t = J·v."""
+        for layer, c in zip(self.layers, cache, strict=True):
+            v = layer.jvp(v, c)
+        return v
+
+    def jvp_backward(
+        self, v: Array, dy: Array, cache: tuple[Any, ...], grad: Array | None = None
+    ) -> Array:
+        """Return ∇ₓ⟨dy, J(x; θ)·v⟩; with a `grad`, add ∇_θ of it."""
+        steps = self._steps(cache, grad)
+        # 1. Cotangents down: what dy becomes behind each layer.
+        cotangents = []
+        for layer, c, _ in reversed(steps):
+            cotangents.append(dy)
+            dy = layer.backward(dy, c)
+        # 2. Tangents up; on the way each layer says how s changes with its weights and its input.
+        e = []
+        for (layer, c, g), dy in zip(steps, reversed(cotangents), strict=True):
+            e.append(layer.jvp_backward(v, dy, c, g))
+            v = layer.jvp(v, c)
+        # 3. Pull those changes of the inputs back. Behind piecewise-linear layers there are none,
+        #    so that a critic of dense and LeakyReLU layers never enters this sweep.
+        dx = None
+        for (layer, c, g), e_l in zip(reversed(steps), reversed(e), strict=True):
+            if dx is not None:
+                dx = layer.backward(dx, c, g)
+            if not layer.piecewise_linear:
+                dx = e_l if dx is None else dx + e_l
+        return e[0] if dx is None else dx
+
+    def update_state(self, cache: tuple[Any, ...]) -> None:
+        """Let each layer move its state by what its part of this pass has seen."""
+        for layer, c in zip(self.layers, cache, strict=True):
+            layer.update_state(c)
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw all weights afresh, the layers in turn."""
+        for layer in self.layers:
+            layer.draw(rng)
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """Shape of one sample after the last layer."""
+        for layer in self.layers:
+            in_shape = layer.output_shape(in_shape)
+        return in_shape
+
+    # --- one vector ---
+
+    def bind(self, theta: Array, state: Array) -> None:
+        """Make these the network's vectors, and give each layer its slices of them."""
+        self._theta, self._state = theta, state
+        self._slices = _slices([layer.theta.size for layer in self.layers])
+        state_slices = _slices([layer.state.size for layer in self.layers])
+        for layer, t, s in zip(self.layers, self._slices, state_slices, strict=True):
+            layer.bind(theta[t], state[s])
+
+    def views(self, vector: Array) -> dict[str, Array]:
+        """Return views into a vector like `theta`: ``"0.W"`` is the W of layer 0."""
+        expect_shape("a vector like theta", vector, self.theta.shape)
+        return {
+            f"{i}.{name}": view
+            for i, (layer, part) in enumerate(zip(self.layers, self._slices, strict=True))
+            for name, view in layer.views(vector[part]).items()
+        }
+
+    @property
+    def kernels(self) -> Array:
+        """Mask over `theta`, true for kernels and false for biases and gains."""
+        return _joined([layer.kernels for layer in self.layers])
+
+    def _steps(self, cache: tuple[Any, ...], grad: Array | None) -> list[tuple[Layer, Any, Any]]:
+        """Each layer with its cache and its slice of `grad`."""
+        if grad is not None:
+            expect_shape("grad", grad, self.theta.shape)
+        grads = [None if grad is None else grad[part] for part in self._slices]
+        return list(zip(self.layers, cache, grads, strict=True))
+
+    def _twin(self, theta: Array, state: Array) -> Self:
+        twin = copy.copy(self)
+        twin.owner = None
+        twin.layers = tuple(layer.copy() for layer in self.layers)
+        twin.bind(theta, state)
+        for layer in twin.layers:
+            layer.owner = twin
+        return twin
+
+    # --- print-outs ---
+
+    def summary(self, in_shape: Shape | None = None) -> str:
+        """Table of the layers: what each is, the shape of one sample behind it, its weights.
+
+        Parameters
+        ----------
+        in_shape
+            Shape of one sample of x, for a network whose first layer takes any.
+        """
+        shape = in_shape or self.in_shape
+        rows = [("", "layer", "a sample becomes", "weights")]
+        for i, layer in enumerate(self.layers):
+            shape = layer.in_shape if shape is None else shape
+            shape = None if shape is None else layer.output_shape(shape)
+            rows.append((str(i), repr(layer), str(shape or "?"), f"{layer.theta.size:,}"))
+        rows.append(("", f"θ, {self.theta.dtype}", "", f"{self.theta.size:,}"))
+        a, b, c, d = (max(map(len, column)) for column in zip(*rows, strict=True))
+        return "\n".join(f"{i:>{a}}  {x:<{b}}  {y:<{c}}  {n:>{d}}" for i, x, y, n in rows)
+
+    def config(self) -> dict[str, Any]:
+        """``layers``."""
+        return {"layers": self.layers}
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a network."""
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+    def _check_neighbours(self) -> None:
+        """Follow one sample through, from the first layer that fixes its shape."""
+        shape = None
+        for i, layer in enumerate(self.layers):
+            shape = layer.in_shape if shape is None else shape
+            if shape is None:
+                continue
+            try:
+                shape = layer.output_shape(shape)
+            except ValueError as error:
+                raise ValueError(f"Sequential: layer {i} does not fit: {error}") from None
+
+
+def _slices(sizes: list[int]) -> list[slice]:
+    """Consecutive slices of these sizes."""
+    ends = list(accumulate(sizes))
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _joined(vectors: list[Array]) -> Array:
+    """One vector from several. Empty ones have no say in its device and dtype."""
+    full = [vector for vector in vectors if vector.size] or vectors[:1]
+    return array_module(*full).concatenate(full)

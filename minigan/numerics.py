@@ -1,0 +1,31 @@
+"""Two functions that float32 breaks when they are written as in the textbook.
+
+e⁸⁹ is infinite in float32, so 1/(1 + e⁻ᵃ) and log(1 + eᵃ) fail at logits that a GAN reaches in its
+first minutes. Both can be written so that only e⁻ᵏ with k ≥ 0 is ever computed, which can at worst
+become 0. ``a.real`` is `a` itself for real numbers; it lets complex-step checks pass through.
+"""
+
+from __future__ import annotations
+
+from .arrays import Array, array_module
+
+
+def sigmoid(a: Array) -> Array:
+    """σ(a) = 1/(1 + e⁻ᵃ), elementwise, accurate to the last digits for every `a`.
+
+    With e = e^−|a| it is 1/(1 + e) for a > 0 and e/(1 + e) for a ≤ 0.
+    """
+    xp = array_module(a)
+    positive = a.real > 0
+    e = xp.exp(xp.where(positive, -a, a))
+    return xp.where(positive, 1, e) / (1 + e)
+
+
+def softplus(a: Array) -> Array:
+    """log(1 + eᵃ) = max(a, 0) + log(1 + e^−|a|), elementwise; its derivative is σ(a).
+
+    It is −log of a probability: −log σ(a) = softplus(−a) and −log(1 − σ(a)) = softplus(a).
+    """
+    xp = array_module(a)
+    positive = a.real > 0
+    return xp.where(positive, a, 0) + xp.log1p(xp.exp(xp.where(positive, -a, a)))

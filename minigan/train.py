@@ -1,0 +1,245 @@
+"""Algorithm 1 of Goodfellow et al. 2014: one half for each player, and the loop around them.
+
+Nothing is hidden in the two halves: `backward` with a `grad` trains a network, `backward` without
+one lets the gradient pass through and leaves the network as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from .arrays import Array, array_module, stream
+from .layers.base import Layer
+
+
+class Loss(Protocol):
+    """What `train` asks of a loss; `minigan.losses` has them."""
+
+    needs_real: bool
+
+    def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
+        """Return the value, d_real and d_fake."""
+
+    def generator(
+        self, fake_logits: Array, real_logits: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return the value and d_fake."""
+
+    def probability(self, logits: Array) -> Array:
+        """Return D's outputs as probabilities of being real."""
+
+
+class Optimiser(Protocol):
+    """What `train` asks of an optimiser; `minigan.optim` has them."""
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+
+
+def discriminator_step(
+    G: Layer, D: Layer, loss: Loss, optimiser: Optimiser, x: Array, z: Array
+) -> dict[str, Array]:
+    """Train D on real samples `x` and on what G makes of the noise `z`; G stays as it is.
+
+    Returns what was measured, before the step, each a 0-d array: D's loss, the mean probabilities
+    that D gave to real and to generated samples, and the norm of D's gradient.
+    """
+    fake, _ = G.forward(z)  # no cache is kept: nothing will flow back into G
+    real_logits, c_real = D.forward(x)
+    fake_logits, c_fake = D.forward(fake)
+    value, d_real, d_fake = loss.discriminator(real_logits, fake_logits)
+    grad = D.new_grad()
+    D.backward(d_real, c_real, grad)
+    D.backward(d_fake, c_fake, grad)
+    optimiser.step(D.theta, grad)
+    D.update_state(c_real)
+    return {
+        "loss_D": value,
+        "D_real": loss.probability(real_logits).mean(),
+        "D_fake": loss.probability(fake_logits).mean(),
+        "grad_D": norm(grad),
+    }
+
+
+def generator_step(
+    G: Layer, D: Layer, loss: Loss, optimiser: Optimiser, z: Array, x: Array | None = None
+) -> dict[str, Array]:
+    """Train G on the noise `z`, through D, which stays as it is.
+
+    Real samples `x` are looked at only where the loss compares with them (`loss.needs_real`).
+    Returns what was measured, each a 0-d array: G's loss and the norm of its gradient.
+    """
+    fake, c_g = G.forward(z)
+    fake_logits, c_d = D.forward(fake)
+    real_logits = D.forward(x)[0] if loss.needs_real and x is not None else None
+    value, d_fake = loss.generator(fake_logits, real_logits)
+    d_images = D.backward(d_fake, c_d)  # no grad is passed: only ∂L/∂images, D learns nothing
+    grad = G.new_grad()
+    G.backward(d_images, c_g, grad)
+    optimiser.step(G.theta, grad)
+    G.update_state(c_g)
+    return {"loss_G": value, "grad_G": norm(grad)}
+
+
+def norm(vector: Array) -> Array:
+    """Euclidean norm of a vector, as a 0-d array."""
+    return array_module(vector).sqrt(vector @ vector)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one training step has measured.
+
+    ``record["loss_D"]`` is a float; until somebody reads it the number stays on its device, so that
+    no step waits for the GPU.
+    """
+
+    step: int  # counted from 1
+    epoch: int  # the pass of the data that D is in, counted from 1
+    measured: dict[str, Array]
+
+    def __getitem__(self, name: str) -> float:
+        """Return a measured number: a key of `measured`."""
+        return float(self.measured[name])
+
+
+def train(
+    G: Layer,
+    D: Layer,
+    data: Array,
+    loss: Loss,
+    optimiser_G: Optimiser,
+    optimiser_D: Optimiser,
+    *,
+    batch: int = 128,
+    steps: int | None = None,
+    epochs: int | None = None,
+    d_steps: int = 1,
+    seed: int = 0,
+    noise: str = "normal",
+) -> Iterator[Record]:
+    """Train both networks in place, step by step; yield a `Record` after each.
+
+    One step is `d_steps` steps of D, each on its own real batch and its own noise, and one of G.
+    Nothing happens until the first record is asked for, and a caller may stop at any record::
+
+        for record in train(G, D, data, NonSaturating(), Adam(2e-4), Adam(2e-4), epochs=5):
+            print(record.step, record["loss_D"], record["loss_G"])
+
+    The weights after step t are a function of the arguments and t alone: every random number comes
+    from ``stream(seed, purpose, count)``.
+
+    Parameters
+    ----------
+    G, D
+        Generator and discriminator. G's first layer fixes the number of noise features.
+    data
+        Real samples (n, …), floats of the networks' dtype, in the order of your choice.
+    loss, optimiser_G, optimiser_D
+        See `minigan.losses` and `minigan.optim`; each player has its own optimiser.
+    batch
+        Number of samples in a batch.
+    steps, epochs
+        How long; give one of the two. An epoch is one pass of the data through D, in an order drawn
+        anew, whatever `d_steps` is; what does not fill a last batch is left out of it.
+    d_steps
+        Steps of D for one of G: the k of Algorithm 1.
+    seed
+        Of the noise and of the order of the data.
+    noise
+        ``"normal"``, or ``"uniform"`` in [−1, 1).
+
+    Raises
+    ------
+    ValueError, TypeError
+        At the call, for arguments that don't fit together.
+    """
+    _check_data(G, D, data)
+    counts = {"batch": batch, "d_steps": d_steps, "steps": steps, "epochs": epochs}
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if len(data) < batch:
+        raise ValueError(f"batch is {batch}, but there are only {len(data)} samples of data")
+    if noise not in NOISES:
+        raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+    total = total_steps(len(data), batch, d_steps, steps, epochs)
+    batches = len(data) // batch  # in an epoch
+
+    def loop() -> Iterator[Record]:
+        order_of = -1  # the epoch that `order` belongs to
+        for step in range(total):
+            for k in range(step * d_steps, (step + 1) * d_steps):
+                epoch, i = divmod(k, batches)
+                if epoch != order_of:
+                    order = stream(seed, "order", epoch).permutation(len(data))
+                    order_of = epoch
+                x = data[order[i * batch : (i + 1) * batch]]
+                z = draw_noise(G, batch, stream(seed, "noise D", k), noise)
+                measured = discriminator_step(G, D, loss, optimiser_D, x, z)
+            z = draw_noise(G, batch, stream(seed, "noise G", step), noise)
+            measured |= generator_step(G, D, loss, optimiser_G, z, x)
+            yield Record(step + 1, epoch + 1, measured)
+
+    return loop()
+
+
+def total_steps(
+    samples: int, batch: int, d_steps: int, steps: int | None, epochs: int | None
+) -> int:
+    """Return how many steps `train` takes, given either `steps` or `epochs`; at least one."""
+    if steps is not None and epochs is None:
+        return steps
+    if epochs is not None and steps is None:
+        return max(1, epochs * (samples // batch) // d_steps)
+    raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
+
+
+NOISES = ("normal", "uniform")
+
+
+def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal") -> Array:
+    """Noise for G, (n, features), on G's device and of its dtype.
+
+    It is drawn in float32 on the CPU, so that it is the same for every dtype and device.
+    """
+    if G.in_shape is None:
+        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
+    shape = (n, *G.in_shape)
+    if noise == "normal":
+        z = rng.standard_normal(shape, dtype=np.float32)
+    else:
+        z = 2 * rng.random(shape, dtype=np.float32) - 1
+    return array_module(G.theta).asarray(z.astype(G.theta.dtype))
+
+
+def sample(G: Layer, n: int, seed: int = 0, noise: str = "normal") -> Array:
+    """`n` samples of a trained G: ``sample(G, 64)`` has the shape (64, …)."""
+    return G.forward(draw_noise(G, n, stream(seed, "sample"), noise), train=False)[0]
+
+
+def _check_data(G: Layer, D: Layer, data: Array) -> None:
+    """Raise unless the data are samples that D takes and G can make, all finite."""
+    xp = array_module(data, G.theta, D.theta)
+    D.check_input(data)
+    if data.dtype != D.theta.dtype or data.dtype != G.theta.dtype:
+        raise TypeError(
+            f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
+            "convert with astype"
+        )
+    if G.in_shape is not None and G.output_shape(G.in_shape) != data.shape[1:]:
+        raise ValueError(
+            f"G makes samples of shape {G.output_shape(G.in_shape)}, "
+            f"but those of the data have shape {data.shape[1:]}"
+        )
+    if D.output_shape(data.shape[1:]) != (1,):
+        raise ValueError(
+            f"D must end in one output a sample, (1,), got {D.output_shape(data.shape[1:])}"
+        )
+    if not xp.isfinite(data).all():
+        bad = xp.argmin(xp.isfinite(data.reshape(len(data), -1)).all(axis=1))
+        raise ValueError(f"data holds NaN or infinity, first in sample {int(bad)}")

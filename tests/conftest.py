@@ -1,0 +1,76 @@
+"""Options and fixtures of the whole suite.
+
+``pytest``               everything quick: NumPy, and the stand-in for CuPy of ``fake_cupy.py``
+``pytest --slow``        the tests marked ``slow`` as well
+``pytest --device gpu``  real CuPy in the stand-in's place
+
+A test that takes ``xp`` runs twice, with NumPy and with the device's module. It makes its arrays
+with ``xp.asarray`` and looks at results through ``to_np``.
+"""
+
+import contextlib
+import sys
+
+import fake_cupy
+import numpy as np
+import pytest
+
+
+def pytest_addoption(parser):
+    """Add ``--device`` and ``--slow``."""
+    parser.addoption(
+        "--device",
+        choices=("cpu", "gpu"),
+        default="cpu",
+        help="where the device tests run: a stand-in for CuPy, or CuPy on a GPU",
+    )
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_configure(config):
+    """Refuse ``--device gpu`` at once where there is no CuPy or no GPU."""
+    if config.getoption("--device") == "gpu":
+        try:
+            import cupy
+
+            cupy.zeros(1).get()
+        except Exception as error:
+            raise pytest.UsageError(
+                "--device gpu needs CuPy and a GPU that it can use; "
+                f"here: {type(error).__name__}: {error}"
+            ) from error
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip the slow tests unless they are asked for."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture
+def cp(request, monkeypatch):
+    """Give CuPy: the stand-in, in ``sys.modules`` for this test only, or the real one."""
+    if request.config.getoption("--device") == "gpu":
+        return pytest.importorskip("cupy")
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    return fake_cupy
+
+
+@pytest.fixture(params=["numpy", "cupy"])
+def xp(request):
+    """Give the array module: NumPy, then the device's."""
+    return np if request.param == "numpy" else request.getfixturevalue("cp")
+
+
+@pytest.fixture
+def to_np():
+    """Give a function that copies an array of either kind, or a number, to NumPy."""
+    return lambda x: x.get() if hasattr(x, "get") else np.array(x)
+
+
+@pytest.fixture
+def no_sync(xp):
+    """Give a context in which the stand-in refuses to wait for the GPU (others let it pass)."""
+    return fake_cupy.no_sync if xp is fake_cupy else contextlib.nullcontext

@@ -1,0 +1,68 @@
+"""`import minigan` costs nothing but NumPy, and the floors of the house hold."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import minigan
+
+PACKAGE = Path(minigan.__file__).parent
+
+# Floors from the ground up; a module imports from lower floors, or from its own.
+FLOORS = {
+    "arrays": 0,
+    "numerics": 0,
+    "layers": 1,
+    "losses": 1,
+    "optim": 1,
+    "init": 1,
+    "network": 2,
+    "check": 3,
+    "train": 4,
+    "data": 4,
+    "plot": 4,
+    "history": 4,
+    "checkpoint": 4,
+    "recipes": 5,
+    "cli": 5,
+}
+
+
+def test_importing_minigan_imports_numpy_and_nothing_else():
+    code = (
+        "import sys; import numpy; before = set(sys.modules); import minigan; "
+        "print(' '.join(sorted({m.partition('.')[0] for m in set(sys.modules) - before})))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = set(output.stdout.split()) - set(sys.stdlib_module_names)
+    assert {name for name in new if not name.startswith("_")} == {"minigan"}
+
+
+def imports_of(path):
+    """Names of the modules of the package that a file imports when it is loaded or run."""
+    package = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            target = (*base, *(node.module or "").split("."))
+            if target[0]:
+                yield target[0]
+            else:  # from . import x
+                yield from (alias.name for alias in node.names)
+
+
+def test_imports_point_down():
+    files = [p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE]
+    assert len(files) > 15
+    for path in files:
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        assert name in FLOORS, f"{path.name}: which floor does it live on?"
+        for imported in imports_of(path):
+            if imported != "__version__":
+                assert FLOORS[imported] <= FLOORS[name], f"{path.name} imports upward: {imported}"
+
+
+def test_losses_and_optimisers_know_no_layer():
+    for name in ("losses.py", "optim.py", "init.py"):
+        assert "layers" not in set(imports_of(PACKAGE / name))
