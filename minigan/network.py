@@ -7,6 +7,7 @@ stand among the layers of a larger network.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, Self
 
@@ -195,15 +196,20 @@ class Sequential(Layer):
         in_shape
             Shape of one sample of x, for a network whose first layer takes any.
         """
-        shape = in_shape or self.in_shape
-        rows = [("", "layer", "a sample becomes", "weights")]
-        for i, layer in enumerate(self.layers):
-            shape = layer.in_shape if shape is None else shape
-            shape = None if shape is None else layer.output_shape(shape)
-            rows.append((str(i), repr(layer), str(shape or "?"), f"{layer.theta.size:,}"))
+        rows = [("", "layer", "a sample becomes", "weights"), *self._rows(in_shape, "")]
         rows.append(("", f"θ, {self.theta.dtype}", "", f"{self.theta.size:,}"))
         a, b, c, d = (max(map(len, column)) for column in zip(*rows, strict=True))
-        return "\n".join(f"{i:>{a}}  {x:<{b}}  {y:<{c}}  {n:>{d}}" for i, x, y, n in rows)
+        return "\n".join(f"{i:<{a}}  {x:<{b}}  {y:<{c}}  {n:>{d}}" for i, x, y, n in rows)
+
+    def _rows(self, shape: Shape | None, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+        """Give the rows of the summary, those of a network within the network below its own."""
+        for i, layer in enumerate(self.layers):
+            before = layer.in_shape if shape is None else shape
+            shape = None if before is None else layer.output_shape(before)
+            name = "Sequential" if isinstance(layer, Sequential) else repr(layer)
+            yield f"{prefix}{i}", name, str(shape or "?"), f"{layer.theta.size:,}"
+            if isinstance(layer, Sequential):
+                yield from layer._rows(before, f"{prefix}{i}.")
 
     def config(self) -> dict[str, Any]:
         """``layers``."""

@@ -9,11 +9,18 @@ with ``xp.asarray`` and looks at results through ``to_np``.
 """
 
 import contextlib
+import os
 import sys
 
 import fake_cupy
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# No deadline: machines are noisy. The same examples in CI, so that a pull request is not blamed
+# for what another draw has found.
+settings.register_profile("minigan", deadline=None, max_examples=40, derandomize="CI" in os.environ)
+settings.load_profile("minigan")
 
 
 def pytest_addoption(parser):

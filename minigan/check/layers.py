@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, array_module, stream, to_numpy
-from ..layers.base import Layer
+from ..layers.base import Layer, Shape
 from .numerical import (
     complex_step,
     dot_product_defect,
@@ -64,8 +64,7 @@ def layer(
         return layer.forward(x, train=train, rng=stream(seed, "rng"))
 
     y, cache = forward(layer, x)
-    v: Array = stream(seed, "v").standard_normal(x.shape)
-    w: Array = stream(seed, "w").standard_normal(y.shape)
+    v, w = _normal(x, seed, "v", x.shape), _normal(x, seed, "w", y.shape)
     report = Report(name)
 
     def at(theta: Array) -> Layer:
@@ -128,10 +127,6 @@ def broken_rules(layer: Layer, x: Array, seed: int = 0, train: bool = True) -> l
     at real sizes and in float32 too.
     """
     broken = []
-    xp = array_module(x, layer.theta)
-
-    def draw(key: str, shape: tuple[int, ...]) -> Array:
-        return xp.asarray(stream(seed, key).standard_normal(shape).astype(x.dtype))
 
     def forward(x: Array) -> tuple[Array, Any]:
         return layer.forward(x, train=train, rng=stream(seed, "rng"))
@@ -145,7 +140,7 @@ def broken_rules(layer: Layer, x: Array, seed: int = 0, train: bool = True) -> l
 
     y, cache = forward(x)
     rule(y.dtype == x.dtype, f"y keeps the dtype of x, but is {y.dtype}")
-    w, v = draw("w", y.shape), draw("v", x.shape)
+    v, w = _normal(x, seed, "v", x.shape), _normal(x, seed, "w", y.shape)
     arguments = {"x": x, "theta": layer.theta, "state": layer.state, "v": v, "dy": w}
     arguments["the cache"] = cache
     copies = copy.deepcopy(arguments)
@@ -188,6 +183,12 @@ def broken_rules(layer: Layer, x: Array, seed: int = 0, train: bool = True) -> l
 def away_from_zero(x: Array, margin: float = 0.1) -> Array:
     """Push each entry away from zero by `margin`."""
     return x + np.where(x < 0, -margin, margin)
+
+
+def _normal(x: Array, seed: int, key: str, shape: Shape) -> Array:
+    """Draw normal numbers of any shape, of the dtype of x and on its device."""
+    numbers = np.asarray(stream(seed, key).standard_normal(shape))
+    return array_module(x).asarray(numbers.astype(x.dtype))
 
 
 def _strided(x: Array) -> Array:

@@ -47,6 +47,8 @@ class Reshape(Layer):
 
     def jvp_backward(self, v: Array, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
         """Return zeros."""
+        expect_shape("v", v, cache)
+        expect_shape("dy", dy, (cache[0], *self.output_shape(cache[1:])))
         return array_module(v).zeros_like(v)
 
     def output_shape(self, in_shape: Shape) -> Shape:

@@ -1,0 +1,162 @@
+"""What each layer is known for, beyond its derivatives being right (see test_registry.py)."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigan import (
+    Dense,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    check,
+    stream,
+)
+from minigan.init import normal, zeros
+from minigan.layers.base import Layer
+
+sizes = st.integers(1, 6)
+seeds = st.integers(0, 2**32)
+
+
+@given(n=sizes, p=sizes, q=sizes, bias=st.booleans(), seed=seeds, scale=st.floats(1e-3, 1e3))
+def test_dense_of_any_size_is_right(n, p, q, bias, seed, scale):
+    layer = Dense(p, q, bias, init=normal(scale), seed=seed)
+    x = scale * stream(seed, "x").standard_normal((n, p))
+    check.layer(layer, x, seed=seed).assert_ok()
+
+
+@given(
+    shape=st.lists(sizes, min_size=1, max_size=3),
+    n=sizes,
+    seed=seeds,
+    make=st.sampled_from([LeakyReLU, ReLU, Sigmoid, Tanh, Flatten]),
+)
+def test_layers_without_weights_take_any_shape(shape, n, seed, make):
+    x = check.away_from_zero(stream(seed, "x").standard_normal((n, *shape)))
+    check.layer(make(), x, seed=seed).assert_ok()
+
+
+@given(slope=st.floats(0, 2), seed=seeds)
+def test_leaky_relu_of_any_slope_is_right(slope, seed):
+    x = check.away_from_zero(stream(seed, "x").standard_normal((2, 3)))
+    check.layer(LeakyReLU(slope), x, seed=seed).assert_ok()
+
+
+@given(seed=seeds, widths=st.lists(sizes, min_size=2, max_size=5), n=sizes)
+def test_smooth_network_of_any_widths_is_right(seed, widths, n):
+    layers = []
+    for i, (p, q) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        layers += [Dense(p, q), (Tanh(), Sigmoid())[i % 2]]
+    net = Sequential(*layers, seed=seed)
+    check.layer(net, stream(seed, "x").standard_normal((n, widths[0])), seed=seed).assert_ok()
+
+
+def test_dense_by_hand():
+    layer = Dense(2, 2)
+    layer.W[...] = [[1, 2], [3, 4]]
+    layer.b[...] = [10, 20]
+    y, cache = layer.forward(np.array([[1, 1], [0, 2]], np.float32))
+    assert y.tolist() == [[14, 26], [16, 28]]
+    grad = layer.new_grad()
+    dx = layer.backward(np.array([[1, 0], [0, 1]], np.float32), cache, grad)
+    assert dx.tolist() == [[1, 3], [2, 4]]
+    assert layer.views(grad)["W"].tolist() == [[1, 0], [1, 2]]
+    assert layer.views(grad)["b"].tolist() == [1, 1]
+
+
+def test_dense_without_grad_computes_no_weight_gradient(monkeypatch):
+    layer = Dense(2, 3)
+    y, cache = layer.forward(np.ones((4, 2), np.float32))
+    monkeypatch.setattr(layer, "views", lambda grad: pytest.fail("a weight gradient was computed"))
+    layer.backward(y, cache)
+    layer.jvp_backward(np.ones((4, 2), np.float32), y, cache)
+
+
+def test_dense_starts_as_its_initialiser_says():
+    assert not Dense(3, 4, init=zeros).theta.any()
+    assert np.isclose(Dense(500, 500, init=normal(0.02)).W.std(), 0.02, rtol=0.02)
+    assert (Dense(3, 4, seed=1).W == Dense(3, 4, seed=1).W).all()
+    assert (Dense(3, 4, seed=1).W != Dense(3, 4, seed=2).W).any()
+    assert not Dense(3, 4).b.any()
+
+
+def test_dense_names_the_cure_for_images():
+    with pytest.raises(
+        ValueError, match=r"samples of shape \(4,\), got \(2, 2, 1\); put a Flatten"
+    ):
+        Dense(4, 1).forward(np.ones((3, 2, 2, 1), np.float32))
+    with pytest.raises(ValueError, match=r"got \(5,\)$"):
+        Dense(4, 1).forward(np.ones((3, 5), np.float32))
+    with pytest.raises(ValueError, match="at least 1"):
+        Dense(0, 1)
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.0, 1.5])
+def test_leaky_relu_at_its_kink_has_the_slope_from_the_left(slope):
+    layer = LeakyReLU(slope)
+    y, cache = layer.forward(np.array([[-1.0, -0.0, 0.0, 1.0]]))
+    assert y.tolist() == [[-slope, 0, 0, 1]]
+    assert layer.backward(np.ones((1, 4)), cache).tolist() == [[slope, slope, slope, 1]]
+
+
+def test_relu_is_the_leaky_relu_of_slope_zero():
+    x = np.array([[-2.0, 3.0]])
+    assert ReLU().forward(x)[0].tolist() == [[0, 3]]
+    assert repr(ReLU()) == "ReLU()"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_and_tanh_take_any_number_without_a_warning(dtype):
+    x = np.array([[-np.inf, -1e4, -100, 0, 100, 1e4, np.inf]], dtype)
+    for layer, low in ((Sigmoid(), 0.0), (Tanh(), -1.0)):
+        y, cache = layer.forward(x)
+        assert (y[0, :2] == low).all() and (y[0, -3:] == 1).all()
+        assert np.isfinite(layer.backward(np.ones_like(x), cache)).all()
+        assert np.isfinite(layer.jvp_backward(np.ones_like(x), np.ones_like(x), cache)).all()
+
+
+def test_sigmoid_keeps_all_digits_of_small_probabilities():
+    for x in (-3.0, -20.0, -80.0):
+        y, _ = Sigmoid().forward(np.array([[x]], np.float32))
+        assert math.isclose(float(y[0, 0]), 1 / (1 + math.exp(-x)), rel_tol=3e-7)
+
+
+def test_tanh_near_zero_keeps_its_digits():
+    x = np.array([[1e-4]])
+    y, cache = Tanh().forward(x)
+    assert math.isclose(y[0, 0], 1e-4 - 1e-12 / 3, rel_tol=1e-15)
+    second = Tanh().jvp_backward(np.ones((1, 1)), np.ones((1, 1)), cache)
+    assert math.isclose(second[0, 0], -2e-4, rel_tol=1e-7)
+
+
+def test_reshape_keeps_the_order_of_the_numbers():
+    x = np.arange(12.0).reshape(2, 6)
+    images, cache = Reshape((3, 2)).forward(x)
+    assert images[1].tolist() == [[6, 7], [8, 9], [10, 11]]
+    assert (Reshape((3, 2)).backward(images, cache) == x).all()
+    assert (Flatten().forward(images)[0] == x).all()
+    with pytest.raises(ValueError, match=r"samples of 6 numbers, got \(5,\), which has 5"):
+        Reshape((3, 2)).forward(np.ones((2, 5)))
+
+
+def test_a_layer_without_a_map_says_so():
+    class Half(Layer):
+        pass
+
+    layer = Half()
+    for call in (
+        lambda: layer.forward(np.ones((1, 1))),
+        lambda: layer.backward(np.ones((1, 1)), None),
+        lambda: layer.jvp(np.ones((1, 1)), None),
+        lambda: layer.jvp_backward(np.ones((1, 1)), np.ones((1, 1)), None),
+    ):
+        with pytest.raises(NotImplementedError, match="Half has no "):
+            call()

@@ -1,0 +1,219 @@
+"""The loop: pure in configuration, seed and step; what an epoch is; what it refuses."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minigan import (
+    SGD,
+    Adam,
+    Dense,
+    LeakyReLU,
+    NonSaturating,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    stream,
+    train,
+)
+from minigan.train import Record, draw_noise, sample
+
+DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)
+
+
+def networks(seed=0):
+    G = Sequential(Dense(3, 8), LeakyReLU(), Dense(8, 2), seed=stream(seed, "G"))
+    D = Sequential(Dense(2, 8), LeakyReLU(), Dense(8, 1), seed=stream(seed, "D"))
+    return G, D
+
+
+def run(data=DATA, nets=None, loss=None, optimisers=None, **more):
+    G, D = nets or networks()
+    settings = {"batch": 16, "steps": 5} | more
+    optimisers = optimisers or (Adam(1e-3), Adam(1e-3))
+    records = list(train(G, D, data, loss or NonSaturating(), *optimisers, **settings))
+    return G, D, records
+
+
+def numbers(records):
+    return [tuple(map(float, record.measured.values())) for record in records]
+
+
+def test_the_same_call_twice_gives_the_same_bits():
+    G1, D1, records1 = run(d_steps=2)
+    G2, D2, records2 = run(d_steps=2)
+    assert (G1.theta == G2.theta).all() and (D1.theta == D2.theta).all()
+    assert numbers(records1) == numbers(records2)
+    assert (run(seed=1)[0].theta != G1.theta).any()
+
+
+def test_step_t_does_not_depend_on_how_long_the_run_is():
+    *_, long = run(steps=9)
+    *_, short = run(steps=4)
+    assert numbers(long)[:4] == numbers(short)
+    assert [record.step for record in long] == list(range(1, 10))
+
+
+def test_a_record_keeps_0d_arrays_and_converts_them_when_read():
+    record = run(steps=1)[2][0]
+    assert set(record.measured) == {"loss_D", "loss_G", "D_real", "D_fake", "grad_D", "grad_G"}
+    assert all(np.shape(number) == () for number in record.measured.values())
+    assert type(record["loss_D"]) is float and 0 < record["D_real"] < 1
+    with pytest.raises(KeyError):
+        record["loss"]
+
+
+def test_nothing_happens_before_a_record_is_asked_for_and_a_caller_may_stop():
+    G, D = networks()
+    before = G.theta.copy()
+    records = train(G, D, DATA, NonSaturating(), Adam(), Adam(), batch=16, steps=10**12)
+    assert (G.theta == before).all()
+    assert [record.step for record in itertools.islice(records, 3)] == [1, 2, 3]
+    assert (G.theta != before).any()
+
+
+class Watching(Sequential):
+    """A discriminator that notes the real batches it is shown (those that come from DATA)."""
+
+    def forward(self, x, train=True, rng=None):
+        rows = {row.tobytes(): i for i, row in enumerate(DATA)}
+        if all(row.tobytes() in rows for row in x):
+            self.seen.append([rows[row.tobytes()] for row in x])
+        return super().forward(x, train, rng)
+
+
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_an_epoch_is_one_pass_of_the_data_through_d_whatever_d_steps(d_steps):
+    D = Watching(Dense(2, 4), Tanh(), Dense(4, 1))
+    D.seen = []
+    _, _, records = run(nets=(networks()[0], D), d_steps=d_steps, batch=16, steps=None, epochs=4)
+    # 50 samples are 3 batches of 16; 4 epochs of 3 batches are 12 steps of D.
+    assert len(D.seen) == 12 and len(records) == 12 // d_steps
+    epochs = [sum(D.seen[i : i + 3], []) for i in range(0, 12, 3)]
+    assert all(len(set(epoch)) == 48 for epoch in epochs), "a sample came twice in an epoch"
+    assert len({tuple(epoch) for epoch in epochs}) == 4, "each epoch has an order of its own"
+    assert records[-1].epoch == 4
+
+
+def test_d_steps_and_g_steps_see_noise_of_their_own(monkeypatch):
+    import importlib
+
+    module = importlib.import_module("minigan.train")
+    seen = []
+    for name in ("discriminator_step", "generator_step"):
+        step = getattr(module, name)
+
+        def spy(G, D, loss, optimiser, *arrays, step=step):
+            seen.append(arrays[-1] if step.__name__ == "discriminator_step" else arrays[0])
+            return step(G, D, loss, optimiser, *arrays)
+
+        monkeypatch.setattr(module, name, spy)
+    run(steps=2, d_steps=2)
+    assert len(seen) == 6 and len({z.tobytes() for z in seen}) == 6
+
+
+def test_learning_rates_are_separate():
+    G, D = networks()
+    G_before, D_before = G.theta.copy(), D.theta.copy()
+    run(nets=(G, D), optimisers=(SGD(1e-30), SGD(0.1)), steps=1)
+    assert np.abs(G.theta - G_before).max() < 1e-28 < 1e-4 < np.abs(D.theta - D_before).max()
+
+
+def test_noise_is_normal_or_uniform_and_the_same_for_every_dtype():
+    G, _ = networks()
+    z = draw_noise(G, 20_000, stream(0))
+    assert z.shape == (20_000, 3) and z.dtype == np.float32
+    assert abs(z.mean()) < 0.02 and abs(z.std() - 1) < 0.02
+    wide = draw_noise(G.astype(np.float64), 20_000, stream(0))
+    assert wide.dtype == np.float64 and (wide == z).all()
+    u = draw_noise(G, 20_000, stream(0), "uniform")
+    assert -1 <= u.min() < -0.999 and 0.999 < u.max() < 1 and abs(u.mean()) < 0.02
+
+
+def test_samples_depend_on_their_seed_only():
+    G, _ = networks()
+    assert sample(G, 7).shape == (7, 2)
+    assert (sample(G, 7) == sample(G, 7)).all() and (sample(G, 7, seed=1) != sample(G, 7)).any()
+
+
+def test_a_gan_learns_where_the_data_are():
+    data = (stream(0, "blob").standard_normal((512, 2)) * 0.1 + [2, -1]).astype(np.float32)
+    G, D = networks()
+    run(data, nets=(G, D), optimisers=(Adam(2e-3, 0.5), Adam(2e-3, 0.5)), batch=64, steps=600)
+    assert np.abs(sample(G, 500).mean(axis=0) - [2, -1]).max() < 0.3
+
+
+def test_a_run_on_the_device_gives_the_same_numbers(cp, to_np):
+    G, D, _ = run()
+    nets = [net.to("gpu") for net in networks()]
+    G_there, D_there, records = run(cp.asarray(DATA), nets=nets)
+    assert np.allclose(to_np(G_there.theta), G.theta, rtol=0, atol=1e-6)
+    assert np.allclose(to_np(D_there.theta), D.theta, rtol=0, atol=1e-6)
+    assert isinstance(records[0].measured["loss_D"], cp.ndarray)
+    assert type(records[0]["loss_D"]) is float
+
+
+def with_nan():
+    data = DATA.copy()
+    data[7, 1] = np.nan
+    return data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"batch": 0}, ValueError, "batch must be at least 1, got 0"),
+        ({"batch": 51}, ValueError, "batch is 51, but there are only 50 samples"),
+        ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ({"d_steps": -1}, ValueError, "d_steps must be at least 1, got -1"),
+        ({"epochs": 2}, ValueError, "either steps or epochs, got steps=5, epochs=2"),
+        ({"steps": None}, ValueError, "either steps or epochs"),
+        ({"noise": "cauchy"}, ValueError, "noise must be one of normal, uniform, got 'cauchy'"),
+        ({"data": with_nan()}, ValueError, "NaN or infinity, first in sample 7"),
+        ({"data": DATA.astype(np.float64)}, TypeError, "float64"),
+        ({"data": (DATA * 9).astype(int)}, TypeError, "expected floating point"),
+        ({"data": DATA[:0]}, ValueError, "one or more samples"),
+        (
+            {"data": np.ones((50, 3), np.float32)},
+            ValueError,
+            r"samples of shape \(2,\), got \(3,\)",
+        ),
+        ({"data": DATA.tolist()}, TypeError, "got list"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused_at_the_call(arguments, error, message):
+    G, D = networks()
+    settings = {"batch": 16, "steps": 5, "data": DATA} | arguments
+    data = settings.pop("data")
+    with pytest.raises(error, match=message):
+        train(G, D, data, NonSaturating(), Adam(), Adam(), **settings)
+
+
+def test_networks_that_do_not_fit_the_data_are_refused():
+    G, D = networks()
+    three = Sequential(Dense(3, 3))
+    with pytest.raises(ValueError, match=r"G makes samples of shape \(3,\), but .* \(2,\)"):
+        run(nets=(three, D))
+    with pytest.raises(ValueError, match=r"D must end in one output a sample, \(1,\), got \(2,\)"):
+        run(nets=(G, Sequential(Dense(2, 2))))
+    with pytest.raises(ValueError, match="must fix its number of noise features"):
+        run(nets=(Sequential(LeakyReLU(), Dense(2, 2)), D))
+    with pytest.raises(TypeError, match="dtypes differ: data float32, G float64"):
+        run(nets=(G.astype(np.float64), D))
+
+
+def test_probabilities_are_not_squashed_twice():
+    G, _ = networks()
+    D = Sequential(Dense(2, 8), Tanh(), Dense(8, 1), Sigmoid())
+    D.theta *= 0
+    D.layers[2].b[...] = -20  # D calls everything generated
+    record = run(nets=(G, D), loss=NonSaturating(logits=False), steps=1)[2][0]
+    assert record["D_real"] < 1e-8
+
+
+def test_record_is_frozen():
+    record = Record(1, 1, {})
+    with pytest.raises(AttributeError):
+        record.step = 2
