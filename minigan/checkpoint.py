@@ -6,6 +6,7 @@ the file. Beside the arrays stands a JSON text that says which layers to make.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Iterator
@@ -13,12 +14,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import layers as layers_module
 from .arrays import to_numpy
 from .layers.base import Layer
 from .network import Sequential
 
 FORMAT = "minigan-network-1"
+DTYPES = ("float32", "float64")
+
+# What a damaged description may raise on the way to a network.
+_NO_NETWORK = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def save(path: str | os.PathLike[str], net: Layer) -> None:
@@ -31,10 +46,26 @@ def save(path: str | os.PathLike[str], net: Layer) -> None:
     path
         By custom with the ending .safetensors.
     net
-        Its layers must be made again by the arguments that they report (`Layer.config`).
+        Its layers must be made again by the arguments that they report (`Layer.config`); these are
+        numbers, text, layers, and tuples of them.
+
+    Raises
+    ------
+    TypeError
+        For something that is no layer, or one that a file can't hold.
+    OSError
+        For a place that can't be written to.
     """
+    _import_safetensors()
     import safetensors.numpy
 
+    if not isinstance(net, Layer):
+        raise TypeError(f"save(path, net): net is {net!r}, expected a network or a layer")
+    if net.theta.dtype.name not in DTYPES:
+        raise TypeError(
+            f"save: the weights are {net.theta.dtype}, which a file can't hold, expected "
+            f"{' or '.join(DTYPES)}; convert them with net.astype"
+        )
     arrays = {name: to_numpy(view) for name, view in net.parameters().items()}
     if net.state.size:
         arrays["state"] = to_numpy(net.state)
@@ -61,17 +92,27 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
         For a file that is damaged, that something else has written, or that has layers which are
         not known here.
     """
+    _import_safetensors()
     import safetensors
 
+    for custom in custom_layers:
+        if not (isinstance(custom, type) and issubclass(custom, Layer)):
+            raise TypeError(f"load: {custom!r} is no layer class; pass the class, not a layer")
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist, expected a file written by minigan.save")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}, expected a file written by minigan.save")
+    arrays = {}
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file ({error})") from error
+            if metadata.get("format") == FORMAT:  # others may hold dtypes that NumPy has not
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged or no safetensors file ({error}), expected one written by "
+            "minigan.save; write it anew"
+        ) from error
     if metadata.get("format") != FORMAT:
         raise ValueError(
             f"{path} was not written by minigan.save: its format is {metadata.get('format')!r}, "
@@ -79,22 +120,27 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
         )
     try:
         net = _build(json.loads(metadata["network"]), {c.__name__: c for c in custom_layers})
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: its description of the network is damaged: {error}") from error
-    state = arrays.pop("state", net.state)
-    expected = {name: view.shape for name, view in net.parameters().items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    dtypes = {array.dtype for array in arrays.values()}
-    if found != expected or state.shape != net.state.shape or len(dtypes) > 1:
+        if not isinstance(net, Layer):
+            raise ValueError(f"{net!r} came, expected a layer")
+    except _NO_NETWORK as error:
         raise ValueError(
-            f"{path}: the arrays don't fit the network that it describes: "
-            f"{found}, expected {expected}, all of one dtype"
+            f"{path}: can't make the network that it describes: {type(error).__name__}: {error}"
+        ) from error
+    expected = {name: view.shape for name, view in net.parameters().items()}
+    if net.state.size:
+        expected["state"] = net.state.shape
+    found = {name: array.shape for name, array in arrays.items()}
+    dtypes = {array.dtype.name for array in arrays.values()}
+    if found != expected or len(dtypes) > 1 or not dtypes.issubset(DTYPES):
+        raise ValueError(
+            f"{path}: the arrays don't fit the network that it describes: {found} of dtype "
+            f"{', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
         )
     for dtype in dtypes:
         net = net.astype(dtype)
     for name, view in net.parameters().items():
         view[...] = arrays[name]
-    net.state = state
+    net.state = arrays.get("state", net.state)
     return net
 
 
@@ -105,10 +151,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     So a reader sees the old file or the new one, never half of one, whatever stops the writer.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"can't write {path}: it is a folder; name a file in it")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        temporary.touch()
+    except OSError as error:
+        raise OSError(
+            f"can't write {path} ({error.strerror}); see whether the folder {path.parent} is there "
+            "and can be written to, or name another"
+        ) from error
+    try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
@@ -121,7 +176,16 @@ def _describe(value: Any) -> Any:
         return {"layer": type(value).__name__} | {
             key: _describe(argument) for key, argument in value.config().items()
         }
-    return [_describe(item) for item in value] if isinstance(value, (tuple, list)) else value
+    if isinstance(value, (tuple, list)):
+        return [_describe(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"save: a layer has the argument {value!r}, which a file can't hold, expected numbers, "
+        "text, layers or tuples of them; give the layer a config() and an __init__ of such"
+    )
 
 
 def _build(description: Any, custom: dict[str, type[Layer]]) -> Any:
@@ -139,4 +203,15 @@ def _build(description: Any, custom: dict[str, type[Layer]]) -> Any:
             "pass a class of your own to load(path, MyLayer)"
         )
     arguments = {key: _build(v, custom) for key, v in description.items() if key != "layer"}
-    return known[name](*arguments.pop("layers", ()), **arguments)
+    # What an __init__ takes as *layers goes in without a name.
+    parameters = inspect.signature(known[name]).parameters.values()
+    starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    unnamed = [item for key in starred for item in arguments.pop(key)]
+    return known[name](*unnamed, **arguments)
+
+
+def _import_safetensors() -> None:
+    try:
+        import safetensors  # noqa: F401
+    except ImportError as error:
+        raise ImportError("files of networks need safetensors: pip install safetensors") from error

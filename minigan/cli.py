@@ -89,7 +89,7 @@ def train_command(options: argparse.Namespace) -> int:
     drawn = sample(G, 100 if data.is_images else 2000, noise=recipe.noise)
     has_picture = _draw(folder / "samples.png", drawn, real=x, D=D, loss=loss)
     with replacing(folder / "losses.png") as path:
-        loss_curves(read_history(folder / "history.csv")).savefig(path, dpi=120)
+        loss_curves(read_history(folder / "history.csv")).savefig(path)
 
     print(
         f"{'interrupted' if interrupted else 'done'}: {steps:,} steps in {seconds:.1f} s, "
@@ -202,7 +202,7 @@ def _draw(
     else:
         return False
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.savefig(temporary)
     return True
 
 

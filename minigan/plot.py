@@ -6,6 +6,7 @@ shows a figure that a cell ends with.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -21,15 +22,28 @@ if TYPE_CHECKING:
 
 # Two colours that people with any colour vision tell apart (Okabe & Ito 2008).
 D_COLOUR, G_COLOUR = "#0072B2", "#D55E00"
+D_TINT, G_TINT = "#99C7E0", "#EEBF99"  # the same, light
+IMAGE_SIZE = 72  # about so many pixels an image in a grid
+GAP_COLOUR = 0.35  # between images, dark grey: neither ink nor paper
 SMOOTH_POINTS = 200  # a curve is averaged over windows, to about this many points
+DPI = 128  # a power of two, so that pixels ↔ inches is exact
 
 
-def _figure(width: float, height: float) -> Figure:
+def _figure(width: int, height: int) -> Figure:
+    """Return an empty figure of width × height pixels."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("plots need matplotlib: pip install matplotlib") from error
-    return Figure(figsize=(width, height), layout="constrained")
+
+    class NotebookFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            """Return the picture that a notebook shows."""
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
 
 def sample_grid(images: Array, columns: int | None = None) -> Figure:
@@ -43,23 +57,40 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
         Number of images in a row; about √n unless given.
     """
     images = to_numpy(images)
-    if images.ndim != 4 or images.shape[3] not in (1, 3) or len(images) == 0:
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
         raise ValueError(
-            f"sample_grid: images have shape {images.shape}, expected (n, h, w, 1) or (n, h, w, 3)"
+            f"sample_grid: images have shape {images.shape}, expected (n, h, w, 1) or (n, h, w, 3) "
+            "with no 0 in it; grey images get their last axis by images[..., None]"
+        )
+    if images.dtype.kind != "f":
+        raise TypeError(
+            f"sample_grid: images are {images.dtype}, expected floats in [-1, 1]; of bytes make "
+            "them by images / 127.5 - 1"
         )
     n, h, w, c = images.shape
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = math.ceil(math.sqrt(n)) if columns is None else columns
+    if columns < 1:
+        raise ValueError(f"sample_grid: columns must be at least 1, got {columns}")
+    columns = min(columns, n)
     rows = math.ceil(n / columns)
-    gap = max(1, h // 12)
-    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), np.nan)
+    gap = max(1, min(h, w) // 12)
+    sheet = np.full((gap + rows * (h + gap), gap + columns * (w + gap), c), GAP_COLOUR)
     for i, image in enumerate(images):
-        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
         sheet[top : top + h, left : left + w] = np.clip((image + 1) / 2, 0, 1)
-    blank = np.isnan(sheet[..., :1])
-    sheet = np.where(blank, 0.35, sheet)  # dark grey: neither ink nor paper
-    figure = _figure(0.6 * columns, 0.6 * rows)
-    axes = figure.subplots()
-    axes.imshow(sheet.squeeze(-1) if c == 1 else sheet, cmap="gray", vmin=0, vmax=1)
+    sheet = np.where(np.isnan(sheet), GAP_COLOUR, sheet)  # what a diverged G makes
+    # A pixel of an image becomes a square of whole pixels, so that none is blurred.
+    scale = max(1, round(IMAGE_SIZE / max(h, w)))
+    figure = _figure(scale * sheet.shape[1], scale * sheet.shape[0])
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(
+        sheet.squeeze(-1) if c == 1 else sheet,
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+        aspect="auto",
+    )
     axes.set_axis_off()
     return figure
 
@@ -75,7 +106,19 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
     history
         Columns by name, as `minigan.history.read_history` gives them.
     """
-    figure = _figure(8, 6)
+    names = ("step", "loss_D", "loss_G", "D_real", "D_fake")
+    missing = [name for name in names if name not in history]
+    if missing:
+        raise ValueError(
+            f"loss_curves: the history lacks {', '.join(missing)}, expected columns "
+            f"{', '.join(names)}, as minigan.history.read_history gives them"
+        )
+    columns = {name: np.asarray(history[name], np.float64) for name in names}
+    step = columns["step"]
+    window = max(1, len(step) // SMOOTH_POINTS)
+    few = _means(step, window)
+    figure = _figure(1024, 768)
+    figure.set_layout_engine("constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
     for axes, name, label, colour in (
         (top, "loss_D", "D's loss", D_COLOUR),
@@ -83,18 +126,20 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
         (bottom, "D_real", "D of real samples", D_COLOUR),
         (bottom, "D_fake", "D of generated samples", G_COLOUR),
     ):
-        step, value = history["step"], history[name]
-        window = max(1, len(step) // SMOOTH_POINTS)
-        few, mean = (_means(column, window) for column in (step, value))
-        if len(step) <= 20 * SMOOTH_POINTS:
-            axes.plot(step, value, color=colour, alpha=0.25, linewidth=0.5)
-        axes.plot(few, mean, color=colour, linewidth=1.8, label=label)
-    top.axhline(2 * math.log(2), color="black", linestyle=":", linewidth=1)
-    bottom.axhline(0.5, color="black", linestyle=":", linewidth=1)
+        if 1 < window <= 20:  # with more of them they would be one grey band
+            axes.plot(step, columns[name], color=colour, alpha=0.25, linewidth=0.5)
+        # A line through one point can't be seen.
+        marker = "o" if len(step) < 2 else ""
+        mean = _means(columns[name], window)
+        axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
+    dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
+    top.axhline(2 * math.log(2), **dotted, label="D's loss if it can't tell: 2·log 2")
+    bottom.axhline(0.5, **dotted, label="D can't tell: ½")
     top.set_ylabel("loss")
     bottom.set_ylabel("mean probability of being real")
     bottom.set_ylim(-0.02, 1.02)
     bottom.set_xlabel("step")
+    bottom.xaxis.get_major_locator().set_params(integer=True)
     for axes in (top, bottom):
         axes.legend(loc="upper right")
         axes.grid(alpha=0.2)
@@ -115,7 +160,8 @@ def points(
     Parameters
     ----------
     fake, real
-        (n, 2), on any device; the first 2,000 of each are drawn.
+        (n, 2), on any device; the first 2,000 of each are drawn. The real ones, if there are any,
+        set the frame.
     D, loss
         The discriminator, whose probabilities make the background, and the loss that says how its
         outputs become probabilities; no background without them.
@@ -124,26 +170,34 @@ def points(
     if real is not None:
         clouds.insert(0, ("real", to_numpy(real)[:2000], D_COLOUR))
     for label, cloud, _ in clouds:
-        if cloud.ndim != 2 or cloud.shape[1] != 2:
-            raise ValueError(f"points: the {label} ones have shape {cloud.shape}, expected (n, 2)")
+        if cloud.ndim != 2 or cloud.shape[1] != 2 or len(cloud) == 0:
+            raise ValueError(
+                f"points: the {label} ones have shape {cloud.shape}, expected (n, 2), n at least 1"
+            )
     frame = clouds[0][1]  # the real ones if there are any: G's may lie far out at first
     low, high = frame.min(axis=0), frame.max(axis=0)
-    centre, reach = (low + high) / 2, float((high - low).max()) * 0.65
-    figure = _figure(6.8, 6)
+    if not np.isfinite(high - low).all():
+        raise ValueError(f"points: the {clouds[0][0]} ones are not all finite: no frame holds them")
+    centre = (low + high) / 2
+    reach = 0.65 * float((high - low).max()) or 1.0  # 1 around a single point
+    figure = _figure(832, 704)
+    figure.set_layout_engine("constrained")
     axes = figure.subplots()
     if D is not None and loss is not None:
+        from matplotlib.colors import LinearSegmentedColormap
+
         extent = centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach
-        ticks = np.linspace(-reach, reach, 200)
+        ticks = reach * (np.arange(-199, 200, 2) / 200)  # the middles of 200 pixels
         places = np.stack(np.meshgrid(centre[0] + ticks, centre[1] + ticks), axis=-1)
         x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
         p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
-        heat = axes.imshow(
-            p, extent=extent, origin="lower", cmap="PuOr_r", vmin=0, vmax=1, alpha=0.6
-        )
+        # In the colours of the points: D takes bluish places for real, reddish for generated.
+        tints = LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])
+        heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=0, vmax=1)
         figure.colorbar(heat, ax=axes, label="D: probability of being real")
     for label, cloud, colour in clouds:
         axes.scatter(
-            cloud[:, 0], cloud[:, 1], s=5, color=colour, alpha=0.6, linewidths=0, label=label
+            cloud[:, 0], cloud[:, 1], s=6, color=colour, alpha=0.7, linewidths=0, label=label
         )
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)

@@ -33,13 +33,15 @@ LOSSES: dict[str, Callable[[], Loss]] = {"minimax": Minimax, "non-saturating": N
 class Recipe:
     """A set-up for training: what `train` needs besides the data.
 
-    `networks` makes G and D for the shape of one sample and a seed; `loss` is a name in `LOSSES`;
-    `lr_G`, `lr_D` and `beta1` are Adam's; the rest are arguments of `train`.
+    `networks` makes G and D for the shape of one sample and a seed; `samples` says of which kind;
+    `loss` is a name in `LOSSES`; `lr_G`, `lr_D` and `beta1` are Adam's; the rest are arguments of
+    `train`.
     """
 
     name: str
     about: str
     networks: Callable[[Shape, int], Networks]
+    samples: str = "images"  # (h, w, c), or "vectors" (d,)
     loss: str = "non-saturating"
     lr_G: float = 2e-4
     lr_D: float = 2e-4
@@ -56,6 +58,19 @@ class Recipe:
         The networks are made where `x` lives; they train while the records are asked for.
         """
         make_loss = look_up("loss", self.loss, LOSSES)
+        # Before the networks are made: those for large images take long, and memory.
+        kind = "images" if x.ndim == 4 else "vectors"
+        if kind != self.samples:
+            fitting = ", ".join(r.name for r in RECIPES.values() if r.samples == kind)
+            raise ValueError(
+                f"the recipe {self.name} is for {self.samples}, but the data are {kind}: samples "
+                f"of shape {x.shape[1:]}; for these take: {fitting}"
+            )
+        if len(x) < self.batch:
+            raise ValueError(
+                f"the batch is {self.batch}, but there are only {len(x)} samples of data; "
+                f"take a batch of {len(x)} or less"
+            )
         device = "cpu" if array_module(x) is np else "gpu"
         G, D = (net.to(device) for net in self.networks(x.shape[1:], seed))
         loss = make_loss()
@@ -166,6 +181,7 @@ RECIPES = {
             "points",
             "MLPs for points in the plane",
             points,
+            samples="vectors",
             batch=256,
             steps=10_000,
             lr_G=1e-3,

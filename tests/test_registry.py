@@ -26,7 +26,7 @@ from minigan import (
     stream,
 )
 from minigan.init import normal
-from minigan.layers import Elementwise
+from minigan.layers import Elementwise, LinearMap
 from minigan.layers.base import Layer
 from minigan.numerics import sigmoid
 
@@ -91,9 +91,9 @@ def test_everything_public_has_cases():
     public = {name: getattr(minigan, name) for name in minigan.__all__ if name not in OTHERS}
     assert set(public.values()) == set(LAYERS) | set(LOSSES) | OPTIMISERS
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
-    assert {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise} | {Sequential} == set(
-        LAYERS
-    )
+    assert {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap} | {
+        Sequential
+    } == set(LAYERS)
     assert all(LAYERS.values()) and all(LOSSES.values())
 
 

@@ -3,13 +3,14 @@
 from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
 from .dense import Dense
-from .shape import Flatten, Reshape
+from .shape import Flatten, LinearMap, Reshape
 
 __all__ = [
     "Dense",
     "Elementwise",
     "Flatten",
     "Layer",
+    "LinearMap",
     "LeakyReLU",
     "ReLU",
     "Reshape",

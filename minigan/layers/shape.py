@@ -1,4 +1,4 @@
-"""Layers that only rename axes: the numbers stay, and each map is a reshape, there or back."""
+"""Layers without weights that are linear in x: y = A·x, where A never changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,57 @@ from ..arrays import Array, array_module
 from .base import Layer, Shape, expect_shape
 
 
-class Reshape(Layer):
+class LinearMap(Layer):
+    r"""y = A·x          x (n, …)   y (n, …)
+
+    The Jacobian of a linear map is the map itself, J = A, so with ⟨dy, A·x⟩ = ⟨Aᵀ·dy, x⟩:
+
+        dx = Aᵀ·dy          t = A·v          ⟨dy, J·v⟩ = ⟨dy, A·v⟩ has no x in it: its ∇ₓ is 0
+
+    A subclass says what A and Aᵀ do to a batch. The cache is the shape of x.
+    """
+
+    piecewise_linear = True
+
+    def apply(self, x: Array) -> Array:
+        """Return A·x."""
+        raise NotImplementedError
+
+    def adjoint(self, dy: Array, x_shape: Shape) -> Array:
+        """Return Aᵀ·dy, for an x of shape `x_shape`, the batch axis included."""
+        raise NotImplementedError
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, Shape]:
+        """Return y = A·x and the shape of x."""
+        self.check_input(x)
+        return self.apply(x), x.shape
+
+    def backward(self, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
+        """Return dx = Aᵀ·dy."""
+        self._expect_cotangent(dy, cache)
+        return self.adjoint(dy, cache)
+
+    def jvp(self, v: Array, cache: Shape) -> Array:
+        """Return t = A·v."""
+        expect_shape("v", v, cache)
+        return self.apply(v)
+
+    def jvp_backward(self, v: Array, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
+        """Return zeros."""
+        expect_shape("v", v, cache)
+        self._expect_cotangent(dy, cache)
+        return array_module(v).zeros_like(v)
+
+    def _expect_cotangent(self, dy: Array, x_shape: Shape) -> None:
+        expect_shape("dy", dy, (x_shape[0], *self.output_shape(x_shape[1:])))
+
+
+class Reshape(LinearMap):
     r"""y = x with samples of another shape          x (n, …)   y (n, *shape)
 
-    y holds the numbers of x in the same order, so J is the identity under other names: its
-    transpose names them back, and ⟨dy, J·v⟩ depends on no x. The cache is the shape of x.
+    y holds the numbers of x in the same order: A and Aᵀ only rename them.
 
     Parameters
     ----------
@@ -22,34 +68,17 @@ class Reshape(Layer):
         Shape of one sample of y, such as (28, 28, 1) for a grey image of 28×28 pixels.
     """
 
-    piecewise_linear = True
-
     def __init__(self, shape: Shape) -> None:
         self.shape = tuple(shape)
         super().__init__()
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Shape]:
-        """Return x renamed, and the shape that it had."""
-        self.check_input(x)
-        return x.reshape(len(x), *self.output_shape(x.shape[1:])), x.shape
+    def apply(self, x: Array) -> Array:
+        """Return x under its new names."""
+        return x.reshape(len(x), *self.output_shape(x.shape[1:]))
 
-    def backward(self, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
-        """Return dy, named as x was."""
-        expect_shape("dy", dy, (cache[0], *self.output_shape(cache[1:])))
-        return dy.reshape(cache)
-
-    def jvp(self, v: Array, cache: Shape) -> Array:
-        """Return v, named as y."""
-        expect_shape("v", v, cache)
-        return v.reshape(cache[0], *self.output_shape(cache[1:]))
-
-    def jvp_backward(self, v: Array, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
-        """Return zeros."""
-        expect_shape("v", v, cache)
-        expect_shape("dy", dy, (cache[0], *self.output_shape(cache[1:])))
-        return array_module(v).zeros_like(v)
+    def adjoint(self, dy: Array, x_shape: Shape) -> Array:
+        """Return dy under the names of x."""
+        return dy.reshape(x_shape)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """`shape`, for samples with as many numbers."""
