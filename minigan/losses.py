@@ -127,9 +127,9 @@ class Minimax:
 
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
         """Return L_D (a 0-d array), and its derivatives with respect to both arguments."""
+        xp = array_module(real_logits, fake_logits)
         real_value, d_real = self.bce(real_logits, 1 - self.label_smoothing)
         fake_value, d_fake = self.bce(fake_logits, 0)
-        xp = array_module(real_logits, fake_logits)
         return xp.asarray(real_value + fake_value), d_real, d_fake
 
     def generator(
@@ -137,7 +137,7 @@ class Minimax:
     ) -> tuple[Array, Array]:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         value, d_fake = self.bce(fake_logits, 0)
-        return array_module(value).asarray(-value), -d_fake
+        return array_module(fake_logits).asarray(-value), -d_fake
 
     def probability(self, logits: Array) -> Array:
         """Return what D's outputs say: the probability of being real, each in [0, 1]."""
@@ -164,6 +164,149 @@ class NonSaturating(Minimax):
     ) -> tuple[Array, Array]:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         return self.bce(fake_logits, 1)
+
+
+class Critic:
+    r"""What losses share whose D gives a number of no fixed range: a critic, not a probability."""
+
+    needs_real = False
+
+    def probability(self, logits: Array) -> Array:
+        """Return D's outputs as they are: a critic says more or less, not how probable."""
+        return logits
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a loss."""
+        return f"{type(self).__name__}()"
+
+
+class LeastSquares(Critic):
+    r"""Outputs are pulled to 1 for real and 0 for generated samples (Mao et al. 2017, equation 9).
+
+        L_D = ½·E (a_real − 1)² + ½·E a_fake²      d_real = (a_real − 1)/n     d_fake = a_fake/n
+        L_G = ½·E (a_fake − 1)²                    d_fake = (a_fake − 1)/n
+
+    A sample that D is sure of still pulls, the more the further it lies from its target.
+    """
+
+    def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
+        """Return L_D (a 0-d array), and its derivatives with respect to both arguments."""
+        xp = array_module(real_logits, fake_logits)
+        real_value, d_real = _squares(real_logits, 1)
+        fake_value, d_fake = _squares(fake_logits, 0)
+        return xp.asarray(real_value + fake_value), d_real, d_fake
+
+    def generator(
+        self, fake_logits: Array, real_logits: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
+        value, d_fake = _squares(fake_logits, 1)
+        return array_module(fake_logits).asarray(value), d_fake
+
+
+class Wasserstein(Critic):
+    r"""The critic's mean difference between generated and real samples (Arjovsky et al. 2017).
+
+        L_D = E a_fake − E a_real          d_real = −1/n     d_fake = 1/n
+        L_G = −E a_fake                    d_fake = −1/n
+
+    If the critic's slope is at most 1 everywhere, −L_D at its best is the Wasserstein-1 distance of
+    the two distributions (their equation 2). Something has to keep the slope there: clipped
+    weights, or `GradientPenalty`.
+    """
+
+    def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
+        """Return L_D (a 0-d array), and its derivatives with respect to both arguments."""
+        xp = array_module(real_logits, fake_logits)
+        real_value, d_real = _mean(real_logits)
+        fake_value, d_fake = _mean(fake_logits)
+        return xp.asarray(fake_value - real_value), -d_real, d_fake
+
+    def generator(
+        self, fake_logits: Array, real_logits: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
+        value, d_fake = _mean(fake_logits)
+        return array_module(fake_logits).asarray(-value), -d_fake
+
+
+class Hinge(Wasserstein):
+    r"""D cares for a margin of 1 and no further (Lim & Ye 2017; Miyato et al. 2018, equation 16).
+
+        L_D = E max(0, 1 − a_real) + E max(0, 1 + a_fake)
+        d_real = −[a_real < 1]/n           d_fake = [a_fake > −1]/n
+
+    G's loss is the one of `Wasserstein`.
+    """
+
+    def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
+        """Return L_D (a 0-d array), and its derivatives with respect to both arguments."""
+        xp = array_module(real_logits, fake_logits)
+        real_value, d_real = _hinge(-real_logits)
+        fake_value, d_fake = _hinge(fake_logits)
+        return xp.asarray(real_value + fake_value), -d_real, d_fake
+
+
+class RelativisticPairing(Critic):
+    r"""Real and generated samples are compared pair by pair (Jolicoeur-Martineau 2019, RpGAN).
+
+    With a = a_fake − a_real for each pair, and σ the derivative of softplus:
+
+        L_D = E softplus(a)                d_fake = σ(a)/n       d_real = −σ(a)/n
+        L_G = E softplus(−a)               d_fake = −σ(−a)/n
+
+    G's loss is in the non-saturating form, and looks at D's outputs for real samples too. With
+    `R1` and `R2` this is the objective of R3GAN (Huang et al. 2024, equation 2).
+    """
+
+    needs_real = True
+
+    def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
+        """Return L_D (a 0-d array), and its derivatives with respect to both arguments.
+
+        Raises
+        ------
+        ValueError
+            For two batches of different sizes, which make no pairs.
+        """
+        value, d_fake = bce_with_logits(self._pairs(fake_logits, real_logits), 0)
+        return value, -d_fake, d_fake
+
+    def generator(
+        self, fake_logits: Array, real_logits: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
+        if real_logits is None:
+            raise ValueError("RelativisticPairing.generator needs real_logits: D's outputs for x")
+        return bce_with_logits(self._pairs(fake_logits, real_logits), 1)
+
+    def _pairs(self, fake_logits: Array, real_logits: Array) -> Array:
+        array_module(fake_logits, real_logits)  # refuses two devices
+        if fake_logits.shape != real_logits.shape:
+            raise ValueError(
+                "RelativisticPairing compares pairs: real and fake outputs must have one shape, "
+                f"got {real_logits.shape} and {fake_logits.shape}"
+            )
+        return fake_logits - real_logits
+
+
+def _squares(a: Array, target: float) -> tuple[Array, Array]:
+    """½·mean (a − target)², and its derivative."""
+    _check_outputs("LeastSquares", a, target)
+    return ((a - target) ** 2).mean() / 2, (a - target) / a.size
+
+
+def _mean(a: Array) -> tuple[Array, Array]:
+    """Mean a, and its derivative."""
+    _check_outputs("Wasserstein", a, 0)
+    return a.mean(), array_module(a).full_like(a, 1 / a.size)
+
+
+def _hinge(a: Array) -> tuple[Array, Array]:
+    """Mean max(0, 1 + a), and its derivative: 0 at the kink."""
+    _check_outputs("Hinge", a, 0)
+    inside = (a.real > -1).astype(a.dtype)
+    return (inside * (1 + a)).mean(), inside / a.size
 
 
 def _check_outputs(name: str, outputs: Array, target: float | Array) -> None:

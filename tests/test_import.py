@@ -18,6 +18,7 @@ FLOORS = {
     "optim": 1,
     "init": 1,
     "network": 2,
+    "penalties": 3,
     "check": 3,
     "train": 4,
     "data": 4,

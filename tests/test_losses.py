@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan import Minimax, NonSaturating, bce, bce_with_logits, check, stream
+from minigan import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticPairing,
+    Wasserstein,
+    bce,
+    bce_with_logits,
+    check,
+    stream,
+)
 from minigan.numerics import sigmoid, softplus
 
 
@@ -178,6 +189,59 @@ def test_bad_arguments():
             Minimax(label_smoothing=wrong)
 
 
+def test_least_squares_by_hand():
+    loss = LeastSquares()
+    value, d_real, d_fake = loss.discriminator(column(2, 0), column(-1, 0.5))
+    assert value == (1 + 1) / 4 + (1 + 0.25) / 4
+    assert d_real[:, 0].tolist() == [0.5, -0.5] and d_fake[:, 0].tolist() == [-0.5, 0.25]
+    value, d_fake = loss.generator(column(-1, 0.5))
+    assert value == (4 + 0.25) / 4 and d_fake[:, 0].tolist() == [-1, -0.25]
+
+
+def test_wasserstein_by_hand():
+    value, d_real, d_fake = Wasserstein().discriminator(column(2, 4), column(1, -5))
+    assert value == -2 - 3
+    assert d_real[:, 0].tolist() == [-0.5, -0.5] and d_fake[:, 0].tolist() == [0.5, 0.5]
+    value, d_fake = Wasserstein().generator(column(1, -5))
+    assert value == 2 and d_fake[:, 0].tolist() == [-0.5, -0.5]
+
+
+def test_hinge_stops_at_its_margin_and_has_slope_0_at_the_kink():
+    value, d_real, d_fake = Hinge().discriminator(column(0.5, 1, 3, -1), column(-0.5, -1, -3, 1))
+    assert value == (0.5 + 2) / 4 + (0.5 + 2) / 4
+    assert d_real[:, 0].tolist() == [-0.25, 0, 0, -0.25]
+    assert d_fake[:, 0].tolist() == [0.25, 0, 0, 0.25]
+    assert Hinge().generator(column(-3))[0] == 3
+
+
+def test_relativistic_pairing_by_hand():
+    loss = RelativisticPairing()
+    value, d_real, d_fake = loss.discriminator(column(2), column(-1))
+    assert math.isclose(value, log1pexp(-3))
+    assert math.isclose(d_fake[0, 0], 1 / (1 + math.exp(3))) and d_real == -d_fake
+    value, d_fake = loss.generator(column(-1), column(2))
+    assert math.isclose(value, log1pexp(3))
+    assert math.isclose(d_fake[0, 0], -1 / (1 + math.exp(-3)))
+    # Only differences count: the same shift of all outputs changes nothing.
+    shifted = loss.discriminator(column(102), column(99))
+    assert math.isclose(shifted[0], log1pexp(-3)) and shifted[1] == d_real
+
+
+def test_relativistic_pairing_needs_pairs():
+    with pytest.raises(ValueError, match=r"one shape, got \(2, 1\) and \(1, 1\)"):
+        RelativisticPairing().discriminator(column(1, 2), column(1))
+    with pytest.raises(ValueError, match="needs real_logits"):
+        RelativisticPairing().generator(column(1))
+
+
+@pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge, RelativisticPairing])
+def test_critics_say_no_probabilities(make):
+    assert make().probability(column(7.5)) == 7.5 and repr(make()) == f"{make.__name__}()"
+
+
 def test_mixed_devices_are_refused(cp):
     with pytest.raises(TypeError, match="two devices"):
         Minimax().discriminator(column(1.0), cp.ones((1, 1)))
+    for make in (LeastSquares, Wasserstein, Hinge, RelativisticPairing):
+        with pytest.raises(TypeError, match="two devices"):
+            make().discriminator(column(1.0), cp.ones((1, 1)))

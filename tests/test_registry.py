@@ -10,18 +10,26 @@ import pytest
 
 import minigan
 from minigan import (
+    DRAGAN,
+    R1,
+    R2,
     SGD,
     Adam,
     Dense,
     Flatten,
+    GradientPenalty,
+    Hinge,
     LeakyReLU,
+    LeastSquares,
     Minimax,
     NonSaturating,
+    RelativisticPairing,
     ReLU,
     Reshape,
     Sequential,
     Sigmoid,
     Tanh,
+    Wasserstein,
     check,
     stream,
 )
@@ -65,12 +73,19 @@ LAYERS = {
 # Class → a list of (a loss, what makes its arguments from normal numbers).
 LOSSES = {
     Minimax: [(Minimax(), None), (Minimax(logits=False), sigmoid)],
+    LeastSquares: [(LeastSquares(), None)],
+    Hinge: [(Hinge(), None)],
+    Wasserstein: [(Wasserstein(), None)],
+    RelativisticPairing: [(RelativisticPairing(), None)],
     NonSaturating: [
         (NonSaturating(), None),
         (NonSaturating(label_smoothing=0.1), None),
         (NonSaturating(logits=False, label_smoothing=0.1), sigmoid),
     ],
 }
+
+# The tests of these are in test_penalties.py.
+PENALTIES = {R1, R2, GradientPenalty, DRAGAN}
 
 # The tests of these are in test_optim.py.
 OPTIMISERS = {SGD, Adam}
@@ -89,7 +104,7 @@ def a_point(shape, n, seed=0):
 
 def test_everything_public_has_cases():
     public = {name: getattr(minigan, name) for name in minigan.__all__ if name not in OTHERS}
-    assert set(public.values()) == set(LAYERS) | set(LOSSES) | OPTIMISERS
+    assert set(public.values()) == set(LAYERS) | set(LOSSES) | PENALTIES | OPTIMISERS
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
     assert {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap} | {
         Sequential
