@@ -6,7 +6,7 @@ derivative is written here. ``import minigan`` imports NumPy and nothing else.
 
 from .arrays import array_module, stream, to_device, to_numpy
 from .checkpoint import load, save
-from .layers import Dense, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from .layers import Dense, Flatten, LeakyReLU, Pack, ReLU, Reshape, Sigmoid, Tanh
 from .losses import (
     Hinge,
     LeastSquares,
@@ -35,6 +35,7 @@ __all__ = [
     "LeastSquares",
     "Minimax",
     "NonSaturating",
+    "Pack",
     "R1",
     "R2",
     "ReLU",

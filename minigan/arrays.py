@@ -90,6 +90,11 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     return np.asarray(x) if xp is np else xp.asnumpy(x)
 
 
+def as_like(numbers: Any, other: Array) -> Array:
+    """Return what was drawn on the CPU with the (real) dtype of `other`, on its device."""
+    return array_module(other).asarray(np.asarray(numbers, dtype=other.real.dtype))
+
+
 def stream(seed: int, *keys: int | str) -> np.random.Generator:
     """Random numbers that depend on `seed` and `keys` and on nothing else.
 

@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, array_module
+from .arrays import Array, array_module, as_like
 from .layers import Sigmoid
 from .layers.base import Layer, expect_shape
 from .network import Sequential
+from .views import View
 
 
 class Penalty:
@@ -185,8 +186,8 @@ class DRAGAN(GradientPenalty):
 def _check_critic(D: Layer) -> None:
     """Raise a ValueError unless a gradient penalty makes sense for D."""
     last = D
-    while isinstance(last, Sequential):
-        last = last.layers[-1]
+    while isinstance(last, (Sequential, View)):
+        last = last.net if isinstance(last, View) else last.layers[-1]
     if isinstance(last, Sigmoid):
         raise ValueError(
             "a gradient penalty is taken of logits, but D ends in a Sigmoid; leave that layer out "
@@ -210,5 +211,4 @@ def _uniform(penalty: Any, rng: np.random.Generator | None, shape: Any, like: Ar
     """Uniform numbers in [0, 1): drawn in float32 on the CPU, then moved to where `like` lives."""
     if rng is None:
         raise ValueError(f'{penalty!r} draws random points: pass rng=stream(seed, "penalty", step)')
-    numbers = rng.random(shape, dtype=np.float32)
-    return array_module(like).asarray(numbers.astype(like.real.dtype))
+    return as_like(rng.random(shape, dtype=np.float32), like)

@@ -6,14 +6,17 @@ one lets the gradient pass through and leaves the network as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from .arrays import Array, array_module, stream
+from .arrays import Array, array_module, as_like, stream, to_numpy
 from .layers.base import Layer
+from .penalties import Penalty
+from .schedules import Rate, value_at
+from .views import Blurred, Joined
 
 
 class Loss(Protocol):
@@ -41,24 +44,36 @@ class Optimiser(Protocol):
 
 
 def discriminator_step(
-    G: Layer, D: Layer, loss: Loss, optimiser: Optimiser, x: Array, z: Array
+    G: Layer,
+    D: Layer,
+    loss: Loss,
+    optimiser: Optimiser,
+    x: Array,
+    z: Array,
+    penalties: Sequence[Penalty] = (),
+    rng: np.random.Generator | None = None,
 ) -> dict[str, Array]:
     """Train D on real samples `x` and on what G makes of the noise `z`; G stays as it is.
 
-    Returns what was measured, before the step, each a 0-d array: D's loss, the mean probabilities
-    that D gave to real and to generated samples, and the norm of D's gradient.
+    `rng` is for layers that draw, such as dropout, and for penalties.
+
+    Returns what was measured, before the step, each a 0-d array: D's loss and what the penalties
+    add to it, the mean probabilities that D gave to real and to generated samples (mean outputs,
+    for a critic), and the norm of D's gradient.
     """
-    fake, _ = G.forward(z)  # no cache is kept: nothing will flow back into G
-    real_logits, c_real = D.forward(x)
-    fake_logits, c_fake = D.forward(fake)
+    fake, _ = G.forward(z, rng=rng)  # no cache is kept: nothing will flow back into G
+    real_logits, c_real = D.forward(x, rng=rng)
+    fake_logits, c_fake = D.forward(fake, rng=rng)
     value, d_real, d_fake = loss.discriminator(real_logits, fake_logits)
     grad = D.new_grad()
     D.backward(d_real, c_real, grad)
     D.backward(d_fake, c_fake, grad)
+    added = [penalty(D, x, fake, grad, rng) for penalty in penalties]
     optimiser.step(D.theta, grad)
     D.update_state(c_real)
     return {
         "loss_D": value,
+        "penalty": sum(added, start=0 * value),
         "D_real": loss.probability(real_logits).mean(),
         "D_fake": loss.probability(fake_logits).mean(),
         "grad_D": norm(grad),
@@ -66,16 +81,22 @@ def discriminator_step(
 
 
 def generator_step(
-    G: Layer, D: Layer, loss: Loss, optimiser: Optimiser, z: Array, x: Array | None = None
+    G: Layer,
+    D: Layer,
+    loss: Loss,
+    optimiser: Optimiser,
+    z: Array,
+    x: Array | None = None,
+    rng: np.random.Generator | None = None,
 ) -> dict[str, Array]:
     """Train G on the noise `z`, through D, which stays as it is.
 
     Real samples `x` are looked at only where the loss compares with them (`loss.needs_real`).
     Returns what was measured, each a 0-d array: G's loss and the norm of its gradient.
     """
-    fake, c_g = G.forward(z)
-    fake_logits, c_d = D.forward(fake)
-    real_logits = D.forward(x)[0] if loss.needs_real and x is not None else None
+    fake, c_g = G.forward(z, rng=rng)
+    fake_logits, c_d = D.forward(fake, rng=rng)
+    real_logits = D.forward(x, rng=rng)[0] if loss.needs_real and x is not None else None
     value, d_fake = loss.generator(fake_logits, real_logits)
     d_images = D.backward(d_fake, c_d)  # no grad is passed: only ∂L/∂images, D learns nothing
     grad = G.new_grad()
@@ -121,6 +142,10 @@ def train(
     d_steps: int = 1,
     seed: int = 0,
     noise: str = "normal",
+    penalties: Sequence[Penalty] = (),
+    instance_noise: Rate = 0.0,
+    labels: Array | None = None,
+    order: str = "alternating",
 ) -> Iterator[Record]:
     """Train both networks in place, step by step; yield a `Record` after each.
 
@@ -152,13 +177,24 @@ def train(
         Of the noise and of the order of the data.
     noise
         ``"normal"``, or ``"uniform"`` in [−1, 1).
+    penalties
+        Terms of D's loss: see `minigan.penalties`.
+    instance_noise
+        Standard deviation of noise on all that D sees: a number, or a schedule (see
+        `minigan.schedules`).
+    labels
+        (n,) integers 0 … k − 1, one for each sample: G and D are conditional, both take k features
+        more. Generated samples get the labels of the real batch.
+    order
+        ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
+        the same point. ``"extragradient"``: both look ahead together, and learn from there; the
+        optimisers are `minigan.wrappers.Extragradient`.
 
     Raises
     ------
     ValueError, TypeError
         At the call, for arguments that don't fit together.
     """
-    _check_data(G, D, data)
     counts = {"batch": batch, "d_steps": d_steps, "steps": steps, "epochs": epochs}
     for name, value in counts.items():
         if value is not None and value < 1:
@@ -167,25 +203,109 @@ def train(
         raise ValueError(f"batch is {batch}, but there are only {len(data)} samples of data")
     if noise not in NOISES:
         raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+    if order not in ORDERS:
+        raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
+    if order != "alternating" and d_steps != 1:
+        raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
     total = total_steps(len(data), batch, d_steps, steps, epochs)
-    batches = len(data) // batch  # in an epoch
+    conditions = None if labels is None else one_hot_labels(labels, data)
+    batches = Batches(len(data), batch, seed)
+
+    def as_seen(rows: Any, step: int) -> tuple[Layer, Layer]:
+        """G and D with the labels of these rows, and D with this step's noise on all it sees."""
+        G_seen, D_seen = G, D
+        if conditions is not None:
+            G_seen, D_seen = Joined(G, conditions[rows]), Joined(D, conditions[rows])
+        sigma = value_at(instance_noise, step)
+        if sigma > 0:
+            D_seen = Blurred(D_seen, sigma)
+        return G_seen, D_seen
+
+    def d_half(k: int, step: int, optimiser: Optimiser) -> dict[str, Array]:
+        """Take the k-th step of D, which is part of this step."""
+        rows = batches.rows(k)
+        G_seen, D_seen = as_seen(rows, step)
+        z = draw_noise(G_seen, batch, stream(seed, "noise D", k), noise)
+        rng = stream(seed, "layers D", k)
+        return discriminator_step(G_seen, D_seen, loss, optimiser, data[rows], z, penalties, rng)
+
+    def g_half(step: int, optimiser: Optimiser) -> dict[str, Array]:
+        """Take the step of G, beside the real batch that D sees last in this step."""
+        rows = batches.rows((step + 1) * d_steps - 1)
+        G_seen, D_seen = as_seen(rows, step)
+        z = draw_noise(G_seen, batch, stream(seed, "noise G", step), noise)
+        rng = stream(seed, "layers G", step)
+        x = data[rows] if loss.needs_real else None
+        return generator_step(G_seen, D_seen, loss, optimiser, z, x, rng)
+
+    def together(step: int, optimiser_G: Optimiser, optimiser_D: Optimiser) -> dict[str, Array]:
+        """Move both from the same point: G's move is held back until D has found its own."""
+        held = HeldBack(optimiser_G)
+        measured = g_half(step, held)
+        measured |= d_half(step, step, optimiser_D)
+        held.move()
+        return measured
 
     def loop() -> Iterator[Record]:
-        order_of = -1  # the epoch that `order` belongs to
         for step in range(total):
-            for k in range(step * d_steps, (step + 1) * d_steps):
-                epoch, i = divmod(k, batches)
-                if epoch != order_of:
-                    order = stream(seed, "order", epoch).permutation(len(data))
-                    order_of = epoch
-                x = data[order[i * batch : (i + 1) * batch]]
-                z = draw_noise(G, batch, stream(seed, "noise D", k), noise)
-                measured = discriminator_step(G, D, loss, optimiser_D, x, z)
-            z = draw_noise(G, batch, stream(seed, "noise G", step), noise)
-            measured |= generator_step(G, D, loss, optimiser_G, z, x)
-            yield Record(step + 1, epoch + 1, measured)
+            if order == "alternating":
+                for k in range(step * d_steps, (step + 1) * d_steps):
+                    measured = d_half(k, step, optimiser_D)
+                measured |= g_half(step, optimiser_G)
+            else:
+                if order == "extragradient":
+                    together(step, LookAhead(optimiser_G), LookAhead(optimiser_D))
+                measured = together(step, optimiser_G, optimiser_D)
+            yield Record(step + 1, batches.epoch((step + 1) * d_steps - 1) + 1, measured)
 
+    _check_data(*as_seen(slice(None), 0), data)
     return loop()
+
+
+ORDERS = ("alternating", "simultaneous", "extragradient")
+
+
+class Batches:
+    """Which rows of the data make the k-th real batch: every row once an epoch, in a new order."""
+
+    def __init__(self, samples: int, batch: int, seed: int) -> None:
+        self.samples, self.batch, self.seed = samples, batch, seed
+        self._epoch = -1  # the epoch whose order is kept, which only saves time
+        self._order = np.arange(0)
+
+    def epoch(self, k: int) -> int:
+        """Return the epoch that batch k belongs to, counted from 0."""
+        return k // (self.samples // self.batch)
+
+    def rows(self, k: int) -> Array:
+        """Return the row numbers of batch k, (batch,)."""
+        epoch, i = divmod(k, self.samples // self.batch)
+        if epoch != self._epoch:
+            self._order = stream(self.seed, "order", epoch).permutation(self.samples)
+            self._epoch = epoch
+        return self._order[i * self.batch : (i + 1) * self.batch]
+
+
+class HeldBack:
+    """An optimiser's step that is kept until `move` is called."""
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self.optimiser = optimiser
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Keep both; grad is the caller's own and stays as it is."""
+        self.kept = theta, grad
+
+    def move(self) -> None:
+        """Take the step."""
+        self.optimiser.step(*self.kept)
+
+
+class LookAhead:
+    """The first half of an extragradient step: `extrapolate` in the place of `step`."""
+
+    def __init__(self, optimiser: Any) -> None:
+        self.step = optimiser.extrapolate
 
 
 def total_steps(
@@ -214,11 +334,34 @@ def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal"
         z = rng.standard_normal(shape, dtype=np.float32)
     else:
         z = 2 * rng.random(shape, dtype=np.float32) - 1
-    return array_module(G.theta).asarray(z.astype(G.theta.dtype))
+    return as_like(z, G.theta)
+
+
+def one_hot_labels(labels: Array, data: Array) -> Array:
+    """Return the labels of the data as one-hot rows (n, classes), on the device of `data`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For labels that are not one integer for each sample, counted from 0.
+    """
+    labels = to_numpy(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels have dtype {labels.dtype}, expected integers")
+    if labels.shape != (len(data),) or labels.min() < 0:
+        raise ValueError(
+            f"labels have shape {labels.shape} and lie in {labels.min()} … {labels.max()}; "
+            f"expected one for each sample, ({len(data)},), counted from 0"
+        )
+    rows = np.eye(int(labels.max()) + 1, dtype=data.dtype)[labels]
+    return array_module(data).asarray(rows)
 
 
 def sample(G: Layer, n: int, seed: int = 0, noise: str = "normal") -> Array:
-    """`n` samples of a trained G: ``sample(G, 64)`` has the shape (64, …)."""
+    """`n` samples of a trained G: ``sample(G, 64)`` has the shape (64, …).
+
+    A conditional G is given as ``Joined(G, conditions)``, with n rows of conditions.
+    """
     return G.forward(draw_noise(G, n, stream(seed, "sample"), noise), train=False)[0]
 
 

@@ -34,7 +34,7 @@ from minigan import (
     stream,
 )
 from minigan.init import normal
-from minigan.layers import Elementwise, LinearMap
+from minigan.layers import Elementwise, LinearMap, Pack
 from minigan.layers.base import Layer
 from minigan.numerics import sigmoid
 
@@ -62,6 +62,7 @@ LAYERS = {
     Tanh: [(Tanh(), (5,)), (Tanh(), (2, 2, 1))],
     Flatten: [(Flatten(), (2, 3, 2)), (Flatten(), (4,))],
     Reshape: [(Reshape((3, 2)), (6,)), (Reshape((12,)), (2, 3, 2))],
+    Pack: [(Pack(1), (3,)), (Pack(1), (2, 2, 3))],  # larger packs: test_views.py
     Sequential: [
         (mlp(Tanh()), (4,)),
         (mlp(LeakyReLU(), ReLU()), (4,)),

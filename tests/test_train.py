@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from minigan import (
+    R1,
+    R2,
     SGD,
     Adam,
     Dense,
@@ -17,7 +19,10 @@ from minigan import (
     stream,
     train,
 )
+from minigan.layers import Pack
+from minigan.schedules import linear
 from minigan.train import Record, draw_noise, sample
+from minigan.views import Joined
 
 DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)
 
@@ -57,7 +62,10 @@ def test_step_t_does_not_depend_on_how_long_the_run_is():
 
 def test_a_record_keeps_0d_arrays_and_converts_them_when_read():
     record = run(steps=1)[2][0]
-    assert set(record.measured) == {"loss_D", "loss_G", "D_real", "D_fake", "grad_D", "grad_G"}
+    assert set(record.measured) == {
+        *("loss_D", "penalty", "D_real", "D_fake", "grad_D"),
+        *("loss_G", "grad_G"),
+    }
     assert all(np.shape(number) == () for number in record.measured.values())
     assert type(record["loss_D"]) is float and 0 < record["D_real"] < 1
     with pytest.raises(KeyError):
@@ -105,7 +113,7 @@ def test_d_steps_and_g_steps_see_noise_of_their_own(monkeypatch):
         step = getattr(module, name)
 
         def spy(G, D, loss, optimiser, *arrays, step=step):
-            seen.append(arrays[-1] if step.__name__ == "discriminator_step" else arrays[0])
+            seen.append(arrays[1] if step.__name__ == "discriminator_step" else arrays[0])
             return step(G, D, loss, optimiser, *arrays)
 
         monkeypatch.setattr(module, name, spy)
@@ -173,7 +181,16 @@ def with_nan():
         ({"data": with_nan()}, ValueError, "NaN or infinity, first in sample 7"),
         ({"data": DATA.astype(np.float64)}, TypeError, "float64"),
         ({"data": (DATA * 9).astype(int)}, TypeError, "expected floating point"),
-        ({"data": DATA[:0]}, ValueError, "one or more samples"),
+        ({"data": DATA[:0]}, ValueError, "there are only 0 samples of data"),
+        (
+            {"order": "random"},
+            ValueError,
+            "order must be one of alternating, simul.*",
+        ),
+        ({"order": "simultaneous", "d_steps": 2}, ValueError, "d_steps must be 1"),
+        ({"instance_noise": -1.0}, ValueError, "is -1.0 at step 0"),
+        ({"labels": np.zeros(50)}, TypeError, "labels have dtype float64, expected integers"),
+        ({"labels": np.zeros(3, int)}, ValueError, r"labels have shape \(3,\).* \(50,\)"),
         (
             {"data": np.ones((50, 3), np.float32)},
             ValueError,
@@ -211,6 +228,92 @@ def test_probabilities_are_not_squashed_twice():
     D.layers[2].b[...] = -20  # D calls everything generated
     record = run(nets=(G, D), loss=NonSaturating(logits=False), steps=1)[2][0]
     assert record["D_real"] < 1e-8
+
+
+class Keep:
+    """An optimiser that keeps the gradients and moves by nothing or a little."""
+
+    def __init__(self, lr=0.0):
+        self.lr, self.grads, self.thetas = lr, [], []
+
+    def step(self, theta, grad):
+        self.grads.append(grad.copy())
+        theta -= self.lr * grad
+        self.thetas.append(theta.copy())
+
+
+def test_alternating_players_see_each_others_step_and_simultaneous_ones_do_not():
+    still = Keep(), Keep()
+    run(optimisers=still, steps=1)
+    for order in ("alternating", "simultaneous"):
+        moving = Keep(0.5), Keep(0.5)
+        run(optimisers=moving, steps=1, order=order)
+        assert (moving[1].grads[0] == still[1].grads[0]).all(), "D goes first"
+        same = (moving[0].grads[0] == still[0].grads[0]).all()
+        assert same == (order == "simultaneous")
+
+
+class LookingAhead(Keep):
+    def extrapolate(self, theta, grad):
+        self.point = theta.copy()
+        theta -= 0.5 * grad
+
+    def step(self, theta, grad):
+        self.grads.append(grad.copy())
+        theta[...] = self.point
+
+
+def test_extragradient_looks_ahead_with_both_players_and_steps_from_where_it_was():
+    nets = networks()
+    before = [net.theta.copy() for net in nets]
+    optimisers = LookingAhead(), LookingAhead()
+    run(nets=nets, optimisers=optimisers, steps=1, order="extragradient")
+    assert all((net.theta == b).all() for net, b in zip(nets, before, strict=True))
+    # By hand: gradients at the start, both players moved by them, gradients there.
+    start = Keep(0.5), Keep(0.5)
+    moved, there = networks(), (Keep(), Keep())
+    run(nets=moved, optimisers=start, steps=1, order="simultaneous")
+    run(nets=moved, optimisers=there, steps=1, order="simultaneous")
+    for ahead, expected in zip(optimisers, there, strict=True):
+        assert (ahead.grads[0] == expected.grads[0]).all()
+
+
+def test_penalties_are_part_of_ds_loss_and_reported_apart():
+    plain, with_penalty = Keep(), Keep()
+    run(optimisers=(Keep(), plain), steps=1)
+    _, D, records = run(optimisers=(Keep(), with_penalty), steps=1, penalties=[R1(2.0), R2(2.0)])
+    assert records[0]["penalty"] > 0
+    assert (plain.grads[0] != with_penalty.grads[0]).any()
+    assert run(steps=1)[2][0]["penalty"] == 0
+
+
+def test_instance_noise_blurs_what_d_sees_and_may_follow_a_schedule():
+    plain, none, blurred = Keep(), Keep(), Keep()
+    run(optimisers=(Keep(), plain), steps=2)
+    run(optimisers=(Keep(), none), steps=2, instance_noise=linear(1.0, 0.0, steps=1))
+    run(optimisers=(Keep(), blurred), steps=2, instance_noise=1.0)
+    assert (none.grads[0] == blurred.grads[0]).all() and (none.grads[0] != plain.grads[0]).any()
+    assert (none.grads[1] == plain.grads[1]).all()
+
+
+def test_a_conditional_gan_learns_which_label_lies_where():
+    labels = stream(0, "labels").integers(3, size=600)
+    centres = np.array([[2, 0], [0, 2], [-2, -2]])
+    data = (centres[labels] + 0.1 * stream(1).standard_normal((600, 2))).astype(np.float32)
+    G = Sequential(Dense(2 + 3, 32), LeakyReLU(), Dense(32, 2), seed=1)
+    D = Sequential(Dense(2 + 3, 32), LeakyReLU(), Dense(32, 1), seed=2)
+    optimisers = Adam(2e-3, 0.5), Adam(2e-3, 0.5)
+    run(data, nets=(G, D), optimisers=optimisers, batch=64, steps=1500, labels=labels)
+    for label in range(3):
+        conditions = np.eye(3, dtype=np.float32)[np.full(200, label)]
+        drawn = sample(Joined(G, conditions), 200)
+        assert np.abs(drawn.mean(axis=0) - centres[label]).max() < 0.4
+
+
+def test_a_gan_with_packing_trains():
+    D = Sequential(Pack(2), Dense(4, 8), LeakyReLU(), Dense(8, 1), seed=3)
+    G, D, records = run(nets=(networks()[0], D), steps=2)
+    assert np.isfinite(records[-1]["loss_G"])
 
 
 def test_record_is_frozen():

@@ -3,7 +3,7 @@
 from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
 from .dense import Dense
-from .shape import Flatten, LinearMap, Reshape
+from .shape import Flatten, LinearMap, Pack, Reshape
 
 __all__ = [
     "Dense",
@@ -11,6 +11,7 @@ __all__ = [
     "Flatten",
     "Layer",
     "LinearMap",
+    "Pack",
     "LeakyReLU",
     "ReLU",
     "Reshape",

@@ -99,3 +99,46 @@ class Flatten(Reshape):
     def output_shape(self, in_shape: Shape) -> Shape:
         """(p,), p the number of numbers in a sample."""
         return (math.prod(in_shape),)
+
+
+class Pack(LinearMap):
+    r"""y = m samples side by side as one          x (n, …, c)   y (n/m, …, m·c)
+
+    PacGAN (Lin et al. 2018): D judges m samples together, so it sees when they are all alike. It is
+    the first layer of D, whose outputs are then one for each pack: sample i of pack j is sample
+    j·m + i of the batch, and its features (channels) are the i-th c of the pack's m·c.
+
+    Parameters
+    ----------
+    m
+        Number of samples in a pack; the batch must be a multiple of it.
+    """
+
+    couples_samples = True
+
+    def __init__(self, m: int) -> None:
+        if m < 1:
+            raise ValueError(f"Pack(m={m}): a pack holds at least 1 sample")
+        self.m = m
+        super().__init__()
+
+    def apply(self, x: Array) -> Array:
+        """Return the packs of x."""
+        n, *places, c = x.shape
+        if n % self.m:
+            raise ValueError(f"{self!r}: a batch of {n} does not fill packs of {self.m}")
+        packs = x.reshape(n // self.m, self.m, *places, c)
+        return array_module(x).moveaxis(packs, 1, -2).reshape(n // self.m, *places, self.m * c)
+
+    def adjoint(self, dy: Array, x_shape: Shape) -> Array:
+        """Return dy with its packs opened."""
+        n, *places, c = x_shape
+        opened = dy.reshape(n // self.m, *places, self.m, c)
+        return array_module(dy).moveaxis(opened, -2, 1).reshape(x_shape)
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """Shape of one pack."""
+        return (*in_shape[:-1], self.m * in_shape[-1])
+
+    def _expect_cotangent(self, dy: Array, x_shape: Shape) -> None:
+        expect_shape("dy", dy, (x_shape[0] // self.m, *self.output_shape(x_shape[1:])))
