@@ -14,6 +14,7 @@ import numpy as np
 
 from .arrays import Array, array_module, stream
 from .layers.base import Layer
+from .optim import Optimiser
 
 
 class Loss(Protocol):
@@ -31,13 +32,6 @@ class Loss(Protocol):
 
     def probability(self, logits: Array) -> Array:
         """Return D's outputs as probabilities of being real."""
-
-
-class Optimiser(Protocol):
-    """What `train` asks of an optimiser; `minigan.optim` has them."""
-
-    def step(self, theta: Array, grad: Array) -> None:
-        """Move `theta` in place."""
 
 
 def discriminator_step(

@@ -15,9 +15,12 @@ FLOORS = {
     "numerics": 0,
     "layers": 1,
     "losses": 1,
+    "schedules": 1,
     "optim": 1,
     "init": 1,
     "network": 2,
+    "regularisers": 3,
+    "wrappers": 3,
     "check": 3,
     "train": 4,
     "data": 4,
@@ -67,5 +70,5 @@ def test_imports_point_down():
 
 
 def test_losses_and_optimisers_know_no_layer():
-    for name in ("losses.py", "optim.py", "init.py"):
+    for name in ("losses.py", "schedules.py", "optim.py", "init.py"):
         assert "layers" not in set(imports_of(PACKAGE / name))
