@@ -4,6 +4,7 @@ Start with `minigan.train` for one step from noise to Adam, and `minigan.layers.
 derivative is written here. ``import minigan`` imports NumPy and nothing else.
 """
 
+from . import schedules
 from .arrays import array_module, stream, to_device, to_numpy
 from .checkpoint import load, save
 from .layers import Dense, Flatten, LeakyReLU, Pack, ReLU, Reshape, Sigmoid, Tanh
@@ -18,26 +19,38 @@ from .losses import (
     bce_with_logits,
 )
 from .network import Sequential
-from .optim import SGD, Adam
+from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from .penalties import DRAGAN, R1, R2, GradientPenalty
+from .regularisers import L1, L2
 from .train import train
+from .wrappers import Average, ClipNorm, ClipWeights, Extragradient, MaxColumnNorm
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Adam",
+    "AdamW",
+    "Average",
+    "ClipNorm",
+    "ClipWeights",
     "DRAGAN",
     "Dense",
+    "Extragradient",
     "Flatten",
     "GradientPenalty",
     "Hinge",
+    "L1",
+    "L2",
     "LeakyReLU",
     "LeastSquares",
+    "MaxColumnNorm",
     "Minimax",
     "NonSaturating",
+    "OptimisticAdam",
     "Pack",
     "R1",
     "R2",
+    "RMSProp",
     "ReLU",
     "RelativisticPairing",
     "Reshape",
@@ -51,6 +64,7 @@ __all__ = [
     "bce_with_logits",
     "load",
     "save",
+    "schedules",
     "stream",
     "to_device",
     "to_numpy",

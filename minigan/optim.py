@@ -1,12 +1,26 @@
 """Optimisers: each is a few lines on two vectors, θ and a gradient of the same length.
 
 ``step(theta, grad)`` moves `theta` in place and leaves `grad` alone. What an optimiser remembers
-are vectors like θ, made at the first step, on θ's device and of its dtype.
+are vectors like θ, made at the first step, on θ's device and of its dtype, and `t`, the number of
+steps taken. A learning rate is a number or a schedule (`minigan.schedules`), a function of t.
+
+What else belongs to a step, such as clipping or averaging, is put around an optimiser: see
+`minigan.wrappers`.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from .arrays import Array, array_module
+from .schedules import Rate, value_at
+
+
+class Optimiser(Protocol):
+    """What a training loop asks of an optimiser."""
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
 
 
 class SGD:
@@ -20,32 +34,74 @@ class SGD:
     Parameters
     ----------
     lr
-        Learning rate, > 0.
+        Learning rate, > 0, or a schedule.
     momentum
-        μ in [0, 1).
+        μ in [0, 1), or a schedule.
     nesterov
         Look ahead along the velocity; needs a momentum.
     """
 
-    def __init__(self, lr: float, momentum: float = 0.0, nesterov: bool = False) -> None:
-        _check_between("lr", lr, 0, float("inf"), include_low=False)
-        _check_between("momentum", momentum, 0, 1)
+    def __init__(self, lr: Rate, momentum: Rate = 0.0, nesterov: bool = False) -> None:
+        _check_rate("lr", lr, include_low=False)
+        _check_rate("momentum", momentum, high=1)
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum > 0, got 0")
         self.lr, self.momentum, self.nesterov = lr, momentum, nesterov
+        self.t = 0
         self.v: Array | None = None
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         _check_vectors(theta, grad)
+        lr, momentum = value_at(self.lr, self.t), value_at(self.momentum, self.t, high=1)
+        self.t += 1
         if self.momentum == 0:
-            theta -= self.lr * grad
+            theta -= lr * grad
             return
         if self.v is None:
             self.v = array_module(theta).zeros_like(theta)
-        self.v *= self.momentum
+        self.v *= momentum
         self.v += grad
-        theta -= self.lr * (grad + self.momentum * self.v if self.nesterov else self.v)
+        theta -= lr * (grad + momentum * self.v if self.nesterov else self.v)
+
+
+class RMSProp:
+    r"""Steepest descent, each coordinate divided by the recent size of its own gradients.
+
+        v ← ρ·v + (1 − ρ)·g²           mean of the squared gradients
+        θ ← θ − lr·g/(√v + ε)
+
+    (Tieleman & Hinton 2012, lecture 6e.) v starts at zero and is too small at first, by 1 − ρᵗ: the
+    first step is lr·g/(√(1 − ρ)·|g|), ten times lr at ρ = 0.99. `Adam` corrects that.
+
+    Parameters
+    ----------
+    lr
+        Learning rate, > 0, or a schedule; 5e-5 is WGAN's (Arjovsky et al. 2017).
+    rho
+        Memory of the mean, in [0, 1). The lecture has 0.9; 0.99 is PyTorch's default.
+    eps
+        Added to the root, not under it; > 0.
+    """
+
+    def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
+        _check_rate("lr", lr, include_low=False)
+        _check_between("rho", rho, 0, 1)
+        _check_between("eps", eps, 0, float("inf"), include_low=False)
+        self.lr, self.rho, self.eps = lr, rho, eps
+        self.t = 0
+        self.v: Array | None = None
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        _check_vectors(theta, grad)
+        lr, xp = value_at(self.lr, self.t), array_module(theta)
+        if self.v is None:
+            self.v = xp.zeros_like(theta)
+        self.t += 1
+        self.v *= self.rho
+        self.v += (1 - self.rho) * grad * grad
+        theta -= lr * grad / (xp.sqrt(self.v) + self.eps)
 
 
 class Adam:
@@ -60,42 +116,162 @@ class Adam:
     Under a constant gradient m̂ = g and v̂ = g² at every step, so each step is lr·g/(|g| + ε):
     `lr` is the length of a step in each coordinate, whatever the scale of the gradient.
 
+    With `amsgrad` the largest v so far stands in the place of v (Reddi et al. 2018, algorithm 2):
+
+        v_max ← max(v_max, v)
+        v̂ = v_max/(1 − β₂ᵗ)
+
+    so that a rare large gradient is not forgotten and the pace does not rise again, once 1 − β₂ᵗ
+    has come up to one. The paper leaves that correction out; we keep it, as PyTorch does.
+
     Parameters
     ----------
     lr
-        Learning rate, > 0; 2e-4 is DCGAN's (Radford et al. 2016).
+        Learning rate, > 0, or a schedule; 2e-4 is DCGAN's (Radford et al. 2016).
     beta1, beta2
         Memory of the two means, in [0, 1). GANs often take beta1 = 0.5.
     eps
         Added to the root, not under it; > 0.
+    amsgrad
+        Divide by the largest v so far.
     """
 
     def __init__(
-        self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+        self,
+        lr: Rate = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        amsgrad: bool = False,
     ) -> None:
-        _check_between("lr", lr, 0, float("inf"), include_low=False)
+        _check_rate("lr", lr, include_low=False)
         _check_between("beta1", beta1, 0, 1)
         _check_between("beta2", beta2, 0, 1)
         _check_between("eps", eps, 0, float("inf"), include_low=False)
         self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.amsgrad = amsgrad
         self.t = 0
         self.m: Array | None = None
         self.v: Array | None = None
+        self.v_max: Array | None = None
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         _check_vectors(theta, grad)
-        xp = array_module(theta)
+        theta -= self.update(grad)
+
+    def update(self, grad: Array) -> Array:
+        """Count a step, move the means, and return what θ is to lose: lr·m̂/(√v̂ + ε)."""
+        lr, xp = value_at(self.lr, self.t), array_module(grad)
         if self.m is None or self.v is None:
-            self.m, self.v = xp.zeros_like(theta), xp.zeros_like(theta)
+            self.m, self.v = xp.zeros_like(grad), xp.zeros_like(grad)
         self.t += 1
         self.m *= self.beta1
         self.m += (1 - self.beta1) * grad
         self.v *= self.beta2
         self.v += (1 - self.beta2) * grad * grad
+        v = self.v
+        if self.amsgrad:
+            # v is never negative, so that the first maximum is v itself.
+            v = self.v_max = v.copy() if self.v_max is None else xp.maximum(self.v_max, v)
         m_hat = self.m / (1 - self.beta1**self.t)
-        v_hat = self.v / (1 - self.beta2**self.t)
-        theta -= self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+        v_hat = v / (1 - self.beta2**self.t)
+        return lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+
+        θ ← (1 − lr·λ)·θ               where `kernels` is true
+        θ ← θ − lr·m̂/(√v̂ + ε)          Adam's step
+
+    A decay that comes in as a part of the gradient, λ·θ, is divided by √v̂ as well: weights with
+    large gradients would decay less. Here every kernel loses the same share of itself. (The paper
+    has a schedule η times λ; we have lr·λ, as PyTorch does: the decay follows the rate.)
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps, amsgrad
+        As for `Adam`.
+    weight_decay
+        λ ≥ 0.
+    kernels
+        A mask like θ: what is false, such as biases, does not decay. ``AdamW(kernels=net.kernels)``
+        is what is meant most often; without it, all of θ decays.
+    """
+
+    def __init__(
+        self,
+        lr: Rate = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        kernels: Array | None = None,
+        amsgrad: bool = False,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, eps, amsgrad)
+        _check_between("weight_decay", weight_decay, 0, float("inf"))
+        if kernels is not None:
+            array_module(kernels)
+            if kernels.dtype != bool:
+                raise TypeError(f"kernels has dtype {kernels.dtype}, expected bool: net.kernels")
+        self.weight_decay, self.kernels = weight_decay, kernels
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        _check_vectors(theta, grad)
+        keep = 1 - value_at(self.lr, self.t) * self.weight_decay
+        if self.kernels is None:
+            theta *= keep
+        else:
+            xp = array_module(theta, self.kernels)
+            if self.kernels.shape != theta.shape:
+                raise ValueError(
+                    f"kernels has shape {self.kernels.shape}, expected {theta.shape}, that of theta"
+                )
+            theta[...] = xp.where(self.kernels, keep * theta, theta)
+        theta -= self.update(grad)
+
+
+class OptimisticAdam(Adam):
+    r"""Adam that takes each update twice and takes the last one back (Daskalakis et al. 2018).
+
+        u_t = lr·m̂_t/(√v̂_t + ε)        Adam's update, u₀ = 0
+        θ_t = θ_{t−1} − 2·u_t + u_{t−1}                          (algorithm 1)
+
+    Let w_t = θ_t + u_t. Then w_t = w_{t−1} − u_t and θ_t = w_t − u_t: w goes Adam's way, and θ is
+    one update ahead of it, so that the gradient is found where the game is about to be. The players
+    of min_x max_y x·y, who spiral out under gradient descent, spiral in. `minigan.wrappers` has
+    `Extragradient`, which looks ahead by a new gradient; here the last update serves, at half the
+    work (extrapolation from the past, Gidel et al. 2019).
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps, amsgrad
+        As for `Adam`.
+    """
+
+    last: Array | None = None  # u_{t−1}
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        _check_vectors(theta, grad)
+        update = self.update(grad)
+        theta -= 2 * update
+        if self.last is not None:
+            theta += self.last
+        self.last = update
+
+
+def _check_rate(
+    name: str, rate: Rate, high: float = float("inf"), include_low: bool = True
+) -> None:
+    """Raise unless 0 ≤ rate < high; a schedule may start at 0, and is looked at in every step."""
+    if callable(rate):
+        value_at(rate, 0, high)
+    else:
+        _check_between(name, rate, 0, high, include_low)
 
 
 def _check_between(

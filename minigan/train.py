@@ -14,6 +14,7 @@ import numpy as np
 
 from .arrays import Array, array_module, as_like, stream, to_numpy
 from .layers.base import Layer
+from .optim import Optimiser
 from .penalties import Penalty
 from .schedules import Rate, value_at
 from .views import Blurred, Joined
@@ -34,13 +35,6 @@ class Loss(Protocol):
 
     def probability(self, logits: Array) -> Array:
         """Return D's outputs as probabilities of being real."""
-
-
-class Optimiser(Protocol):
-    """What `train` asks of an optimiser; `minigan.optim` has them."""
-
-    def step(self, theta: Array, grad: Array) -> None:
-        """Move `theta` in place."""
 
 
 def discriminator_step(

@@ -13,14 +13,16 @@ PACKAGE = Path(minigan.__file__).parent
 FLOORS = {
     "arrays": 0,
     "numerics": 0,
-    "schedules": 1,
     "layers": 1,
     "losses": 1,
+    "schedules": 1,
     "optim": 1,
     "init": 1,
     "network": 2,
     "penalties": 3,
     "views": 3,
+    "regularisers": 3,
+    "wrappers": 3,
     "check": 3,
     "train": 4,
     "data": 4,
@@ -70,5 +72,5 @@ def test_imports_point_down():
 
 
 def test_losses_and_optimisers_know_no_layer():
-    for name in ("losses.py", "optim.py", "init.py"):
+    for name in ("losses.py", "schedules.py", "optim.py", "init.py"):
         assert "layers" not in set(imports_of(PACKAGE / name))

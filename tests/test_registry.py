@@ -1,6 +1,6 @@
-"""Whatever exists is checked: the public layers, losses and optimisers are walked, none is missed.
+"""Whatever exists is checked: the public layers, losses, optimisers, wrappers, … are walked.
 
-A new layer, loss or optimiser fails `test_everything_public_has_cases` until it has a line here.
+A new layer, loss, optimiser, … fails `test_everything_public_has_cases` until it has a line here.
 """
 
 import inspect
@@ -11,26 +11,37 @@ import pytest
 import minigan
 from minigan import (
     DRAGAN,
+    L1,
+    L2,
     R1,
     R2,
     SGD,
     Adam,
+    AdamW,
+    Average,
+    ClipNorm,
+    ClipWeights,
     Dense,
+    Extragradient,
     Flatten,
     GradientPenalty,
     Hinge,
     LeakyReLU,
     LeastSquares,
+    MaxColumnNorm,
     Minimax,
     NonSaturating,
+    OptimisticAdam,
     RelativisticPairing,
     ReLU,
     Reshape,
+    RMSProp,
     Sequential,
     Sigmoid,
     Tanh,
     Wasserstein,
     check,
+    schedules,
     stream,
 )
 from minigan.init import normal
@@ -88,15 +99,71 @@ LOSSES = {
 # The tests of these are in test_penalties.py.
 PENALTIES = {R1, R2, GradientPenalty, DRAGAN}
 
-# The tests of these are in test_optim.py.
-OPTIMISERS = {SGD, Adam}
+# Class → a list of functions that make one for a network. By hand they are in test_optim.py.
+OPTIMISERS = {
+    SGD: [
+        lambda net: SGD(0.1),
+        lambda net: SGD(0.1, momentum=0.9),
+        lambda net: SGD(0.1, momentum=0.9, nesterov=True),
+        lambda net: SGD(schedules.linear(0.2, 0.1, 10), momentum=schedules.linear(0, 0.5, 10)),
+    ],
+    RMSProp: [lambda net: RMSProp(0.01), lambda net: RMSProp(schedules.cosine(0.02, 0.001, 400))],
+    Adam: [
+        lambda net: Adam(0.1),
+        lambda net: Adam(schedules.warm_up(3, 0.1), beta1=0.5),
+        lambda net: Adam(0.1, amsgrad=True),
+    ],
+    AdamW: [
+        lambda net: AdamW(0.1),
+        lambda net: AdamW(schedules.constant(0.1), weight_decay=0.1, kernels=net.kernels),
+    ],
+    OptimisticAdam: [lambda net: OptimisticAdam(0.1), lambda net: OptimisticAdam(0.1, beta1=0.5)],
+}
 
-# Public, but not a layer, a loss or an optimiser.
+# The same for what is put around an optimiser. By hand they are in test_wrappers.py.
+WRAPPERS = {
+    Extragradient: [
+        lambda net: Extragradient(SGD(0.1)),
+        lambda net: Extragradient(Adam(0.1)),
+        lambda net: Extragradient(ClipWeights(SGD(0.1), 5)),
+    ],
+    ClipNorm: [
+        lambda net: ClipNorm(SGD(0.5), 0.1),
+        lambda net: ClipNorm(Average(Adam(0.1)), 1e3),
+        lambda net: ClipNorm(Extragradient(Adam(0.1)), 1),
+    ],
+    ClipWeights: [lambda net: ClipWeights(RMSProp(0.01), 0.3)],
+    MaxColumnNorm: [
+        lambda net: MaxColumnNorm(SGD(0.1), net, 0.5),
+        lambda net: MaxColumnNorm(Extragradient(ClipNorm(SGD(0.1), 1)), net, 0.5),
+    ],
+    Average: [lambda net: Average(Adam(0.1)), lambda net: Average(Extragradient(SGD(0.1)), 0.9)],
+}
+
+# The same for what weights cost. More in test_regularisers.py.
+REGULARISERS = {L1: [L1(0.5)], L2: [L2(0.5)]}
+
+# Function → (a schedule, where it starts, where it stays). By hand they are in test_schedules.py.
+SCHEDULES = {
+    schedules.constant: (schedules.constant(0.3), 0.3, 0.3),
+    schedules.linear: (schedules.linear(0.3, 0.1, 7), 0.3, 0.1),
+    schedules.cosine: (schedules.cosine(0.3, 0.1, 7), 0.3, 0.1),
+    schedules.exponential: (schedules.exponential(0.3, 0.5, 3), 0.3, 0.0375),
+    schedules.warm_up: (schedules.warm_up(3, 0.4), 0.1, 0.4),
+}
+
+# Public, but none of these.
 OTHERS = {"array_module", "bce", "bce_with_logits", "load", "save", "stream", "to_device"}
-OTHERS |= {"to_numpy", "train"}
+OTHERS |= {"schedules", "to_numpy", "train"}
 
 LAYER_CASES = [case for cases in LAYERS.values() for case in cases]
 LOSS_CASES = [case for cases in LOSSES.values() for case in cases]
+OPTIMISER_CASES = [
+    pytest.param(make, id=f"{kind.__name__}{i}")
+    for kind, makers in (OPTIMISERS | WRAPPERS).items()
+    for i, make in enumerate(makers)
+]
+REGULARISER_CASES = [case for cases in REGULARISERS.values() for case in cases]
 
 
 def a_point(shape, n, seed=0):
@@ -105,12 +172,15 @@ def a_point(shape, n, seed=0):
 
 def test_everything_public_has_cases():
     public = {name: getattr(minigan, name) for name in minigan.__all__ if name not in OTHERS}
-    assert set(public.values()) == set(LAYERS) | set(LOSSES) | PENALTIES | OPTIMISERS
+    walked = (LAYERS, LOSSES, OPTIMISERS, WRAPPERS, REGULARISERS)
+    assert set(public.values()) == PENALTIES.union(*walked)
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
     assert {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap} | {
         Sequential
     } == set(LAYERS)
-    assert all(LAYERS.values()) and all(LOSSES.values())
+    functions = {f for n, f in vars(schedules).items() if inspect.isfunction(f) and n[0] != "_"}
+    assert functions - {schedules.value_at} == set(SCHEDULES)
+    assert all(all(kind.values()) for kind in walked)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -184,3 +254,113 @@ def test_loss_does_not_wait_for_the_device(loss, outputs, xp, no_sync, to_np):
     on_cpu = loss.discriminator(real, fake) + loss.generator(fake, real)
     for a, b in zip(on_device, on_cpu, strict=True):
         assert check.relative_error(to_np(a), b) < 1e-13
+
+
+def take_step(optimiser, theta, grad):
+    """One step with the same gradient throughout; some look ahead before it."""
+    inner = optimiser
+    while not isinstance(inner, Extragradient) and hasattr(inner, "optimiser"):
+        inner = inner.optimiser
+    if isinstance(inner, Extragradient):
+        optimiser.extrapolate(theta, grad)
+    optimiser.step(theta, grad)
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_step_moves_theta_in_place_and_leaves_grad_alone(make, xp, to_np):
+    net = mlp(Tanh()).to("cpu" if xp is np else "gpu")
+    start = to_np(net.theta)
+    grad = xp.asarray(start + 1)
+    view, before, optimiser = net.theta[1:3], to_np(grad), make(net)
+    for _ in range(3):
+        take_step(optimiser, net.theta, grad)
+    assert (to_np(grad) == before).all()
+    assert net.theta.dtype == np.float32 and (to_np(net.theta) != start).all()
+    assert (to_np(view) == to_np(net.theta)[1:3]).all()
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_step_is_the_same_on_each_device_and_waits_for_none(make, xp, no_sync, to_np):
+    twin = mlp(Tanh()).astype(np.float64)
+    net = twin.to("cpu" if xp is np else "gpu")
+    grads = stream(1).standard_normal((3, net.theta.size))
+    optimiser, on_cpu, device_grads = make(net), make(twin), [xp.asarray(grad) for grad in grads]
+    with no_sync():
+        for grad in device_grads:
+            take_step(optimiser, net.theta, grad)
+    for grad in grads:
+        take_step(on_cpu, twin.theta, grad)
+    assert check.relative_error(to_np(net.theta), twin.theta) < 1e-13
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_everything_that_a_step_remembers_has_thetas_dtype(make):
+    net = mlp(Tanh())
+    optimiser = make(net)
+    for _ in range(2):
+        take_step(optimiser, net.theta, net.theta.copy())
+    while optimiser is not None:
+        arrays = [a for a in vars(optimiser).values() if isinstance(a, np.ndarray)]
+        assert all(a.dtype in (np.float32, bool) for a in arrays)
+        optimiser = getattr(optimiser, "optimiser", None)
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_optimisers_reach_the_minimum_of_a_bowl(make):
+    net = Sequential(Dense(1, 1)).astype(np.float64)
+    net.theta = np.array([3.0, -2.0])
+    optimiser = make(net)
+    for _ in range(500):
+        take_step(optimiser, net.theta, net.theta * [1.0, 0.5])
+    assert np.abs(net.theta).max() < 0.05
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_vectors_that_do_not_fit_are_refused(make, cp):
+    net = Sequential(Dense(2, 1)).astype(np.float64)
+    for grad in (np.ones(2), np.ones((3, 1)), np.ones(3, np.float32)):
+        theta = np.ones(3)
+        with pytest.raises(ValueError, match="vectors of one length and dtype"):
+            take_step(make(net), theta, grad)
+        assert (theta == 1).all()
+    with pytest.raises(TypeError, match="two devices"):
+        take_step(make(net), np.ones(3), cp.ones(3))
+
+
+@pytest.mark.parametrize("regulariser", REGULARISER_CASES, ids=str)
+def test_regulariser(regulariser, xp, no_sync, to_np):
+    net = mlp(Tanh()).astype(np.float64)
+
+    def value(theta):
+        moved = net.astype(theta.dtype)
+        moved.theta = theta
+        return regulariser(moved)
+
+    def gradient(theta):
+        moved, grad = net.astype(theta.dtype), np.zeros_like(theta)
+        moved.theta = theta
+        regulariser(moved, grad)
+        return grad
+
+    check.gradient(value, gradient, check.away_from_zero(net.theta)).assert_ok()
+    for dtype in (np.float32, np.float64):
+        twin = net.astype(dtype).to("cpu" if xp is np else "gpu")
+        grad = xp.ones(twin.theta.shape, dtype=dtype)
+        with no_sync():
+            found = regulariser(twin, grad)
+            assert isinstance(found, xp.ndarray) and found.shape == ()
+        assert found.dtype == grad.dtype == dtype
+        by_hand = 1 + gradient(net.theta)  # it is added to what was there
+        eps = np.finfo(dtype).eps
+        assert check.relative_error(to_np(grad), by_hand) < 10 * eps
+        assert check.relative_error(to_np(found), value(net.theta)) < 10 * eps
+        assert (to_np(twin.theta) == to_np(net.theta.astype(dtype))).all()
+
+
+@pytest.mark.parametrize(("schedule", "start", "end"), SCHEDULES.values())
+def test_schedules_start_and_stay_where_they_should(schedule, start, end):
+    values = [schedule(t) for t in range(30)]
+    assert all(type(value) is float for value in values)
+    assert values[0] == start and set(values[20:]) == {end}
+    steps = np.diff(values) * np.sign(end - start)
+    assert (steps >= 0).all()

@@ -1,0 +1,250 @@
+"""What is put around an optimiser's step: clipping, projections, averages, looking ahead.
+
+Each takes an optimiser and is one: it has ``step(theta, grad)``. So a training loop needs no flag
+for any of them, and they nest::
+
+    optimiser_G = Average(ClipNorm(Adam(2e-4), limit=1.0))
+
+They act from the outside in on the gradient, and from the inside out on θ: here the gradient is
+clipped, Adam steps, and the average sees where θ has come to.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .arrays import Array, array_module
+from .layers.base import Layer
+from .optim import Optimiser
+
+
+class Wrapper:
+    """An optimiser around an optimiser, here one that changes nothing.
+
+    To write another, say what happens to the gradient before the step (`before`), or to θ after it
+    (`after`).
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within, or another wrapper.
+    """
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
+            raise TypeError(
+                f"{type(self).__name__}: optimiser is {optimiser!r}, expected something with "
+                "step(theta, grad), such as Adam(2e-4)"
+            )
+        self.optimiser = optimiser
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient that the optimiser is handed; `grad` stays as it is."""
+        return grad
+
+    def after(self, theta: Array) -> None:
+        """Move `theta` in place, after the optimiser has."""
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        self.optimiser.step(theta, self.before(grad))
+        self.after(theta)
+
+    def extrapolate(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place to where the next gradient is to be found (see `Extragradient`)."""
+        inner = self.optimiser
+        if not hasattr(inner, "extrapolate"):
+            raise TypeError(
+                f"{type(inner).__name__} has no extrapolate; put Extragradient around it: "
+                f"{type(self).__name__}(Extragradient({type(inner).__name__}(…)), …)"
+            )
+        inner.extrapolate(theta, self.before(grad))
+        self.after(theta)
+
+
+class Extragradient(Wrapper):
+    r"""Look one step ahead, and step by the gradient found there (Korpelevich 1976).
+
+        θ' = θ − lr·∇L(θ)              extrapolate(theta, grad)
+        θ  ← θ − lr·∇L(θ')             step(theta, grad), from the remembered θ
+
+    With a plain gradient step the players of min_x max_y x·y spiral out; with this one they spiral
+    in. In a game all players extrapolate before any of them steps: each finds its gradient where
+    the others are about to be.
+
+    Around SGD this is algorithm 2 of Gidel et al. 2019 (without its average: put `Average` around
+    it), around Adam algorithm 4, Extra-Adam: m, v and t are one set for both halves and move in
+    both, so that the bias is corrected by 1 − β^(2t−1), then by 1 − β^(2t). An optimiser within
+    therefore counts two steps for one, and so does the schedule of its rate.
+
+    Raises
+    ------
+    RuntimeError
+        For a step without extrapolation, or two extrapolations without a step.
+    TypeError
+        For an `Average` within, which would take in the points where we only looked.
+    """
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        super().__init__(optimiser)
+        inner = optimiser
+        while isinstance(inner, Wrapper):
+            if isinstance(inner, Average):
+                raise TypeError(
+                    "Extragradient around Average would average extrapolated points too; "
+                    "put them the other way round: Average(Extragradient(…))"
+                )
+            inner = inner.optimiser
+        self.start: Array | None = None  # θ, while theta is at θ'
+
+    def extrapolate(self, theta: Array, grad: Array) -> None:
+        """Remember `theta`, and move it by a step of the optimiser."""
+        if self.start is not None:
+            raise RuntimeError("extrapolate was called twice; call step(theta, grad) in between")
+        start = theta.copy()
+        self.optimiser.step(theta, grad)
+        self.start = start
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Go back to where `theta` was, and step from there by the gradient found at θ'."""
+        if self.start is None:
+            raise RuntimeError(
+                "Extragradient.step comes after extrapolate(theta, grad) and takes the gradient "
+                "found there; for a loop with one gradient a step, take OptimisticAdam"
+            )
+        theta[...] = self.start
+        self.start = None
+        self.optimiser.step(theta, grad)
+
+
+class ClipNorm(Wrapper):
+    r"""The gradient, scaled down to a norm of at most `limit` (Pascanu et al. 2013, algorithm 1).
+
+        g ← g·min(1, limit/‖g‖)
+
+    Written as limit/max(‖g‖, limit), which is the same and divides by no zero. Nothing asks on the
+    way whether the norm is large, which would have to wait for the GPU.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    limit
+        Largest norm of the whole gradient, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, limit: float) -> None:
+        super().__init__(optimiser)
+        _check_positive("limit", limit)
+        self.limit = float(limit)
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient, scaled down where it is too long."""
+        xp = array_module(grad)
+        norm = xp.sqrt((grad * grad).sum())
+        return grad * (self.limit / xp.maximum(norm, self.limit))
+
+
+class ClipWeights(Wrapper):
+    r"""Every weight clipped into [−c, c] after the step (Arjovsky et al. 2017, algorithm 1).
+
+    WGAN's critic must be Lipschitz, with any constant; weights in a box see to that, crudely.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within; the paper has RMSProp(5e-5).
+    c
+        Half the side of the box, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, c: float = 0.01) -> None:
+        super().__init__(optimiser)
+        _check_positive("c", c)
+        self.c = float(c)
+
+    def after(self, theta: Array) -> None:
+        """Clip `theta` in place."""
+        theta.clip(-self.c, self.c, out=theta)
+
+
+class MaxColumnNorm(Wrapper):
+    r"""The weights that come into a unit keep a norm of at most `limit` (Hinton et al. 2012).
+
+        W_ij ← W_ij·min(1, limit/√(Σ_i W_ij²))          after the step
+
+    i runs over all axes of a kernel but the last, which counts the units: (p, q) of a dense layer,
+    (k, k, c_in, c_out) of a convolution. Biases and gains are left alone. The discriminators of
+    Goodfellow et al. 2014 were trained so.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    net
+        The network, or layer, whose θ it moves; says which weights are kernels, and their shapes.
+    limit
+        Largest norm of a column, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, net: Layer, limit: float) -> None:
+        super().__init__(optimiser)
+        _check_positive("limit", limit)
+        self.net, self.limit = net, float(limit)
+        self.names = [name for name, mask in net.views(net.kernels).items() if mask.all()]
+
+    def after(self, theta: Array) -> None:
+        """Scale down the columns of `theta`'s kernels in place."""
+        xp, weights = array_module(theta), self.net.views(theta)
+        for name in self.names:
+            W = weights[name]
+            norm = xp.sqrt((W * W).sum(axis=tuple(range(W.ndim - 1)), keepdims=True))
+            W *= self.limit / xp.maximum(norm, self.limit)
+
+
+class Average(Wrapper):
+    r"""An exponential moving average of θ, kept beside it (Karras et al. 2018, Yazici et al. 2019).
+
+        average ← average + (1 − decay)·(θ − average)          after each step
+
+    The weights of a generator circle; their average lies within the circle. Training goes on with
+    θ, as if nothing were; samples are drawn with the average::
+
+        G_average = G.copy()
+        G_average.theta = optimiser_G.average
+
+    It starts at the θ that the first step leads to. One step earlier would do as well, but with
+    `Extragradient` within, the θ that comes into the first step is a point where we only looked.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    decay
+        In [0, 1); the average looks back over about 1/(1 − decay) steps.
+
+    Attributes
+    ----------
+    average
+        A vector like θ; None before the first step.
+    """
+
+    def __init__(self, optimiser: Optimiser, decay: float = 0.999) -> None:
+        super().__init__(optimiser)
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        self.decay = decay
+        self.average: Array | None = None
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place, and the average towards it."""
+        self.optimiser.step(theta, grad)
+        if self.average is None:
+            self.average = theta.copy()
+        self.average += (1 - self.decay) * (theta - self.average)
+
+
+def _check_positive(name: str, value: float) -> None:
+    """Raise a ValueError unless 0 < value < ∞."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number > 0, got {value}")
