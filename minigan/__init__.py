@@ -6,7 +6,19 @@ derivative is written here. ``import minigan`` imports NumPy and nothing else.
 
 from .arrays import array_module, stream, to_device, to_numpy
 from .checkpoint import load, save
-from .layers import Dense, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from .layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    Upsample,
+)
 from .losses import Minimax, NonSaturating, bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam
@@ -16,6 +28,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adam",
+    "AvgPool2d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dense",
     "Flatten",
     "LeakyReLU",
@@ -27,6 +42,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "Upsample",
     "array_module",
     "bce",
     "bce_with_logits",

@@ -2,10 +2,15 @@
 
 from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
+from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
+from .resize import AvgPool2d, Upsample
 from .shape import Flatten, LinearMap, Reshape
 
 __all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dense",
     "Elementwise",
     "Flatten",
@@ -16,4 +21,5 @@ __all__ = [
     "Reshape",
     "Sigmoid",
     "Tanh",
+    "Upsample",
 ]
