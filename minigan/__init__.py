@@ -18,6 +18,20 @@ from .losses import (
     bce,
     bce_with_logits,
 )
+from .layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Tanh,
+    Upsample,
+)
+from .losses import Minimax, NonSaturating, bce, bce_with_logits
 from .network import Sequential
 from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from .penalties import DRAGAN, R1, R2, GradientPenalty
@@ -31,8 +45,11 @@ __all__ = [
     "Adam",
     "AdamW",
     "Average",
+    "AvgPool2d",
     "ClipNorm",
     "ClipWeights",
+    "Conv2d",
+    "ConvTranspose2d",
     "DRAGAN",
     "Dense",
     "Extragradient",
@@ -58,6 +75,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "Upsample",
     "Wasserstein",
     "array_module",
     "bce",

@@ -21,6 +21,9 @@ from minigan import (
     Average,
     ClipNorm,
     ClipWeights,
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
     Dense,
     Extragradient,
     Flatten,
@@ -40,6 +43,7 @@ from minigan import (
     Sigmoid,
     Tanh,
     Wasserstein,
+    Upsample,
     check,
     schedules,
     stream,
@@ -60,6 +64,21 @@ def mlp(*activations, seed=1):
     return net
 
 
+def conv_critic():
+    """Make a critic of images, half of it piecewise linear and half smooth."""
+    return Sequential(
+        Conv2d(1, 2, 3, padding=1, init=normal(0.5)),
+        LeakyReLU(),
+        AvgPool2d(),
+        Upsample(),
+        Conv2d(2, 3, 2, stride=2, init=normal(0.5)),
+        Tanh(),
+        Flatten(),
+        Dense(12, 1),
+        seed=1,
+    )
+
+
 # Class → a list of (a layer, the shape of one sample).
 LAYERS = {
     Dense: [
@@ -67,6 +86,20 @@ LAYERS = {
         (Dense(1, 1), (1,)),
         (Dense(4, 5, bias=False, seed=3), (4,)),
     ],
+    Conv2d: [
+        (Conv2d(2, 3, 3, padding=1, init=normal(0.5)), (3, 4, 2)),
+        (Conv2d(1, 2, 2, stride=2), (5, 4, 1)),  # the last row is never read
+        (Conv2d(2, 1, 3, stride=3, padding=2, bias=False, seed=3), (3, 5, 2)),
+        (Conv2d(3, 2, 1), (1, 2, 3)),
+    ],
+    ConvTranspose2d: [
+        (ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1), (2, 1, 2)),
+        (ConvTranspose2d(2, 1, 4, stride=2, padding=1, init=normal(0.5)), (2, 3, 2)),
+        (ConvTranspose2d(1, 2, 2, stride=3, bias=False, seed=3), (2, 2, 1)),
+        (ConvTranspose2d(3, 2, 1), (1, 2, 3)),
+    ],
+    Upsample: [(Upsample(), (2, 3, 2)), (Upsample(3), (1, 2, 1)), (Upsample(1), (2, 2, 1))],
+    AvgPool2d: [(AvgPool2d(), (4, 2, 2)), (AvgPool2d(3), (3, 6, 1))],
     LeakyReLU: [(LeakyReLU(), (5,)), (LeakyReLU(0.01), (2, 3)), (LeakyReLU(1.5), (4,))],
     ReLU: [(ReLU(), (5,)), (ReLU(), (2, 2, 3))],
     Sigmoid: [(Sigmoid(), (5,)), (Sigmoid(), (2, 2, 1))],
@@ -79,6 +112,7 @@ LAYERS = {
         (mlp(LeakyReLU(), ReLU()), (4,)),
         (mlp(Sigmoid(), Tanh(), LeakyReLU()), (4,)),
         (Sequential(Flatten(), Dense(4, 3, seed=5), Tanh(), Reshape((3, 1))), (2, 2, 1)),
+        (conv_critic(), (4, 4, 1)),
     ],
 }
 

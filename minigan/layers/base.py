@@ -43,6 +43,12 @@ def expect_shape(name: str, array: Array, shape: Shape) -> None:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
 
 
+def expect_integer(name: str, value: int, least: int) -> None:
+    """Raise a ValueError unless `value` is an integer and at least `least`."""
+    if not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+
+
 class Layer:
     """A function with four maps, which owns its weights as one vector.
 
