@@ -6,9 +6,23 @@ derivative is written here. ``import minigan`` imports NumPy and nothing else.
 
 from .arrays import array_module, stream, to_device, to_numpy
 from .checkpoint import load, save
-from .layers import Dense, Flatten, LeakyReLU, ReLU, Reshape, Sigmoid, Tanh
+from .layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    MinibatchStd,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+)
 from .losses import Minimax, NonSaturating, bce, bce_with_logits
-from .network import Sequential
+from .network import Residual, Sequential
 from .optim import SGD, Adam
 from .train import train
 
@@ -16,16 +30,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adam",
+    "BatchNorm",
     "Dense",
+    "Dropout",
     "Flatten",
+    "LayerNorm",
     "LeakyReLU",
+    "Maxout",
+    "MinibatchStd",
     "Minimax",
     "NonSaturating",
     "ReLU",
     "Reshape",
+    "Residual",
     "SGD",
     "Sequential",
     "Sigmoid",
+    "SpectralNorm",
     "Tanh",
     "array_module",
     "bce",
