@@ -36,6 +36,24 @@ from .network import Sequential
 from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 from .regularisers import L1, L2
+from .layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    MinibatchStd,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+)
+from .losses import Minimax, NonSaturating, bce, bce_with_logits
+from .network import Residual, Sequential
+from .optim import SGD, Adam
 from .train import train
 from .wrappers import Average, ClipNorm, ClipWeights, Extragradient, MaxColumnNorm
 
@@ -46,21 +64,26 @@ __all__ = [
     "AdamW",
     "Average",
     "AvgPool2d",
+    "BatchNorm",
     "ClipNorm",
     "ClipWeights",
     "Conv2d",
     "ConvTranspose2d",
     "DRAGAN",
     "Dense",
+    "Dropout",
     "Extragradient",
     "Flatten",
     "GradientPenalty",
     "Hinge",
     "L1",
     "L2",
+    "LayerNorm",
     "LeakyReLU",
     "LeastSquares",
     "MaxColumnNorm",
+    "Maxout",
+    "MinibatchStd",
     "Minimax",
     "NonSaturating",
     "OptimisticAdam",
@@ -71,9 +94,11 @@ __all__ = [
     "ReLU",
     "RelativisticPairing",
     "Reshape",
+    "Residual",
     "SGD",
     "Sequential",
     "Sigmoid",
+    "SpectralNorm",
     "Tanh",
     "Upsample",
     "Wasserstein",

@@ -19,7 +19,7 @@ import numpy as np
 from . import layers as layers_module
 from .arrays import to_numpy
 from .layers.base import Layer
-from .network import Sequential
+from .network import Residual, Sequential
 
 FORMAT = "minigan-network-1"
 DTYPES = ("float32", "float64")
@@ -173,7 +173,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _describe(value: Any) -> Any:
     """Put a layer as JSON: its class and the arguments that make it, layers within layers too."""
     if isinstance(value, Layer):
-        return {"layer": type(value).__name__} | {
+        return {"class": type(value).__name__} | {  # no argument can have a keyword's name
             key: _describe(argument) for key, argument in value.config().items()
         }
     if isinstance(value, (tuple, list)):
@@ -195,14 +195,14 @@ def _build(description: Any, custom: dict[str, type[Layer]]) -> Any:
     if not isinstance(description, dict):
         return description
     known = {name: getattr(layers_module, name) for name in layers_module.__all__}
-    known |= {"Sequential": Sequential} | custom
-    name = description["layer"]
+    known |= {"Sequential": Sequential, "Residual": Residual} | custom
+    name = description["class"]
     if name not in known:
         raise ValueError(
             f"unknown layer {name!r}, expected one of {', '.join(sorted(known))}; "
             "pass a class of your own to load(path, MyLayer)"
         )
-    arguments = {key: _build(v, custom) for key, v in description.items() if key != "layer"}
+    arguments = {key: _build(v, custom) for key, v in description.items() if key != "class"}
     # What an __init__ takes as *layers goes in without a name.
     parameters = inspect.signature(known[name]).parameters.values()
     starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]

@@ -1,4 +1,4 @@
-"""`Sequential`: layers one after the other, all their weights in one vector θ.
+"""`Sequential`: layers one after the other, all their weights in one vector θ; and `Residual`.
 
 A network is a layer itself: it has the same four maps, each a walk over its layers, and it can
 stand among the layers of a larger network.
@@ -60,18 +60,22 @@ class Sequential(Layer):
         seed: int | np.random.Generator | None = None,
     ) -> None:
         if not layers:
-            raise ValueError("Sequential needs at least one layer")
+            raise ValueError(f"{type(self).__name__} needs at least one layer")
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
-                raise TypeError(f"Sequential: argument {i} is {layer!r}, expected a layer")
+                raise TypeError(
+                    f"{type(self).__name__}: argument {i} is {layer!r}, expected a layer"
+                )
             if layer.owner is not None or any(layer is other for other in layers[:i]):
                 raise ValueError(
-                    f"Sequential: layer {i}, {layer!r}, already belongs to a network; a layer's "
-                    "weights live in one θ. Use layer.copy() for a twin with weights of its own"
+                    f"{type(self).__name__}: layer {i}, {layer!r}, already belongs to a network; "
+                    "a layer's weights live in one θ. Use layer.copy() for a twin with weights of "
+                    "its own"
                 )
         self.layers = layers
         self.in_shape = layers[0].in_shape
         self.piecewise_linear = all(layer.piecewise_linear for layer in layers)
+        self.couples_samples = any(layer.couples_samples for layer in layers)
         self._check_neighbours()
         theta = _joined([layer.theta for layer in layers])
         state = _joined([layer.state for layer in layers])
@@ -206,7 +210,7 @@ class Sequential(Layer):
         for i, layer in enumerate(self.layers):
             before = layer.in_shape if shape is None else shape
             shape = None if before is None else layer.output_shape(before)
-            name = "Sequential" if isinstance(layer, Sequential) else repr(layer)
+            name = type(layer).__name__ if isinstance(layer, Sequential) else repr(layer)
             yield f"{prefix}{i}", name, str(shape or "?"), f"{layer.theta.size:,}"
             if isinstance(layer, Sequential):
                 yield from layer._rows(before, f"{prefix}{i}.")
@@ -217,7 +221,7 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         """Return the call that makes such a network."""
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
     def _check_neighbours(self) -> None:
         """Follow one sample through, from the first layer that fixes its shape."""
@@ -229,7 +233,57 @@ class Sequential(Layer):
             try:
                 shape = layer.output_shape(shape)
             except ValueError as error:
-                raise ValueError(f"Sequential: layer {i} does not fit: {error}") from None
+                name = type(self).__name__
+                raise ValueError(f"{name}: layer {i} does not fit: {error}") from None
+
+
+class Residual(Sequential):
+    r"""y = x + f(x), where f is the layers one after the other          (He et al. 2016, eq. 1)
+
+    J = I + J_f, J_f being the Jacobian of f, so
+
+        dx = Jᵀ·dy = dy + J_fᵀ·dy          t = J·v = v + J_f·v
+
+    and ⟨dy, J·v⟩ = ⟨dy, v⟩ + ⟨dy, J_f·v⟩: the first term knows neither x nor θ, so that
+    `jvp_backward` is that of f as it stands.
+
+    Parameters
+    ----------
+    *layers, dtype, seed
+        As for `Sequential`; the last layer's samples have the shape of the first layer's.
+    """
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, tuple[Any, ...]]:
+        """Return y = x + f(x) and the caches of all layers."""
+        self.check_input(x)
+        f, cache = super().forward(x, train, rng)
+        return x + f, cache
+
+    def backward(self, dy: Array, cache: tuple[Any, ...], grad: Array | None = None) -> Array:
+        """Return dx = dy + J_fᵀ·dy; with a `grad`, add each layer's gradient into its slice."""
+        return dy + super().backward(dy, cache, grad)
+
+    def jvp(self, v: Array, cache: tuple[Any, ...]) -> Array:
+        """Return t = v + J_f·v."""
+        return v + super().jvp(v, cache)
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """`in_shape`, which f must keep."""
+        f_shape = super().output_shape(in_shape)
+        if f_shape != in_shape:
+            raise ValueError(
+                f"Residual: y = x + f(x) needs an f that keeps the shape of a sample, but it makes "
+                f"{f_shape} of {in_shape}; change the last layer"
+            )
+        return in_shape
+
+    def _check_neighbours(self) -> None:
+        """Follow one sample through, and compare the two ends where the first layer fixes one."""
+        super()._check_neighbours()
+        if self.in_shape is not None:
+            self.output_shape(self.in_shape)
 
 
 def _slices(sizes: list[int]) -> list[slice]:

@@ -32,6 +32,14 @@ from minigan import (
     LeakyReLU,
     LeastSquares,
     MaxColumnNorm,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    MinibatchStd,
     Minimax,
     NonSaturating,
     OptimisticAdam,
@@ -39,8 +47,10 @@ from minigan import (
     ReLU,
     Reshape,
     RMSProp,
+    Residual,
     Sequential,
     Sigmoid,
+    SpectralNorm,
     Tanh,
     Wasserstein,
     Upsample,
@@ -77,6 +87,10 @@ def conv_critic():
         Dense(12, 1),
         seed=1,
     )
+def shaken(layer, seed=2):
+    """Move the weights off where they start, so that no gain is 1 and no bias 0."""
+    layer.theta += 0.3 * stream(seed, "shake").standard_normal(layer.theta.size, dtype=np.float32)
+    return layer
 
 
 # Class → a list of (a layer, the shape of one sample).
@@ -113,7 +127,40 @@ LAYERS = {
         (mlp(Sigmoid(), Tanh(), LeakyReLU()), (4,)),
         (Sequential(Flatten(), Dense(4, 3, seed=5), Tanh(), Reshape((3, 1))), (2, 2, 1)),
         (conv_critic(), (4, 4, 1)),
+        (shaken(Sequential(Dense(3, 4), BatchNorm(4), LeakyReLU(), Dense(4, 2), seed=6)), (3,)),
+        (shaken(Sequential(Dense(3, 5), LayerNorm(5), Tanh(), Dense(5, 1), seed=7)), (3,)),
+        (Sequential(SpectralNorm(Dense(3, 4)), Tanh(), SpectralNorm(Dense(4, 1)), seed=8), (3,)),
+        (Sequential(Maxout(3, 4, 3), Dropout(0.3), LayerNorm(4), Dense(4, 2), seed=9), (3,)),
+        (shaken(Sequential(BatchNorm(2), MinibatchStd(), Flatten(), Dense(12, 1))), (2, 2, 2)),
     ],
+    Residual: [
+        (Residual(Dense(3, 5), Tanh(), Dense(5, 3), seed=1), (3,)),
+        (Residual(LeakyReLU()), (2, 2, 1)),
+        (shaken(Residual(Residual(Tanh()), Dense(4, 4), LayerNorm(4), seed=2)), (4,)),
+        (shaken(Residual(Dense(3, 3), BatchNorm(3), ReLU(), seed=3)), (3,)),
+    ],
+    BatchNorm: [
+        (shaken(BatchNorm(4)), (4,)),
+        (shaken(BatchNorm(1, eps=0.1, momentum=1.0)), (1,)),
+        (shaken(BatchNorm(3)), (2, 2, 3)),
+    ],
+    LayerNorm: [
+        (shaken(LayerNorm(5)), (5,)),
+        (shaken(LayerNorm((2, 2, 3), eps=0.1)), (2, 2, 3)),
+        (LayerNorm((3, 2)), (3, 2)),
+    ],
+    SpectralNorm: [
+        (shaken(SpectralNorm(Dense(3, 4, init=normal(1.0)))), (3,)),
+        (SpectralNorm(Dense(4, 3, bias=False, init=normal(0.01))), (4,)),
+        (shaken(SpectralNorm(Dense(5, 1))), (5,)),
+    ],
+    Dropout: [(Dropout(), (5,)), (Dropout(0.1), (2, 2, 3)), (Dropout(0.0), (3,))],
+    Maxout: [
+        (shaken(Maxout(3, 2)), (3,)),
+        (shaken(Maxout(4, 3, pieces=2, seed=1)), (4,)),
+        (Maxout(2, 2, pieces=1), (2,)),
+    ],
+    MinibatchStd: [(MinibatchStd(), (4,)), (MinibatchStd(), (2, 2, 3))],
 }
 
 # Class → a list of (a loss, what makes its arguments from normal numbers).
@@ -191,6 +238,10 @@ OTHERS = {"array_module", "bce", "bce_with_logits", "load", "save", "stream", "t
 OTHERS |= {"schedules", "to_numpy", "train"}
 
 LAYER_CASES = [case for cases in LAYERS.values() for case in cases]
+# A batch of one is enough where no sample looks at another one.
+LAYER_BATCHES = [
+    (*case, n) for case in LAYER_CASES for n in (1, 3) if n > 1 or not case[0].couples_samples
+]
 LOSS_CASES = [case for cases in LOSSES.values() for case in cases]
 OPTIMISER_CASES = [
     pytest.param(make, id=f"{kind.__name__}{i}")
@@ -204,6 +255,10 @@ def a_point(shape, n, seed=0):
     return check.away_from_zero(stream(seed, "point").standard_normal((n, *shape)))
 
 
+def forward(layer, x):
+    return layer.forward(x, rng=stream(0, "rng"))
+
+
 def test_everything_public_has_cases():
     public = {name: getattr(minigan, name) for name in minigan.__all__ if name not in OTHERS}
     walked = (LAYERS, LOSSES, OPTIMISERS, WRAPPERS, REGULARISERS)
@@ -215,10 +270,13 @@ def test_everything_public_has_cases():
     functions = {f for n, f in vars(schedules).items() if inspect.isfunction(f) and n[0] != "_"}
     assert functions - {schedules.value_at} == set(SCHEDULES)
     assert all(all(kind.values()) for kind in walked)
+    networks = {Sequential, Residual}
+    made_of_layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}
+    assert made_of_layers | networks == set(LAYERS)
+    assert all(LAYERS.values()) and all(LOSSES.values())
 
 
-@pytest.mark.parametrize("n", [1, 3])
-@pytest.mark.parametrize(("layer", "shape"), LAYER_CASES, ids=str)
+@pytest.mark.parametrize(("layer", "shape", "n"), LAYER_BATCHES, ids=str)
 def test_layer(layer, shape, n):
     check.layer(layer, a_point(shape, n)).assert_ok()
 
@@ -239,8 +297,8 @@ def test_layer_keeps_the_rules_on_each_device(layer, shape, dtype, xp):
 @pytest.mark.parametrize(("layer", "shape"), LAYER_CASES, ids=str)
 def test_layer_gives_the_same_numbers_on_each_device(layer, shape, cp, to_np):
     x, twin = a_point(shape, 3), layer.astype(np.float64)
-    y, _ = twin.forward(x)
-    y_device, _ = twin.to("gpu").forward(cp.asarray(x))
+    y, _ = forward(twin, x)
+    y_device, _ = forward(twin.to("gpu"), cp.asarray(x))
     assert check.relative_error(to_np(y_device), y) < 1e-13
 
 
@@ -248,26 +306,30 @@ def test_layer_gives_the_same_numbers_on_each_device(layer, shape, cp, to_np):
 def test_layer_refuses_what_it_can_not_take(layer, shape):
     x = a_point(shape, 3).astype(np.float32)
     with pytest.raises(TypeError, match="int64, expected floating point"):
-        layer.forward(x.astype(np.int64))
+        forward(layer, x.astype(np.int64))
     with pytest.raises(TypeError, match="got list"):
-        layer.forward(x.tolist())
+        forward(layer, x.tolist())
     with pytest.raises(ValueError, match="one or more samples"):
-        layer.forward(x[:0])
+        forward(layer, x[:0])
     if layer.theta.size:
         with pytest.raises(TypeError, match="float64 and the weights are float32"):
-            layer.forward(x.astype(np.float64))
-    y, cache = layer.forward(x)
+            forward(layer, x.astype(np.float64))
+    y, cache = forward(layer, x)
     with pytest.raises(ValueError, match="dy has shape"):
         layer.backward(y[:2], cache)
     with pytest.raises(ValueError, match="v has shape"):
         layer.jvp(x[:2], cache)
-    with pytest.raises(ValueError, match="has shape"):
-        layer.jvp_backward(x[:2], y, cache)
+    if layer.couples_samples:
+        with pytest.raises(NotImplementedError, match="jvp_backward.* each sample by itself"):
+            layer.jvp_backward(x, y, cache)
+    else:
+        with pytest.raises(ValueError, match="has shape"):
+            layer.jvp_backward(x[:2], y, cache)
 
 
 @pytest.mark.parametrize(("layer", "shape"), LAYER_CASES, ids=str)
 def test_layer_says_the_shape_of_its_output(layer, shape):
-    y, _ = layer.forward(a_point(shape, 3).astype(np.float32))
+    y, _ = forward(layer, a_point(shape, 3).astype(np.float32))
     assert layer.output_shape(shape) == y.shape[1:]
 
 

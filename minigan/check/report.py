@@ -36,6 +36,7 @@ class Report:
     name: str
     findings: list[Finding] = field(default_factory=list)
     broken_rules: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)  # what was left out, and why
 
     @property
     def ok(self) -> bool:
@@ -63,4 +64,5 @@ class Report:
             lines.append(f"  {f.what:<28}{cells}{'' if f.ok else '   ← wrong'}")
         limits = (FINITE_DIFFERENCE_LIMIT, COMPLEX_STEP_LIMIT, DOT_PRODUCT_LIMIT)
         lines.append(f"  {'limit':<28}" + "".join(f"{x:>14.1e}" for x in limits))
+        lines += [f"  not checked: {what}" for what in self.not_checked]
         return "\n".join(lines + [f"  rule broken: {rule}" for rule in self.broken_rules])

@@ -6,22 +6,34 @@ from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .shape import Flatten, LinearMap, Pack, Reshape
 from .resize import AvgPool2d, Upsample
+from .batch import MinibatchStd
+from .dense import Dense
+from .dropout import Dropout
+from .maxout import Maxout
+from .norm import BatchNorm, LayerNorm
 from .shape import Flatten, LinearMap, Reshape
+from .spectral import SpectralNorm
 
 __all__ = [
     "AvgPool2d",
     "Conv2d",
     "ConvTranspose2d",
+    "BatchNorm",
     "Dense",
+    "Dropout",
     "Elementwise",
     "Flatten",
     "Layer",
+    "LayerNorm",
     "LinearMap",
     "Pack",
     "LeakyReLU",
+    "Maxout",
+    "MinibatchStd",
     "ReLU",
     "Reshape",
     "Sigmoid",
+    "SpectralNorm",
     "Tanh",
     "Upsample",
 ]

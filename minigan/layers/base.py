@@ -70,6 +70,9 @@ class Layer:
     couples_samples = False  # True: in training, y of a sample depends on the other samples
     owner: Layer | None = None  # the network that has adopted this layer
     piecewise_linear = False  # True: J does not change with x (almost everywhere), ∇ₓ⟨dy, J·v⟩ = 0
+    couples_samples = False  # True: a sample's y depends on the others in the batch (in training)
+    # Which axis of a kernel W counts outputs; None: y is not linear in W (see SpectralNorm).
+    output_axis: int | None = -1
 
     def __init__(
         self,

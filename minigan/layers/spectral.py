@@ -1,0 +1,197 @@
+"""Spectral normalisation: a layer whose kernel is divided by its largest singular value."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ..arrays import Array, array_module
+from .base import Layer, Shape, generator
+
+START_ITERATIONS = 20  # power iterations on a kernel that has just been drawn
+
+
+class SpectralNormCache(NamedTuple):
+    """What a pass leaves behind: the layer's own cache, σ, and ∂σ/∂W = u·vᵀ in the shape of W."""
+
+    inner: Any
+    sigma: Array
+    uv: Array
+
+
+class SpectralNorm(Layer):
+    r"""y = x·W̄ + b,  W̄ = W/σ,  σ = uᵀ·W·v          (Miyato et al. 2018, section 2.1)
+
+    Written for Dense; it wraps any layer whose y − b is linear in its kernel W. W as a matrix has a
+    row for each input of an output and a column for each output: for a convolution it is
+    (k·k·c_in, c_out). u and v, one number a row and one a column, are near W's first singular
+    vectors, so σ is near its largest singular value, and x → x·W̄ stretches no x by more than
+    about 1. Dividing y − b by σ is the same as dividing W, since y − b is linear in W: no weight
+    is swapped, the layer's own maps do the work.
+
+        y = (layer(x) − b)/σ + b          dx = (layer's dx)/σ          t = (layer's t)/σ
+
+    Let dW̄ be the gradient in W̄, which is the one that the layer gives for its W, as y does not
+    depend on the size of W there. u and v are constants of the pass (equation 9 of the paper), so
+    W̄_ij = W_ij/σ depends on W directly and through σ, with ∂σ/∂W_ij = u_i v_j:
+
+        ∂L/∂W_ij = dW̄_ij/σ − (Σ_kl dW̄_kl W_kl/σ²) u_i v_j
+                                      →  dW = (dW̄ − ⟨dW̄, W̄⟩·u·vᵀ)/σ          db as in the layer
+
+    The same two steps, from the layer's gradient in W̄ to the one in W, serve `jvp_backward`.
+
+    `update_state` makes one step of the power iteration, with W as it then is:
+
+        v ← Wᵀ·u/‖Wᵀ·u‖          u ← W·v/‖W·v‖          (Algorithm 1)
+
+    Parameters
+    ----------
+    layer
+        The layer to wrap. Its weights become this layer's, under the names that they had, and the
+        layer can't be used elsewhere.
+
+    Raises
+    ------
+    ValueError
+        For a layer in use elsewhere, one that is not linear in a kernel W, or a W that is all zero.
+    TypeError
+        For something that is no layer.
+    """
+
+    W: Array
+    b: Array
+    u: Array
+    v: Array
+
+    def __init__(self, layer: Layer) -> None:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"SpectralNorm({layer!r}): expected a layer")
+        if layer.owner is not None:
+            raise ValueError(
+                f"SpectralNorm: {layer!r} already belongs to a network; wrap it before, or use "
+                "layer.copy() for a twin with weights of its own"
+            )
+        names = set(layer.parameters())
+        if layer.output_axis is None or names not in ({"W"}, {"W", "b"}) or layer.state.size:
+            raise ValueError(
+                f"SpectralNorm takes a layer that is linear in a kernel W, with or without a bias "
+                f"b, such as Dense; got {layer!r}"
+            )
+        self.layer = layer
+        self.in_shape = layer.in_shape
+        self.piecewise_linear = layer.piecewise_linear
+        self.couples_samples = layer.couples_samples
+        self._weights, self._kernels = layer._weights, layer._kernels
+        rows, columns = self._matrix(layer.parameters()["W"]).shape
+        self._states = {"u": (rows,), "v": (columns,)}
+        theta = layer.theta
+        self.bind(theta, array_module(theta).zeros(rows + columns, dtype=theta.dtype))
+        self._start(generator(0))
+        layer.owner = self
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw the layer's weights, then u and v for them."""
+        self.layer.draw(rng)
+        self._start(rng)
+
+    def _start(self, rng: np.random.Generator) -> None:
+        """Draw u, and bring u and v near W's first singular vectors."""
+        if not self.W.any():
+            raise ValueError(
+                f"SpectralNorm({self.layer!r}): the kernel is all zero and can't be divided by its "
+                "singular value; draw it with an init other than zeros"
+            )
+        self.u[...] = array_module(self.u).asarray(rng.standard_normal(self.u.shape))
+        for _ in range(START_ITERATIONS):
+            self._iterate()
+
+    # --- the four maps ---
+
+    def forward(
+        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+    ) -> tuple[Array, SpectralNormCache]:
+        """Return y, and what the way back needs; u and v stay as they are (see `update_state`)."""
+        z, inner = self.layer.forward(x, train, rng)
+        xp = array_module(z)
+        sigma = self.u @ self._matrix(self.W) @ self.v
+        uv = self._kernel(xp.outer(self.u, self.v))
+        y = (z - self.b) / sigma + self.b if "b" in self._weights else z / sigma
+        return y, SpectralNormCache(inner, sigma, uv)
+
+    def backward(self, dy: Array, cache: SpectralNormCache, grad: Array | None = None) -> Array:
+        """Return dx; dW and db are added into `grad`."""
+        inner_grad = None if grad is None else self.layer.new_grad()
+        dx = self.layer.backward(dy, cache.inner, inner_grad)
+        self._add(inner_grad, cache, grad)
+        return dx / cache.sigma
+
+    def jvp(self, v: Array, cache: SpectralNormCache) -> Array:
+        """Return t."""
+        return self.layer.jvp(v, cache.inner) / cache.sigma
+
+    def jvp_backward(
+        self, v: Array, dy: Array, cache: SpectralNormCache, grad: Array | None = None
+    ) -> Array:
+        """Return ∇ₓ⟨dy, J·v⟩, the layer's divided by σ; its ∇_W is added into `grad`."""
+        inner_grad = None if grad is None else self.layer.new_grad()
+        dx = self.layer.jvp_backward(v, dy, cache.inner, inner_grad)
+        self._add(inner_grad, cache, grad)
+        return dx / cache.sigma
+
+    def _add(self, inner_grad: Array | None, cache: SpectralNormCache, grad: Array | None) -> None:
+        """Add to `grad` what a gradient in W̄ and b, which the layer has given, is in W and b."""
+        if inner_grad is None or grad is None:
+            return
+        d, inner = self.views(grad), self.views(inner_grad)
+        dW_bar, W_bar = inner["W"], self.W / cache.sigma
+        d["W"] += (dW_bar - (dW_bar * W_bar).sum() * cache.uv) / cache.sigma
+        if "b" in inner:
+            d["b"] += inner["b"]
+
+    def update_state(self, cache: SpectralNormCache) -> None:
+        """Make one step of the power iteration, with the weights as they are now."""
+        self._iterate()
+
+    def _iterate(self) -> None:
+        matrix = self._matrix(self.W)
+        self.v[...] = _unit(matrix.T @ self.u)
+        self.u[...] = _unit(matrix @ self.v)
+
+    # --- the kernel as a matrix, and back ---
+
+    def _matrix(self, W: Array) -> Array:
+        """W with a row for each input of an output and a column for each output."""
+        outputs_last = array_module(W).moveaxis(W, self.layer.output_axis, -1)
+        return outputs_last.reshape(-1, outputs_last.shape[-1])
+
+    def _kernel(self, matrix: Array) -> Array:
+        """Give a matrix like that of W the axes of W."""
+        xp = array_module(matrix)
+        shape = xp.moveaxis(self.W, self.layer.output_axis, -1).shape
+        return xp.moveaxis(matrix.reshape(shape), -1, self.layer.output_axis)
+
+    # --- one vector: the layer's weights are views into this one's ---
+
+    def bind(self, theta: Array, state: Array) -> None:
+        """Make these the vectors of this layer, and `theta` that of the wrapped one too."""
+        super().bind(theta, state)
+        self.layer.bind(theta, state[:0])
+
+    def _twin(self, theta: Array, state: Array) -> Self:
+        twin = copy.copy(self)
+        twin.owner = None
+        twin.layer = self.layer.copy()
+        twin.bind(theta, state)
+        twin.layer.owner = twin
+        return twin
+
+    def output_shape(self, in_shape: Shape) -> Shape:
+        """Shape of one sample of y: the layer's."""
+        return self.layer.output_shape(in_shape)
+
+
+def _unit(a: Array) -> Array:
+    """a/‖a‖."""
+    return a / array_module(a).sqrt(a @ a)
