@@ -7,7 +7,26 @@ derivative is written here. ``import minigan`` imports NumPy and nothing else.
 from . import schedules
 from .arrays import array_module, stream, to_device, to_numpy
 from .checkpoint import load, save
-from .layers import Dense, Flatten, LeakyReLU, Pack, ReLU, Reshape, Sigmoid, Tanh
+from .layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    MinibatchStd,
+    Pack,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SpectralNorm,
+    Tanh,
+    Upsample,
+)
 from .losses import (
     Hinge,
     LeastSquares,
@@ -18,42 +37,10 @@ from .losses import (
     bce,
     bce_with_logits,
 )
-from .layers import (
-    AvgPool2d,
-    Conv2d,
-    ConvTranspose2d,
-    Dense,
-    Flatten,
-    LeakyReLU,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Tanh,
-    Upsample,
-)
-from .losses import Minimax, NonSaturating, bce, bce_with_logits
-from .network import Sequential
+from .network import Residual, Sequential
 from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 from .regularisers import L1, L2
-from .layers import (
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LeakyReLU,
-    Maxout,
-    MinibatchStd,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    SpectralNorm,
-    Tanh,
-)
-from .losses import Minimax, NonSaturating, bce, bce_with_logits
-from .network import Residual, Sequential
-from .optim import SGD, Adam
 from .train import train
 from .wrappers import Average, ClipNorm, ClipWeights, Extragradient, MaxColumnNorm
 

@@ -19,25 +19,22 @@ from minigan import (
     Adam,
     AdamW,
     Average,
+    AvgPool2d,
+    BatchNorm,
     ClipNorm,
     ClipWeights,
-    AvgPool2d,
     Conv2d,
     ConvTranspose2d,
     Dense,
+    Dropout,
     Extragradient,
     Flatten,
     GradientPenalty,
     Hinge,
+    LayerNorm,
     LeakyReLU,
     LeastSquares,
     MaxColumnNorm,
-    BatchNorm,
-    Dense,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    LeakyReLU,
     Maxout,
     MinibatchStd,
     Minimax,
@@ -46,14 +43,14 @@ from minigan import (
     RelativisticPairing,
     ReLU,
     Reshape,
-    RMSProp,
     Residual,
+    RMSProp,
     Sequential,
     Sigmoid,
     SpectralNorm,
     Tanh,
-    Wasserstein,
     Upsample,
+    Wasserstein,
     check,
     schedules,
     stream,
@@ -87,6 +84,8 @@ def conv_critic():
         Dense(12, 1),
         seed=1,
     )
+
+
 def shaken(layer, seed=2):
     """Move the weights off where they start, so that no gain is 1 and no bias 0."""
     layer.theta += 0.3 * stream(seed, "shake").standard_normal(layer.theta.size, dtype=np.float32)
@@ -264,9 +263,8 @@ def test_everything_public_has_cases():
     walked = (LAYERS, LOSSES, OPTIMISERS, WRAPPERS, REGULARISERS)
     assert set(public.values()) == PENALTIES.union(*walked)
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
-    assert {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap} | {
-        Sequential
-    } == set(LAYERS)
+    layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}
+    assert layers | {Sequential, Residual} == set(LAYERS)
     functions = {f for n, f in vars(schedules).items() if inspect.isfunction(f) and n[0] != "_"}
     assert functions - {schedules.value_at} == set(SCHEDULES)
     assert all(all(kind.values()) for kind in walked)

@@ -2,16 +2,14 @@
 
 from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
-from .conv import Conv2d, ConvTranspose2d
-from .dense import Dense
-from .shape import Flatten, LinearMap, Pack, Reshape
-from .resize import AvgPool2d, Upsample
 from .batch import MinibatchStd
+from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
 from .dropout import Dropout
 from .maxout import Maxout
 from .norm import BatchNorm, LayerNorm
-from .shape import Flatten, LinearMap, Reshape
+from .resize import AvgPool2d, Upsample
+from .shape import Flatten, LinearMap, Pack, Reshape
 from .spectral import SpectralNorm
 
 __all__ = [

@@ -67,7 +67,6 @@ class Layer:
     """
 
     in_shape: Shape | None = None  # shape of one sample, where the layer fixes it
-    couples_samples = False  # True: in training, y of a sample depends on the other samples
     owner: Layer | None = None  # the network that has adopted this layer
     piecewise_linear = False  # True: J does not change with x (almost everywhere), ∇ₓ⟨dy, J·v⟩ = 0
     couples_samples = False  # True: a sample's y depends on the others in the batch (in training)
