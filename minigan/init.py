@@ -47,10 +47,17 @@ def normal(sigma: float) -> Initialiser:
     return draw
 
 
+def uniform(limit: float) -> Initialiser:
+    """Return an initialiser from U(−`limit`, `limit`): 0.05 in Goodfellow et al. 2014."""
+    if not limit > 0:
+        raise ValueError(f"uniform: limit must be positive, got {limit}")
+    return lambda rng, shape: rng.uniform(-limit, limit, shape)
+
+
 def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Var W = 2/(fan_in + fan_out), uniform: Glorot & Bengio 2010, equation 16; for tanh."""
     limit = math.sqrt(6 / sum(fans(shape)))  # U(−a, a) has the variance a²/3
-    return rng.uniform(-limit, limit, shape)
+    return uniform(limit)(rng, shape)
 
 
 def he(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -8,9 +8,12 @@ also `AdamW`, which lets weights decay without dividing by √v̂.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from .arrays import Array, array_module
 from .layers.base import Layer, expect_shape
+
+Regulariser = Callable[[Layer, Array | None], Array]
 
 
 class L2:

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arrays import Array, array_module, as_like, stream, to_numpy
+from .arrays import Array, array_module, stream, to_numpy
 from .layers.base import Layer
 from .optim import Optimiser
 from .penalties import Penalty
+from .sampling import NOISES, draw_noise
 from .schedules import Rate, value_at
 from .views import Blurred, Joined
 
@@ -313,24 +314,6 @@ def total_steps(
     raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
 
 
-NOISES = ("normal", "uniform")
-
-
-def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal") -> Array:
-    """Noise for G, (n, features), on G's device and of its dtype.
-
-    It is drawn in float32 on the CPU, so that it is the same for every dtype and device.
-    """
-    if G.in_shape is None:
-        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
-    shape = (n, *G.in_shape)
-    if noise == "normal":
-        z = rng.standard_normal(shape, dtype=np.float32)
-    else:
-        z = 2 * rng.random(shape, dtype=np.float32) - 1
-    return as_like(z, G.theta)
-
-
 def one_hot_labels(labels: Array, data: Array) -> Array:
     """Return the labels of the data as one-hot rows (n, classes), on the device of `data`.
 
@@ -349,14 +332,6 @@ def one_hot_labels(labels: Array, data: Array) -> Array:
         )
     rows = np.eye(int(labels.max()) + 1, dtype=data.dtype)[labels]
     return array_module(data).asarray(rows)
-
-
-def sample(G: Layer, n: int, seed: int = 0, noise: str = "normal") -> Array:
-    """`n` samples of a trained G: ``sample(G, 64)`` has the shape (64, …).
-
-    A conditional G is given as ``Joined(G, conditions)``, with n rows of conditions.
-    """
-    return G.forward(draw_noise(G, n, stream(seed, "sample"), noise), train=False)[0]
 
 
 def _check_data(G: Layer, D: Layer, data: Array) -> None:

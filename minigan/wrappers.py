@@ -16,6 +16,7 @@ import math
 from .arrays import Array, array_module
 from .layers.base import Layer
 from .optim import Optimiser
+from .regularisers import Regulariser
 
 
 class Wrapper:
@@ -60,6 +61,30 @@ class Wrapper:
             )
         inner.extrapolate(theta, self.before(grad))
         self.after(theta)
+
+
+class Regularised(Wrapper):
+    r"""The gradient, with that of a cost of the weights added (see `minigan.regularisers`).
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    net
+        The network, or layer, whose θ it moves.
+    regulariser
+        Such as ``L2(1e-4)``.
+    """
+
+    def __init__(self, optimiser: Optimiser, net: Layer, regulariser: Regulariser) -> None:
+        super().__init__(optimiser)
+        self.net, self.regulariser = net, regulariser
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient and that of the cost, together."""
+        total = grad.copy()
+        self.regulariser(self.net, total)
+        return total
 
 
 class Extragradient(Wrapper):

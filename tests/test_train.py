@@ -20,8 +20,9 @@ from minigan import (
     train,
 )
 from minigan.layers import Pack
+from minigan.sampling import draw_noise, sample
 from minigan.schedules import linear
-from minigan.train import Record, draw_noise, sample
+from minigan.train import Record
 from minigan.views import Joined
 
 DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)

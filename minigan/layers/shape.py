@@ -112,6 +112,11 @@ class Pack(LinearMap):
     ----------
     m
         Number of samples in a pack; the batch must be a multiple of it.
+
+    Raises
+    ------
+    NotImplementedError
+        From `jvp_backward`.
     """
 
     couples_samples = True
@@ -142,3 +147,10 @@ class Pack(LinearMap):
 
     def _expect_cotangent(self, dy: Array, x_shape: Shape) -> None:
         expect_shape("dy", dy, (x_shape[0] // self.m, *self.output_shape(x_shape[1:])))
+
+    def jvp_backward(self, v: Array, dy: Array, cache: Shape, grad: Array | None = None) -> Array:
+        """Refuse."""
+        raise NotImplementedError(
+            f"{self!r} has no jvp_backward: D judges a pack as a whole, and a gradient penalty is "
+            "defined for each sample by itself; leave Pack out of a critic that has a penalty"
+        )

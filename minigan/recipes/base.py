@@ -1,0 +1,183 @@
+"""What a recipe is given and what it makes, and the list of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, stream
+from ..data import Dataset
+from ..init import Initialiser, glorot, he
+from ..layers import Dense, Flatten, Reshape, Sigmoid
+from ..layers.base import Layer, Shape
+from ..losses import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticPairing,
+    Wasserstein,
+)
+from ..network import Sequential
+from ..optim import Optimiser
+from ..penalties import Penalty
+from ..schedules import Rate
+from ..train import Loss, Record, train
+from ..wrappers import Average, Wrapper
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "minimax": Minimax,
+    "non-saturating": NonSaturating,
+    "least-squares": LeastSquares,
+    "hinge": Hinge,
+    "wasserstein": Wasserstein,
+    "relativistic": RelativisticPairing,
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a recipe is asked for.
+
+    `shape` is that of one sample, `classes` the number of labels (0: there are none), `seed` that
+    of the initial weights. `logits` asks a recipe whose D ends in a Sigmoid for the stable form:
+    the same without that layer, and the loss on logits.
+    """
+
+    shape: Shape
+    classes: int = 0
+    seed: int = 0
+    logits: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a sample has."""
+        return math.prod(self.shape)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Return the stream of the initial weights of a network."""
+        return stream(self.seed, name)
+
+    def sigmoid(self) -> list[Layer]:
+        """Return the last layer of a D of probabilities: none where logits are asked for."""
+        return [] if self.logits else [Sigmoid()]
+
+
+@dataclass
+class Setup:
+    """All that `train` takes besides the data.
+
+    `conditional` hands it the labels as well; with `flat` the networks see a sample as one row,
+    whatever its shape.
+    """
+
+    G: Sequential
+    D: Sequential
+    loss: Loss
+    optimiser_G: Optimiser
+    optimiser_D: Optimiser
+    batch: int = 128
+    steps: int | None = None
+    epochs: int | None = None
+    d_steps: int = 1
+    noise: str = "normal"
+    penalties: Sequence[Penalty] = ()
+    instance_noise: Rate = 0.0
+    order: str = "alternating"
+    conditional: bool = False
+    flat: bool = False
+
+    def train(self, x: Array, labels: Array | None, seed: int) -> Iterator[Record]:
+        """Return the records of a training run on the samples `x`, which live where G and D do."""
+        return train(
+            self.G,
+            self.D,
+            x.reshape(len(x), -1) if self.flat else x,
+            self.loss,
+            self.optimiser_G,
+            self.optimiser_D,
+            batch=self.batch,
+            steps=self.steps,
+            epochs=self.epochs,
+            d_steps=self.d_steps,
+            seed=seed,
+            noise=self.noise,
+            penalties=self.penalties,
+            instance_noise=self.instance_noise,
+            labels=labels if self.conditional else None,
+            order=self.order,
+        )
+
+    def sampler(self) -> Sequential:
+        """Return the G to draw samples from: with its average weights, if an average is kept."""
+        optimiser: Any = self.optimiser_G
+        while isinstance(optimiser, Wrapper):
+            if isinstance(optimiser, Average) and optimiser.average is not None:
+                G = self.G.copy()
+                G.theta = optimiser.average
+                return G
+            optimiser = optimiser.optimiser
+        return self.G
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named set-up: what it is, where from, which data it is made for, and how it is made."""
+
+    name: str
+    about: str
+    source: str
+    data: str  # the data set it is made for
+    samples: str  # what it can be used for: "images" or "vectors"
+    make: Callable[[Task], Setup]
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def recipe(
+    name: str, *, data: str, source: str, samples: str = "images"
+) -> Callable[[Callable[[Task], Setup]], Callable[[Task], Setup]]:
+    """Register a function as a recipe; the first line of its docstring says what it is."""
+
+    def register(make: Callable[[Task], Setup]) -> Callable[[Task], Setup]:
+        about = (make.__doc__ or "").partition("\n")[0].removeprefix("Make ").rstrip(".")
+        RECIPES[name] = Recipe(name, about, source, data, samples, make)
+        return make
+
+    return register
+
+
+def recipe_for(data: Dataset) -> str:
+    """Return the name of the recipe for a data set: its own, or the one for its kind of samples."""
+    if data.name in RECIPES:
+        return data.name
+    return "tanh-mlp" if data.is_images else "points"
+
+
+def mlp(
+    *widths: int, activation: Callable[[], Layer], init: Initialiser | None = None
+) -> list[Layer]:
+    """Return dense layers of these widths with activations between them, and none at the end.
+
+    Unless `init` is given, the hidden layers are drawn by He's rule and the last by Glorot's.
+    """
+    *hidden, (p, q) = zip(widths[:-1], widths[1:], strict=True)
+    layers: list[Layer] = []
+    for pair in hidden:
+        layers += [Dense(*pair, init=init or he), activation()]
+    return [*layers, Dense(p, q, init=init or glorot)]
+
+
+def players(task: Task, G: list[Layer], D: list[Layer]) -> tuple[Sequential, Sequential]:
+    """Return G and D, their weights drawn, from layers that see a sample as one row.
+
+    For images G's row becomes an image at its end, and D makes a row of an image first.
+    """
+    if len(task.shape) > 1:
+        G, D = [*G, Reshape(task.shape)], [Flatten(), *D]
+    return Sequential(*G, seed=task.rng("G")), Sequential(*D, seed=task.rng("D"))

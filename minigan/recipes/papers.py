@@ -1,0 +1,169 @@
+"""Set-ups of papers, each with its source and with what is different here."""
+
+from __future__ import annotations
+
+from ..init import normal, uniform
+from ..layers import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Maxout,
+    ReLU,
+    Reshape,
+    Tanh,
+)
+from ..losses import NonSaturating, RelativisticPairing, Wasserstein
+from ..network import Sequential
+from ..optim import SGD, Adam
+from ..penalties import R1, R2, GradientPenalty
+from ..schedules import exponential, linear
+from ..wrappers import Average
+from .base import Setup, Task, mlp, players, recipe
+
+
+@recipe("goodfellow-2014", data="mnist", source="Goodfellow et al. 2014, the authors' mnist.yaml")
+def goodfellow_2014(task: Task) -> Setup:
+    """Make the first GAN: G 100-1200-1200-pixels, D of maxout 240×5 twice, with dropout, SGD.
+
+    From the authors' configuration: widths, pieces, batch, the uniform initial weights of ±0.05 (G)
+    and ±0.005 (D), dropout of 0.2 before D's first layer and of 0.5 before the others, the
+    learning rate 0.1 divided by 1.000004 at each step, momentum from 0.5 to 0.7 over 250 epochs,
+    the non-saturating loss.
+
+    Different here: D's loss is twice theirs (they halve it), so D's rate is half theirs; uniform
+    noise in [−1, 1) (one of the kinds that their code knows; the file leaves it at the normal
+    default); pixels in [−1, 1] with tanh at the end, where they have [0, 1] with a sigmoid
+    (tanh a = 2σ(2a) − 1); the last bias starts at zero, not at the mean image; all 60,000 images,
+    not 50,000; D trains on logits; and 30 epochs, not hundreds.
+    """
+    n = task.numbers
+    small, smaller = uniform(0.05), uniform(0.005)
+    G, D = players(
+        task,
+        [*mlp(100, 1200, 1200, n, activation=ReLU, init=small), Tanh()],
+        [
+            Dropout(0.2),
+            Maxout(n, 240, 5, init=smaller),
+            Dropout(0.5),
+            Maxout(240, 240, 5, init=smaller),
+            Dropout(0.5),
+            Dense(240, 1, init=smaller),
+        ],
+    )
+    momentum = linear(0.5, 0.7, steps=250 * 600)
+    return Setup(
+        G,
+        D,
+        NonSaturating(),
+        SGD(exponential(0.1, 1 / 1.000004), momentum),
+        SGD(exponential(0.05, 1 / 1.000004), momentum),
+        batch=100,
+        epochs=30,
+        noise="uniform",
+    )
+
+
+@recipe("dcgan", data="mnist", source="Radford et al. 2016")
+def dcgan(task: Task) -> Setup:
+    """Make convolutions: G from 7×7×128 up by two transposed ones, D down by two, BatchNorm.
+
+    The paper's for images of 64×64, cut to two steps for 28×28; all weights from N(0, 0.02²). The
+    sides of an image must be multiples of 4.
+    """
+    h, w, c = task.shape
+    if h % 4 or w % 4:
+        raise ValueError(
+            f"dcgan halves images twice: their sides must be multiples of 4, got {h}×{w}"
+        )
+    h, w, init = h // 4, w // 4, normal(0.02)
+    G = Sequential(
+        Dense(100, h * w * 128, bias=False, init=init),
+        Reshape((h, w, 128)),
+        BatchNorm(128),
+        ReLU(),
+        ConvTranspose2d(128, 64, 4, stride=2, padding=1, bias=False, init=init),
+        BatchNorm(64),
+        ReLU(),
+        ConvTranspose2d(64, c, 4, stride=2, padding=1, init=init),
+        Tanh(),
+        seed=task.rng("G"),
+    )
+    D = Sequential(
+        Conv2d(c, 64, 4, stride=2, padding=1, init=init),
+        LeakyReLU(0.2),
+        Conv2d(64, 128, 4, stride=2, padding=1, bias=False, init=init),
+        BatchNorm(128),
+        LeakyReLU(0.2),
+        Flatten(),
+        Dense(h * w * 128, 1, init=init),
+        seed=task.rng("D"),
+    )
+    return Setup(G, D, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=64, epochs=5)
+
+
+@recipe("r3", data="mnist", source="Huang et al. 2024 (R3GAN), as an MLP")
+def r3(task: Task) -> Setup:
+    """Make leaky MLPs without normalisation: relativistic pairing with R1 and R2, G averaged."""
+    n = task.numbers
+    G, D = players(
+        task,
+        [*mlp(100, 256, 512, n, activation=LeakyReLU), Tanh()],
+        mlp(n, 512, 256, 1, activation=LeakyReLU),
+    )
+    return Setup(
+        G,
+        D,
+        RelativisticPairing(),
+        Average(Adam(2e-4, beta1=0, beta2=0.99)),
+        Adam(2e-4, beta1=0, beta2=0.99),
+        penalties=[R1(1.0), R2(1.0)],
+        batch=128,
+        epochs=20,
+    )
+
+
+@recipe("wgan-gp", data="mnist", source="Gulrajani et al. 2017, algorithm 1, as an MLP")
+def wgan_gp(task: Task) -> Setup:
+    """Make leaky MLPs: a Wasserstein critic with a gradient penalty, five critic steps to one."""
+    n = task.numbers
+    G, D = players(
+        task,
+        [*mlp(100, 256, 512, n, activation=LeakyReLU), Tanh()],
+        mlp(n, 512, 256, 1, activation=LeakyReLU),
+    )
+    return Setup(
+        G,
+        D,
+        Wasserstein(),
+        Adam(1e-4, beta1=0.5, beta2=0.9),
+        Adam(1e-4, beta1=0.5, beta2=0.9),
+        penalties=[GradientPenalty(10.0)],
+        d_steps=5,
+        batch=64,
+        epochs=50,
+    )
+
+
+@recipe("conditional", data="mnist", source="Mirza & Osindero 2014")
+def conditional(task: Task) -> Setup:
+    """Make leaky MLPs that are told the label, joined to the noise and to what D sees."""
+    if task.classes == 0:
+        raise ValueError("the recipe conditional needs labels, but the data has none")
+    n, k = task.numbers, task.classes
+    G = Sequential(*mlp(100 + k, 256, 512, n, activation=LeakyReLU), Tanh(), seed=task.rng("G"))
+    D = Sequential(*mlp(n + k, 512, 256, 1, activation=LeakyReLU), seed=task.rng("D"))
+    return Setup(
+        G,
+        D,
+        NonSaturating(label_smoothing=0.1),
+        Adam(2e-4, 0.5),
+        Adam(2e-4, 0.5),
+        batch=128,
+        epochs=30,
+        conditional=True,
+        flat=True,
+    )
