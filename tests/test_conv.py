@@ -310,6 +310,8 @@ def test_a_kernel_larger_than_the_padded_image_is_refused():
     assert layer.output_shape((3, 3, 1)) == (1, 1, 1)
     with pytest.raises(ValueError, match=r"is 5×5 and the image \(2, 4, 1\) .* only 4×6; take a"):
         layer.forward(np.ones((1, 2, 4, 1), np.float32))
+    with pytest.raises(ValueError, match="only 6×4"):
+        layer.output_shape((4, 2, 1))
     with pytest.raises(ValueError, match="layer 2 does not fit: .* take a smaller k"):
         Sequential(Dense(4, 4), Reshape((2, 2, 1)), layer)
 
@@ -319,6 +321,8 @@ def test_padding_that_leaves_nothing_is_refused():
     assert layer.output_shape((3, 3, 1)) == (1, 1, 1)
     with pytest.raises(ValueError, match=r"of an image \(2, 3, 1\) the padding of 2 leaves 0×1"):
         layer.forward(np.ones((1, 2, 3, 1), np.float32))
+    with pytest.raises(ValueError, match=r"leaves 1×0; take less padding"):
+        layer.output_shape((3, 2, 1))
 
 
 # --- larger and smaller without weights ---
