@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ D_TINT, G_TINT = "#99C7E0", "#EEBF99"  # the same, light
 IMAGE_SIZE = 72  # about so many pixels an image in a grid
 GAP_COLOUR = 0.35  # between images, dark grey: neither ink nor paper
 SMOOTH_POINTS = 200  # a curve is averaged over windows, to about this many points
+ABOVE: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}  # hides no data
 DPI = 128  # a power of two, so that pixels ↔ inches is exact
 
 
@@ -139,9 +140,9 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
     bottom.set_ylabel("mean probability of being real")
     bottom.set_ylim(-0.02, 1.02)
     bottom.set_xlabel("step")
-    bottom.xaxis.get_major_locator().set_params(integer=True)
+    bottom.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     for axes in (top, bottom):
-        axes.legend(loc="upper right")
+        axes.legend(**ABOVE, ncols=3)
         axes.grid(alpha=0.2)
     return figure
 
@@ -202,5 +203,5 @@ def points(
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
     axes.set_aspect("equal")
-    axes.legend(loc="upper right", markerscale=3)
+    axes.legend(**ABOVE, ncols=2, markerscale=3)
     return figure

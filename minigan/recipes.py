@@ -179,7 +179,7 @@ RECIPES = {
         Recipe("tanh-mlp", "MLPs for images such as MNIST's", tanh_mlp, epochs=5),
         Recipe(
             "points",
-            "MLPs for points in the plane",
+            "MLPs for points in the plane, or vectors of any length",
             points,
             samples="vectors",
             batch=256,
