@@ -69,7 +69,8 @@ def save(path: str | os.PathLike[str], net: Layer) -> None:
     arrays = {name: to_numpy(view) for name, view in net.parameters().items()}
     if net.state.size:
         arrays["state"] = to_numpy(net.state)
-    metadata = {"format": FORMAT, "network": json.dumps(_describe(net))}
+    # One entry only: safetensors writes several in an order that changes from run to run.
+    metadata = {FORMAT: json.dumps(_describe(net))}
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.numpy.save(arrays, metadata))
 
@@ -106,20 +107,20 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") == FORMAT:  # others may hold dtypes that NumPy has not
+            if FORMAT in metadata:  # others may hold dtypes that NumPy has not
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged or no safetensors file ({error}), expected one written by "
             "minigan.save; write it anew"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if FORMAT not in metadata:
         raise ValueError(
-            f"{path} was not written by minigan.save: its format is {metadata.get('format')!r}, "
+            f"{path} was not written by minigan.save: its metadata are {sorted(metadata)}, "
             f"expected {FORMAT!r}"
         )
     try:
-        net = _build(json.loads(metadata["network"]), {c.__name__: c for c in custom_layers})
+        net = _build(json.loads(metadata[FORMAT]), {c.__name__: c for c in custom_layers})
         if not isinstance(net, Layer):
             raise ValueError(f"{net!r} came, expected a layer")
     except _NO_NETWORK as error:
@@ -171,9 +172,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _describe(value: Any) -> Any:
-    """Put a layer as JSON: its class and the arguments that make it, layers within layers too."""
+    """Put a layer as JSON: its class and the arguments that make it, layers within layers too.
+
+    No argument can be named "class", so that key is free.
+    """
     if isinstance(value, Layer):
-        return {"class": type(value).__name__} | {  # no argument can have a keyword's name
+        return {"class": type(value).__name__} | {
             key: _describe(argument) for key, argument in value.config().items()
         }
     if isinstance(value, (tuple, list)):

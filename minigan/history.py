@@ -11,7 +11,7 @@ import numpy as np
 
 from .train import Record
 
-COLUMNS = ("step", "epoch", "loss_D", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
+COLUMNS = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
 
 
 class History:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ D_TINT, G_TINT = "#99C7E0", "#EEBF99"  # the same, light
 IMAGE_SIZE = 72  # about so many pixels an image in a grid
 GAP_COLOUR = 0.35  # between images, dark grey: neither ink nor paper
 SMOOTH_POINTS = 200  # a curve is averaged over windows, to about this many points
+ABOVE: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}  # hides no data
 DPI = 128  # a power of two, so that pixels ↔ inches is exact
 
 
@@ -98,8 +99,9 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
 def loss_curves(history: Mapping[str, Array]) -> Figure:
     """Draw both losses, and D's mean outputs, over the steps.
 
-    Thin lines are the numbers, thick lines their averages over windows. The dotted lines are the
-    values where D can't tell the two apart: D's loss 2·log 2, both mean outputs ½.
+    Thin lines are the numbers, thick lines their averages over windows. Where D's outputs are
+    probabilities, dotted lines are what they and D's loss are when D can't tell the two apart: ½
+    and 2·log 2. The outputs of a critic have no such marks.
 
     Parameters
     ----------
@@ -132,16 +134,20 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
         marker = "o" if len(step) < 2 else ""
         mean = _means(columns[name], window)
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
-    dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
-    top.axhline(2 * math.log(2), **dotted, label="D's loss if it can't tell: 2·log 2")
-    bottom.axhline(0.5, **dotted, label="D can't tell: ½")
+    outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
+    if np.nanmin(outputs) < 0 or np.nanmax(outputs) > 1:
+        bottom.set_ylabel("mean output of the critic")
+    else:
+        dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
+        top.axhline(2 * math.log(2), **dotted, label="D's loss if it can't tell: 2·log 2")
+        bottom.axhline(0.5, **dotted, label="D can't tell: ½")
+        bottom.set_ylabel("mean probability of being real")
+        bottom.set_ylim(-0.02, 1.02)
     top.set_ylabel("loss")
-    bottom.set_ylabel("mean probability of being real")
-    bottom.set_ylim(-0.02, 1.02)
     bottom.set_xlabel("step")
-    bottom.xaxis.get_major_locator().set_params(integer=True)
+    bottom.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     for axes in (top, bottom):
-        axes.legend(loc="upper right")
+        axes.legend(**ABOVE, ncols=3)
         axes.grid(alpha=0.2)
     return figure
 
@@ -150,6 +156,9 @@ def _means(column: Array, window: int) -> Array:
     """Return the means of a column over consecutive windows, without an incomplete last one."""
     whole = len(column) // window * window
     return column[:whole].reshape(-1, window).mean(axis=1)
+
+
+HEAT = {True: "D: probability of being real", False: "output of the critic"}
 
 
 def points(
@@ -191,10 +200,12 @@ def points(
         places = np.stack(np.meshgrid(centre[0] + ticks, centre[1] + ticks), axis=-1)
         x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
         p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
+        is_probability = 0 <= p.min() and p.max() <= 1
+        low, high = (0, 1) if is_probability else (p.min(), p.max())
         # In the colours of the points: D takes bluish places for real, reddish for generated.
         tints = LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])
-        heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=0, vmax=1)
-        figure.colorbar(heat, ax=axes, label="D: probability of being real")
+        heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=low, vmax=high)
+        figure.colorbar(heat, ax=axes, label=HEAT[is_probability])
     for label, cloud, colour in clouds:
         axes.scatter(
             cloud[:, 0], cloud[:, 1], s=6, color=colour, alpha=0.7, linewidths=0, label=label
@@ -202,5 +213,5 @@ def points(
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
     axes.set_aspect("equal")
-    axes.legend(loc="upper right", markerscale=3)
+    axes.legend(**ABOVE, ncols=2, markerscale=3)
     return figure

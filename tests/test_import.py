@@ -31,6 +31,7 @@ FLOORS = {
     "history": 4,
     "checkpoint": 4,
     "recipes": 5,
+    "runs": 5,
     "cli": 5,
 }
 

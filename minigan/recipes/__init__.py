@@ -6,7 +6,15 @@ takes), so that one recipe serves data of any size. To add one, write such a fun
 ``@recipe`` in the file where it belongs: `small`, `mlps`, `stability`, `papers`.
 """
 
-from . import mlps, papers, small, stability  # each registers its recipes
+# Each of these registers its recipes; they are listed in this order.
+from . import small  # isort: split
+
+from . import mlps  # isort: split
+
+from . import papers  # isort: split
+
+from . import stability  # isort: split
+
 from .base import LOSSES, RECIPES, Recipe, Setup, Task, recipe_for
 
 __all__ = ["LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..arrays import Array, stream
 from ..data import Dataset
 from ..init import Initialiser, glorot, he
@@ -44,13 +42,14 @@ class Task:
     """What a recipe is asked for.
 
     `shape` is that of one sample, `classes` the number of labels (0: there are none), `seed` that
-    of the initial weights. `logits` asks a recipe whose D ends in a Sigmoid for the stable form:
-    the same without that layer, and the loss on logits.
+    of the initial weights, `device` where the networks are to live. `logits` asks a recipe whose D
+    ends in a Sigmoid for the stable form: the same without that layer, and the loss on logits.
     """
 
     shape: Shape
     classes: int = 0
     seed: int = 0
+    device: str = "cpu"
     logits: bool = False
 
     @property
@@ -58,9 +57,9 @@ class Task:
         """How many numbers a sample has."""
         return math.prod(self.shape)
 
-    def rng(self, name: str) -> np.random.Generator:
-        """Return the stream of the initial weights of a network."""
-        return stream(self.seed, name)
+    def network(self, name: str, *layers: Layer) -> Sequential:
+        """Return a network of these layers on the task's device, drawn from a stream of its own."""
+        return Sequential(*layers, seed=stream(self.seed, name)).to(self.device)
 
     def sigmoid(self) -> list[Layer]:
         """Return the last layer of a D of probabilities: none where logits are asked for."""
@@ -112,6 +111,30 @@ class Setup:
             order=self.order,
         )
 
+    def change(
+        self,
+        loss: str | None = None,
+        lr_G: float | None = None,
+        lr_D: float | None = None,
+        **settings: int | None,
+    ) -> None:
+        """Change what is given (not None): the loss by its name, Adam's or SGD's rates, settings.
+
+        A loss on probabilities takes D's outputs as such where D ends in a Sigmoid.
+        """
+        if loss is not None:
+            on_logits = not isinstance(self.D.layers[-1], Sigmoid)
+            takes_both = LOSSES[loss] in (Minimax, NonSaturating)
+            self.loss = LOSSES[loss](logits=on_logits) if takes_both else LOSSES[loss]()
+        for rate, optimiser in ((lr_G, self.optimiser_G), (lr_D, self.optimiser_D)):
+            if rate is not None:
+                innermost(optimiser).lr = rate
+        if settings.get("steps") is not None or settings.get("epochs") is not None:
+            self.steps = self.epochs = None
+        for name, value in settings.items():
+            if value is not None:
+                setattr(self, name, value)
+
     def sampler(self) -> Sequential:
         """Return the G to draw samples from: with its average weights, if an average is kept."""
         optimiser: Any = self.optimiser_G
@@ -124,6 +147,13 @@ class Setup:
         return self.G
 
 
+def innermost(optimiser: Any) -> Any:
+    """Return the optimiser within all wrappers."""
+    while isinstance(optimiser, Wrapper):
+        optimiser = optimiser.optimiser
+    return optimiser
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A named set-up: what it is, where from, which data it is made for, and how it is made."""
@@ -134,6 +164,23 @@ class Recipe:
     data: str  # the data set it is made for
     samples: str  # what it can be used for: "images" or "vectors"
     make: Callable[[Task], Setup]
+
+    def set_up(self, task: Task) -> Setup:
+        """Return the set-up for a task.
+
+        Raises
+        ------
+        ValueError
+            For samples that it is not made for; the message names the recipes that are.
+        """
+        kind = "images" if len(task.shape) == 3 else "vectors"
+        if kind != self.samples:
+            fitting = [r.name for r in RECIPES.values() if r.samples == kind]
+            raise ValueError(
+                f"recipe {self.name} is for {self.samples}, but the data are {kind}, of shape "
+                f"{task.shape}; take: {', '.join(fitting)}"
+            )
+        return self.make(task)
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -180,4 +227,4 @@ def players(task: Task, G: list[Layer], D: list[Layer]) -> tuple[Sequential, Seq
     """
     if len(task.shape) > 1:
         G, D = [*G, Reshape(task.shape)], [Flatten(), *D]
-    return Sequential(*G, seed=task.rng("G")), Sequential(*D, seed=task.rng("D"))
+    return task.network("G", *G), task.network("D", *D)

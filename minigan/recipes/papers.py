@@ -17,7 +17,6 @@ from ..layers import (
     Tanh,
 )
 from ..losses import NonSaturating, RelativisticPairing, Wasserstein
-from ..network import Sequential
 from ..optim import SGD, Adam
 from ..penalties import R1, R2, GradientPenalty
 from ..schedules import exponential, linear
@@ -80,7 +79,8 @@ def dcgan(task: Task) -> Setup:
             f"dcgan halves images twice: their sides must be multiples of 4, got {h}×{w}"
         )
     h, w, init = h // 4, w // 4, normal(0.02)
-    G = Sequential(
+    G = task.network(
+        "G",
         Dense(100, h * w * 128, bias=False, init=init),
         Reshape((h, w, 128)),
         BatchNorm(128),
@@ -90,9 +90,9 @@ def dcgan(task: Task) -> Setup:
         ReLU(),
         ConvTranspose2d(64, c, 4, stride=2, padding=1, init=init),
         Tanh(),
-        seed=task.rng("G"),
     )
-    D = Sequential(
+    D = task.network(
+        "D",
         Conv2d(c, 64, 4, stride=2, padding=1, init=init),
         LeakyReLU(0.2),
         Conv2d(64, 128, 4, stride=2, padding=1, bias=False, init=init),
@@ -100,7 +100,6 @@ def dcgan(task: Task) -> Setup:
         LeakyReLU(0.2),
         Flatten(),
         Dense(h * w * 128, 1, init=init),
-        seed=task.rng("D"),
     )
     return Setup(G, D, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=64, epochs=5)
 
@@ -154,8 +153,8 @@ def conditional(task: Task) -> Setup:
     if task.classes == 0:
         raise ValueError("the recipe conditional needs labels, but the data has none")
     n, k = task.numbers, task.classes
-    G = Sequential(*mlp(100 + k, 256, 512, n, activation=LeakyReLU), Tanh(), seed=task.rng("G"))
-    D = Sequential(*mlp(n + k, 512, 256, 1, activation=LeakyReLU), seed=task.rng("D"))
+    G = task.network("G", *mlp(100 + k, 256, 512, n, activation=LeakyReLU), Tanh())
+    D = task.network("D", *mlp(n + k, 512, 256, 1, activation=LeakyReLU))
     return Setup(
         G,
         D,

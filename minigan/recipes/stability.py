@@ -32,42 +32,42 @@ def patient(task: Task, hidden: int = 128, init: Initialiser | None = None) -> S
 
 
 def learning_rates(task: Task) -> Setup:
-    """Make it with slower players: Adam with 2e-4 and β₁ = 0.5 (Radford et al. 2016)."""
+    """Make the patient with slower players: Adam with 2e-4 and β₁ = 0.5 (Radford et al. 2016)."""
     setup = patient(task)
     setup.optimiser_G, setup.optimiser_D = Adam(2e-4, 0.5), Adam(2e-4, 0.5)
     return setup
 
 
 def l1(task: Task) -> Setup:
-    """Make it with an L1 cost of 1e-5 on D's kernels."""
+    """Make the patient with an L1 cost of 1e-5 on D's kernels."""
     setup = patient(task)
     setup.optimiser_D = Regularised(setup.optimiser_D, setup.D, L1(1e-5))
     return setup
 
 
 def l2(task: Task) -> Setup:
-    """Make it with an L2 cost of 1e-3 on D's kernels."""
+    """Make the patient with an L2 cost of 1e-3 on D's kernels."""
     setup = patient(task)
     setup.optimiser_D = Regularised(setup.optimiser_D, setup.D, L2(1e-3))
     return setup
 
 
 def sgd(task: Task) -> Setup:
-    """Make it with SGD, momentum ½, in the place of Adam."""
+    """Make the patient with SGD, momentum ½, in the place of Adam."""
     setup = patient(task)
     setup.optimiser_G, setup.optimiser_D = SGD(0.05, 0.5), SGD(0.05, 0.5)
     return setup
 
 
 def instance_noise(task: Task) -> Setup:
-    """Make it with noise on all that D sees, from σ = ½ down to 0 (Sønderby et al. 2017)."""
+    """Make the patient with noise on what D sees, σ from ½ down to 0 (Sønderby et al. 2017)."""
     setup = patient(task)
     setup.instance_noise = linear(0.5, 0.0, steps=8000)
     return setup
 
 
 def wide(task: Task) -> Setup:
-    """Make it with a wider generator: G 100-512-512-pixels."""
+    """Make the patient with a wider generator: G 100-512-512-pixels."""
     return patient(task, hidden=512)
 
 
@@ -77,9 +77,9 @@ def initialised(init: Initialiser) -> Callable[[Task], Setup]:
 
 
 normal_init, glorot_init, orthogonal_init = map(initialised, (normal(0.02), glorot, orthogonal))
-normal_init.__doc__ = "Make it with all weights from N(0, 0.02²) (Radford et al. 2016)."
-glorot_init.__doc__ = "Make it with all weights by Glorot's rule (Glorot & Bengio 2010)."
-orthogonal_init.__doc__ = "Make it with orthogonal weights (Saxe et al. 2014)."
+normal_init.__doc__ = "Make the patient with all weights from N(0, 0.02²) (Radford et al. 2016)."
+glorot_init.__doc__ = "Make the patient with all weights by Glorot's rule (Glorot & Bengio 2010)."
+orthogonal_init.__doc__ = "Make the patient with orthogonal weights (Saxe et al. 2014)."
 
 recipe("stability", data="mnist", source=SOURCE)(patient)
 for name, make in {

@@ -1,0 +1,116 @@
+"""The history file: numbers come back exactly, rows are whole, the GPU is not waited for."""
+
+import numpy as np
+import pytest
+
+from minigan.history import COLUMNS, History, read_history
+from minigan.train import Record
+
+
+def a_record(step, values=None, asarray=np.asarray):
+    values = np.arange(6) + step / 3 if values is None else values
+    measured = {n: asarray(v) for n, v in zip(COLUMNS[2:], values, strict=True)}
+    return Record(step, 1 + step // 10, measured)
+
+
+def rows(path):
+    return path.read_text().splitlines()[1:]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_come_back_exactly(tmp_path, dtype):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((250, 6)) * 10.0 ** rng.integers(-30, 30, (250, 6))
+    values[0] = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1 / 3]
+    values = values.astype(dtype)
+    with History(tmp_path / "h.csv") as history:
+        for i, row in enumerate(values):
+            history.add(a_record(i + 1, row))
+    columns = read_history(tmp_path / "h.csv")
+    assert tuple(columns) == COLUMNS
+    np.testing.assert_array_equal(columns["step"], np.arange(1, 251))
+    np.testing.assert_array_equal(columns["epoch"], 1 + np.arange(1, 251) // 10)
+    for name, column in zip(COLUMNS[2:], values.T, strict=True):
+        np.testing.assert_array_equal(columns[name], column.astype(np.float64))
+
+
+def test_rows_reach_the_file_a_block_at_a_time(tmp_path):
+    with History(tmp_path / "h.csv", block=3) as history:
+        found = []
+        for step in range(1, 8):
+            history.add(a_record(step))
+            found.append(len(rows(tmp_path / "h.csv")))
+        assert found == [0, 0, 3, 3, 3, 6, 6]
+    assert [row.partition(",")[0] for row in rows(tmp_path / "h.csv")] == list("1234567")
+
+
+def test_a_file_read_meanwhile_holds_whole_rows_only(tmp_path):
+    with History(tmp_path / "h.csv", block=400) as history:  # a block of several system buffers
+        assert read_history(tmp_path / "h.csv")["step"].shape == (0,)
+        for step in range(1, 401):
+            history.add(a_record(step))
+        assert (tmp_path / "h.csv").stat().st_size > 8192
+        assert len(read_history(tmp_path / "h.csv")["step"]) == 400
+
+
+def test_nothing_reaches_the_file_but_by_flush(tmp_path):
+    with History(tmp_path / "h.csv") as history:
+        size = (tmp_path / "h.csv").stat().st_size
+        history._file.write("x" * 50_000)  # more than a block of rows
+        assert (tmp_path / "h.csv").stat().st_size == size
+
+
+def test_lines_end_as_unix_tools_expect(tmp_path):
+    with History(tmp_path / "h.csv") as history:
+        history.add(a_record(1))
+    content = (tmp_path / "h.csv").read_bytes()
+    assert b"\r" not in content and content.endswith(b"\n")
+
+
+def test_an_exception_in_the_middle_leaves_all_rows_so_far(tmp_path):
+    with pytest.raises(KeyboardInterrupt), History(tmp_path / "h.csv") as history:
+        history.add(a_record(1))
+        history.add(a_record(2))
+        raise KeyboardInterrupt
+    assert len(read_history(tmp_path / "h.csv")["step"]) == 2
+
+
+def test_a_record_that_can_not_be_read_leaves_whole_rows_and_a_closed_file(tmp_path):
+    with pytest.raises(TypeError), History(tmp_path / "h.csv", block=2) as history:
+        for step in (1, 2):
+            history.add(a_record(step))
+        history.add(a_record(3))
+        history.add(a_record(4, [None] * 6))
+    assert [row.partition(",")[0] for row in rows(tmp_path / "h.csv")] == ["1", "2"]
+    assert history._file.closed
+
+
+def test_the_device_is_waited_for_once_in_a_block(tmp_path, xp, no_sync):
+    with History(tmp_path / "h.csv", block=3) as history:
+        with no_sync():
+            for step in (1, 2):
+                history.add(a_record(step, asarray=xp.asarray))
+        history.add(a_record(3, asarray=xp.asarray))
+    assert len(rows(tmp_path / "h.csv")) == 3
+
+
+def test_a_block_below_one_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="block must be at least 1, got 0"):
+        History(tmp_path / "h.csv", block=0)
+    assert not (tmp_path / "h.csv").exists()
+
+
+def test_an_empty_file_is_refused_by_its_first_line(tmp_path):
+    (tmp_path / "h.csv").touch()
+    with pytest.raises(ValueError, match="its first line is ''"):
+        read_history(tmp_path / "h.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n1,2\n", b"step,x\n1,2\n3\n", b"step,x\n1,y\n", b"step,x\n1,2,3\n", b"\xff\xfe"],
+)
+def test_a_file_that_is_no_history_is_refused(tmp_path, content):
+    (tmp_path / "h.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"h\.csv is no history, or is damaged .* expected"):
+        read_history(tmp_path / "h.csv")
