@@ -14,6 +14,7 @@ from minigan import (
     Average,
     ClipNorm,
     Dense,
+    LeastSquares,
     NonSaturating,
     RelativisticPairing,
     Sequential,
@@ -25,6 +26,7 @@ from minigan import (
 from minigan.data import Dataset
 from minigan.history import read_history
 from minigan.penalties import R1
+from minigan.plot import loss_curves, points
 from minigan.recipes import RECIPES, Setup, Task
 from minigan.runs import COLUMNS, Run, train_run
 from minigan.sampling import draw_noise, sample, walk
@@ -136,6 +138,23 @@ def test_without_an_average_g_is_written_as_it_is():
     setup = a_setup()
     go(setup)
     np.testing.assert_array_equal(load("run/G.safetensors").theta, setup.G.theta)
+
+
+def pixels(figure, path="expected.png"):
+    figure.savefig(path)
+    return imread(path)
+
+
+@pytest.mark.parametrize("loss", [NonSaturating(), LeastSquares()])
+def test_the_pictures_know_d_and_its_loss(loss):
+    setup = a_setup(loss=loss)
+    setup.D.theta[...] = [0.01, 0.01, 0.5]  # its outputs look like probabilities
+    go(setup)
+    curves = loss_curves(read_history("run/history.csv"), loss)
+    np.testing.assert_array_equal(imread("run/losses.png"), pixels(curves))
+    drawn = Run.open(Path("run")).samples()
+    expected = points(drawn, data_of((2,)).x, setup.D, loss)
+    np.testing.assert_array_equal(imread("run/samples.png"), pixels(expected))
 
 
 def test_what_can_not_be_trained_leaves_nothing_behind():
