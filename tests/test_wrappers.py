@@ -23,7 +23,7 @@ from minigan import (
     train,
 )
 from minigan.layers import Layer
-from minigan.train import sample
+from minigan.sampling import sample
 from minigan.wrappers import Wrapper
 
 
