@@ -64,7 +64,7 @@ def train_command(options: argparse.Namespace) -> int:
     recipe = recipe or RECIPES[recipe_for(data)]
     task = Task(
         shape=data.x.shape[1:],
-        classes=0 if data.labels is None else int(data.labels.max()) + 1,
+        classes=0 if data.labels is None else len(np.unique(data.labels)),
         seed=options.seed,
         device=options.device,
         logits=options.logits,
@@ -230,7 +230,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"what the two play for: {', '.join(LOSSES)}",
     )
-
     add(
         "--logits",
         action="store_true",
@@ -261,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
         add("--traceback", action="store_true", help="on an error, show where it arose")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    listing = command("recipes", recipes_command, "list the recipes, and what each sets")
+    listing = command("recipes", recipes_command, "list the recipes, and where each is from")
     listing.set_defaults(traceback=False)
     return parser
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from .arrays import Array, array_module, to_numpy
 from .layers.base import Layer
+from .losses import Critic
 from .train import Loss
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
     return figure
 
 
-def loss_curves(history: Mapping[str, Array]) -> Figure:
+def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figure:
     """Draw both losses, and D's mean outputs, over the steps.
 
     Thin lines are the numbers, thick lines their averages over windows. Where D's outputs are
@@ -107,6 +108,9 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
     ----------
     history
         Columns by name, as `minigan.history.read_history` gives them.
+    loss
+        The loss that was trained with, which says whether D is a critic. Without it D's outputs are
+        taken for probabilities if all lie in [0, 1].
     """
     names = ("step", "loss_D", "loss_G", "D_real", "D_fake")
     missing = [name for name in names if name not in history]
@@ -135,7 +139,8 @@ def loss_curves(history: Mapping[str, Array]) -> Figure:
         mean = _means(columns[name], window)
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
     outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
-    if np.nanmin(outputs) < 0 or np.nanmax(outputs) > 1:
+    outside = (outputs < 0) | (outputs > 1)  # NaN is neither
+    if outside.any() if loss is None else isinstance(loss, Critic):
         bottom.set_ylabel("mean output of the critic")
     else:
         dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
@@ -172,8 +177,8 @@ def points(
         (n, 2), on any device; the first 2,000 of each are drawn. The real ones, if there are any,
         set the frame.
     D, loss
-        The discriminator, whose probabilities make the background, and the loss that says how its
-        outputs become probabilities; no background without them.
+        The discriminator, whose outputs make the background, and the loss, which says whether they
+        are probabilities; no background without them.
     """
     clouds = [("generated", to_numpy(fake)[:2000], G_COLOUR)]
     if real is not None:
@@ -200,7 +205,7 @@ def points(
         places = np.stack(np.meshgrid(centre[0] + ticks, centre[1] + ticks), axis=-1)
         x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
         p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
-        is_probability = 0 <= p.min() and p.max() <= 1
+        is_probability = not isinstance(loss, Critic)
         low, high = (0, 1) if is_probability else (p.min(), p.max())
         # In the colours of the points: D takes bluish places for real, reddish for generated.
         tints = LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])

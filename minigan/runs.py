@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import signal
 import tempfile
@@ -25,6 +26,7 @@ from .layers.base import Layer, Shape
 from .network import Sequential
 from .plot import loss_curves, points, sample_grid
 from .recipes import Recipe, Setup, Task
+from .recipes.base import innermost
 from .sampling import NOISES, sample, walk
 from .train import Loss, Record, total_steps
 from .views import Joined
@@ -99,7 +101,7 @@ def train_run(
             save(folder / "G.safetensors", G)
             save(folder / "D.safetensors", setup.D)
             with replacing(folder / "losses.png") as path:
-                loss_curves(read_history(folder / "history.csv")).savefig(path)
+                loss_curves(read_history(folder / "history.csv"), setup.loss).savefig(path)
             diverged = not all(np.isfinite(to_numpy(net.theta)).all() for net in (G, setup.D))
             if has_picture(task.shape) and not diverged:
                 run = Run.open(folder, task.device)
@@ -130,15 +132,17 @@ class Run:
         settings = _read_settings(folder)
         path = folder / "G.safetensors"
         G = load(path).to(device)
-        classes = settings["classes"]
-        if G.in_shape is None or len(G.in_shape) != 1 or G.in_shape[0] <= classes:
+        shape, classes = tuple(settings["shape"]), settings["classes"]
+        takes_noise = G.in_shape is not None and len(G.in_shape) == 1 and G.in_shape[0] > classes
+        # A G that is told labels makes rows, which `samples` gives their shape.
+        if not takes_noise or math.prod(G.output_shape(G.in_shape)) != math.prod(shape):
             raise ValueError(f"{path} holds no generator of this run, it holds {G!r}")
         if not np.isfinite(to_numpy(G.theta)).all():
             raise ValueError(
                 f"{folder} is a run that diverged: G's weights are not finite; train again, "
                 "with smaller --lr-g and --lr-d"
             )
-        return Run(G, settings["noise"], tuple(settings["shape"]), classes)
+        return Run(G, settings["noise"], shape, classes)
 
     def samples(
         self,
@@ -222,6 +226,9 @@ def _write_settings(folder: Path, recipe: Recipe, setup: Setup, data: Dataset, t
     }
     for name in ("noise", "order", "batch", "d_steps", "steps", "epochs"):
         settings[name] = getattr(setup, name)
+    for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
+        lr = innermost(optimiser).lr
+        settings[f"lr_{player}"] = "a schedule" if callable(lr) else lr
     with replacing(folder / "run.json") as path:
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 

@@ -42,10 +42,14 @@ def walk(G: Layer, rows: int, steps: int, seed: int = 0) -> Array:
 
         z(t) = [sin((1 − t)·ω)·a + sin(t·ω)·b]/sin ω          t from 0 to 1
     """
-    ends = draw_noise(G, 2 * rows, stream(seed, "walk"))
+    # In float64: two directions that lie close together have an angle that float32 takes for 0.
+    ends = draw_noise(G, 2 * rows, stream(seed, "walk")).astype(np.float64)
+    if ends.shape[1:] == (1,):
+        raise ValueError("walk: G takes noise of 1 feature, expected 2 or more: a sphere")
     xp, a, b = array_module(ends), ends[:rows, None], ends[rows:, None]
     norms = xp.sqrt((a * a).sum(axis=-1, keepdims=True) * (b * b).sum(axis=-1, keepdims=True))
     omega = xp.arccos((a * b).sum(axis=-1, keepdims=True) / norms)
     t = as_like(np.linspace(0, 1, steps), ends)[None, :, None]
     z = (xp.sin((1 - t) * omega) * a + xp.sin(t * omega) * b) / xp.sin(omega)
-    return G.forward(z.reshape(rows * steps, -1), train=False)[0]
+    z = z.reshape(rows * steps, -1).astype(G.theta.dtype)
+    return G.forward(z, train=False)[0]

@@ -195,7 +195,10 @@ def train(
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     if len(data) < batch:
-        raise ValueError(f"batch is {batch}, but there are only {len(data)} samples of data")
+        raise ValueError(
+            f"batch is {batch}, but there are only {len(data)} samples of data; "
+            f"take a batch of {len(data)} or less"
+        )
     if noise not in NOISES:
         raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
     if order not in ORDERS:

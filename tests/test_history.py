@@ -8,7 +8,7 @@ from minigan.train import Record
 
 
 def a_record(step, values=None, asarray=np.asarray):
-    values = np.arange(6) + step / 3 if values is None else values
+    values = np.arange(len(COLUMNS) - 2) + step / 3 if values is None else values
     measured = {n: asarray(v) for n, v in zip(COLUMNS[2:], values, strict=True)}
     return Record(step, 1 + step // 10, measured)
 
@@ -20,8 +20,8 @@ def rows(path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_come_back_exactly(tmp_path, dtype):
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((250, 6)) * 10.0 ** rng.integers(-30, 30, (250, 6))
-    values[0] = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1 / 3]
+    values = rng.standard_normal((250, 7)) * 10.0 ** rng.integers(-30, 30, (250, 7))
+    values[0] = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1 / 3, 1e-45]
     values = values.astype(dtype)
     with History(tmp_path / "h.csv") as history:
         for i, row in enumerate(values):
@@ -80,7 +80,7 @@ def test_a_record_that_can_not_be_read_leaves_whole_rows_and_a_closed_file(tmp_p
         for step in (1, 2):
             history.add(a_record(step))
         history.add(a_record(3))
-        history.add(a_record(4, [None] * 6))
+        history.add(a_record(4, [None] * 7))
     assert [row.partition(",")[0] for row in rows(tmp_path / "h.csv")] == ["1", "2"]
     assert history._file.closed
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from minigan import Dense, NonSaturating, Sequential
-from minigan.plot import GAP_COLOUR, SMOOTH_POINTS, loss_curves, points, sample_grid
+from minigan import Dense, LeastSquares, NonSaturating, Sequential, Wasserstein
+from minigan.plot import GAP_COLOUR, HEAT, SMOOTH_POINTS, loss_curves, points, sample_grid
 
 
 def pixels(figure):
@@ -168,6 +168,31 @@ def test_losses_are_above_and_outputs_below_with_what_chance_gives():
     assert bottom.get_ylim()[0] <= 0 and bottom.get_ylim()[1] >= 1
 
 
+@pytest.mark.parametrize(
+    ("outputs", "loss", "critic"),
+    [
+        ([0.0, 1.0], None, False),
+        ([0.5, np.nan], None, False),
+        ([0.5, 1.01], None, True),
+        ([-0.01, 0.5], None, True),
+        ([0.4, 0.6], NonSaturating(), False),
+        ([0.4, 0.6], LeastSquares(), True),  # all within [0, 1], and yet no probabilities
+        ([-9.0, 700.0], Wasserstein(), True),
+    ],
+)
+def test_what_chance_gives_is_marked_for_probabilities_only(outputs, loss, critic):
+    history = a_history(2) | {"D_fake": np.array(outputs)}
+    figure = loss_curves(history, loss)
+    top, bottom = figure.axes
+    assert len(top.get_lines()) == len(bottom.get_lines()) == (2 if critic else 3)
+    assert bottom.get_ylabel() == (
+        "mean output of the critic" if critic else "mean probability of being real"
+    )
+    low, high = bottom.get_ylim()
+    assert all(low < output < high for output in outputs if output == output)
+    pixels(figure)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e38])
 def test_a_history_that_diverged_is_drawn(value):
     history = {name: np.append(column, value) for name, column in a_history(4).items()}
@@ -221,6 +246,27 @@ def test_the_background_is_what_d_says_of_the_place():
     place = np.array([[left + (right - left) * 20.5 / 200, low + (high - low) * 150.5 / 200]])
     logit, _ = D.forward(place.astype(np.float32))
     np.testing.assert_allclose(values[150, 20], 1 / (1 + np.exp(-logit[0, 0])), rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.01, 1000.0])
+def test_the_background_of_a_critic_has_its_own_scale(scale):
+    D = Sequential(Dense(2, 1))
+    D.layers[0].W[...] = [[scale], [0]]
+    D.layers[0].b[...] = 0.5
+    for loss in (Wasserstein(), LeastSquares()):
+        figure = points(SQUARE, SQUARE, D, loss)
+        heat, bar = figure.axes[0].images[0], figure.axes[1]
+        reach = 1.3 * 199 / 200 * scale  # at the middle of the outermost pixel
+        low, high = heat.get_clim()
+        if scale == 0:  # one value everywhere: matplotlib makes room around it
+            assert low < 0.5 < high
+        else:
+            np.testing.assert_allclose((low, high), (0.5 - reach, 0.5 + reach), rtol=1e-4)
+        assert bar.get_ylabel() == HEAT[False] == "output of the critic"
+        pixels(figure)
+    figure = points(SQUARE, SQUARE, D, NonSaturating())
+    assert figure.axes[0].images[0].get_clim() == (0, 1)
+    assert figure.axes[1].get_ylabel() == HEAT[True] == "D: probability of being real"
 
 
 def test_points_are_drawn_at_their_places_in_their_colours():

@@ -1,93 +1,378 @@
-"""Every recipe makes networks that fit its samples and trains; what does not fit is refused."""
-
-import dataclasses
+"""Every recipe makes networks that fit its task and trains; what does not fit is refused."""
 
 import numpy as np
 import pytest
 
-from minigan import stream
-from minigan.data import Dataset
-from minigan.recipes import LOSSES, RECIPES, look_up, recipe_for
+from minigan import SGD, Adam, ClipNorm, RelativisticPairing, Sigmoid, Tanh, Wasserstein, stream
+from minigan.data import NAMES, Dataset
+from minigan.recipes import LOSSES, RECIPES, Setup, Task, recipe_for
+from minigan.schedules import linear, value_at
+from minigan.wrappers import Average, Wrapper
 
-SHAPES = {"images": (8, 6, 3), "vectors": (5,)}
+IMAGES, VECTORS = (8, 8, 1), (5,)
+CLASSES = 4
+WITH_SIGMOID = {"tanh-mlp", "alternating"}
+TOLD_LABELS = {"conditional"}
 
 
-def small(name, **changes):
-    """Return a recipe, cut short, and samples of its kind."""
-    recipe = RECIPES[name]
-    x = stream(0, "x").uniform(-1, 1, (20, *SHAPES[recipe.samples])).astype(np.float32)
-    return dataclasses.replace(recipe, batch=7, steps=2, epochs=None, **changes), x
+def a_task(name, shape=None, **more):
+    """Return a small task of the kind that a recipe is for."""
+    shape = shape or (IMAGES if RECIPES[name].samples == "images" else VECTORS)
+    return Task(**{"shape": shape, "classes": CLASSES} | more)
+
+
+def cut(setup):
+    """Make a set-up short."""
+    setup.change(batch=6, steps=2)
+    return setup
+
+
+def samples_for(task, n=20):
+    """Return samples and labels for a task."""
+    x = stream(0, "x").uniform(-1, 1, (n, *task.shape)).astype(np.float32)
+    return x, np.arange(n) % max(task.classes, 1)
+
+
+def numbers(records):
+    return [(r["loss_D"], r["penalty"], r["loss_G"], r["D_real"], r["grad_G"]) for r in records]
+
+
+def innermost(optimiser):
+    while isinstance(optimiser, Wrapper):
+        optimiser = optimiser.optimiser
+    return optimiser
+
+
+# --- each of them ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_trains(name):
-    recipe, x = small(name)
-    G, D, loss, records = recipe.start(x, seed=0)
-    before = G.theta.copy(), D.theta.copy()
-    assert G.output_shape(G.in_shape) == x.shape[1:] and D.output_shape(x.shape[1:]) == (1,)
-    assert type(loss) is LOSSES[recipe.loss]
-    steps = [(r.step, r["loss_D"], r["loss_G"]) for r in records]
-    assert [step for step, *_ in steps] == [1, 2] and np.isfinite(steps).all()
-    assert (G.theta != before[0]).any() and (D.theta != before[1]).any()
+@pytest.mark.parametrize("shape", [IMAGES, (28, 28, 1), (8, 4, 3)], ids=str)
+def test_networks_fit_their_task(name, shape):
+    if RECIPES[name].samples == "vectors":
+        shape = shape[:1]
+    task = a_task(name, shape, classes=10)
+    setup = RECIPES[name].set_up(task)
+    G, D = setup.G, setup.D
+    assert setup.conditional == (name in TOLD_LABELS)
+    told = 10 if setup.conditional else 0
+    seen = (task.numbers,) if setup.flat else shape
+    assert G.output_shape(G.in_shape) == seen and G.in_shape[0] > told
+    assert D.output_shape((*seen[:-1], seen[-1] + told)) == (1,)
+    # G makes what data are: images lie in [-1, 1], vectors lie anywhere.
+    ends_in_tanh = any(isinstance(layer, Tanh) for layer in G.layers[-2:])
+    assert ends_in_tanh == (RECIPES[name].samples == "images")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_draws_its_networks_from_the_seed(name):
-    recipe, x = small(name)
-    (G, D), (same_G, same_D), (other_G, other_D) = (recipe.start(x, seed)[:2] for seed in (3, 3, 4))
-    np.testing.assert_array_equal(G.theta, same_G.theta)
-    np.testing.assert_array_equal(D.theta, same_D.theta)
-    assert (G.theta != other_G.theta).any() and (D.theta != other_D.theta).any()
-
-
-def test_recipe_trains_on_noise_of_the_seed():
-    recipe, x = small("points", networks=lambda shape, seed: RECIPES["points"].networks(shape, 0))
-    losses = [next(recipe.start(x, seed)[3])["loss_D"] for seed in (3, 3, 4)]
-    assert losses[0] == losses[1] != losses[2]
+def test_recipe_trains_both_players(name):
+    task = a_task(name)
+    setup = cut(RECIPES[name].set_up(task))
+    before = setup.G.theta.copy(), setup.D.theta.copy()
+    records = list(setup.train(*samples_for(task), seed=0))
+    assert [record.step for record in records] == [1, 2]
+    assert np.isfinite(numbers(records)).all()
+    still = {}
+    for player, theta in zip("GD", before, strict=True):
+        net = getattr(setup, player)
+        assert np.isfinite(net.theta).all()
+        views = zip(net.views(net.theta).items(), net.views(theta).values(), strict=True)
+        still[player] = [key for (key, new), old in views if (new == old).all()]
+    # These losses look at differences of D's outputs alone: its last bias falls out of them.
+    differences = isinstance(setup.loss, (RelativisticPairing, Wasserstein))
+    last_bias = list(setup.D.views(setup.D.theta))[-1]
+    assert still == {"G": [], "D": [last_bias] if differences else []}
+    assert (records[0]["penalty"] > 0) == bool(setup.penalties)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_makes_its_networks_where_the_data_are(name, cp):
-    recipe, x = small(name)
-    G, D, _, records = recipe.start(cp.asarray(x), seed=0)
-    assert isinstance(G.theta, cp.ndarray) and isinstance(D.theta, cp.ndarray)
-    on_cpu = [r["loss_D"] for r in recipe.start(x, seed=0)[3]]
-    np.testing.assert_allclose([r["loss_D"] for r in records], on_cpu, rtol=1e-4)
+def test_recipe_draws_its_weights_from_the_seed(name):
+    nets = [RECIPES[name].set_up(a_task(name, seed=seed)) for seed in (3, 3, 4)]
+    for player in ("G", "D"):
+        a, b, c = (getattr(setup, player).theta for setup in nets)
+        np.testing.assert_array_equal(a, b)
+        assert (a != c).any()
+        assert a.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_run_twice_gives_the_same_numbers(name):
+    task = a_task(name)
+    a, b, c = (
+        numbers(cut(RECIPES[name].set_up(task)).train(*samples_for(task), seed=seed))
+        for seed in (3, 3, 4)
+    )
+    assert a == b != c
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_refuses_samples_of_the_other_kind_and_names_those_that_fit(name):
-    recipe, _ = small(name)
-    kind = "vectors" if recipe.samples == "images" else "images"
+    kind, shape = ("vectors", (5,)) if RECIPES[name].samples == "images" else ("images", IMAGES)
     with pytest.raises(ValueError, match=f"recipe {name} is for .*the data are {kind}") as error:
-        recipe.start(np.zeros((20, *SHAPES[kind]), np.float32), seed=0)
+        RECIPES[name].set_up(Task(shape, CLASSES))
     fitting = str(error.value).partition("take: ")[2].split(", ")
     assert fitting == [r.name for r in RECIPES.values() if r.samples == kind] != []
 
 
-def test_recipe_refuses_a_batch_larger_than_the_data_before_it_makes_networks():
-    def networks(shape, seed):
-        raise AssertionError("too early")
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_trains_on_the_device_as_on_the_cpu(name, cp):
+    there, here = (a_task(name, device=device) for device in ("gpu", "cpu"))
+    setup = cut(RECIPES[name].set_up(there))
+    assert isinstance(setup.G.theta, cp.ndarray) and isinstance(setup.D.theta, cp.ndarray)
+    x, labels = samples_for(there)
+    on_gpu = numbers(setup.train(cp.asarray(x), labels, seed=0))
+    on_cpu = numbers(cut(RECIPES[name].set_up(here)).train(x, labels, seed=0))
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=1e-6)
 
-    recipe, x = small("points", networks=networks)
-    with pytest.raises(ValueError, match="batch is 7, but there are only 6 .*6 or less"):
-        recipe.start(x[:6], seed=0)
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_logits_drop_the_sigmoid_and_nothing_else(name):
+    plain, stable = (RECIPES[name].set_up(a_task(name, logits=on)) for on in (False, True))
+    ends_in_sigmoid = isinstance(plain.D.layers[-1], Sigmoid)
+    assert ends_in_sigmoid == (name in WITH_SIGMOID)
+    assert not any(isinstance(layer, Sigmoid) for layer in stable.D.layers)
+    layers = plain.D.layers[:-1] if ends_in_sigmoid else plain.D.layers
+    assert [repr(a) for a in layers] == [repr(b) for b in stable.D.layers]
+    np.testing.assert_array_equal(plain.D.theta, stable.D.theta)
+    np.testing.assert_array_equal(plain.G.theta, stable.G.theta)
+    # Both losses say the same of the same weights; only their rounding differs.
+    assert getattr(plain.loss, "logits", True) != ends_in_sigmoid
+    assert getattr(stable.loss, "logits", True)
+    x, labels = samples_for(a_task(name))
+    first = [numbers(cut(s).train(x, labels, seed=0))[0] for s in (plain, stable)]
+    np.testing.assert_allclose(*first, rtol=1e-4)
 
 
-def test_recipe_refuses_an_unknown_loss():
-    recipe, x = small("points", loss="hinges")
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_goes_with_every_recipe(name, loss):
+    task = a_task(name)
+    setup = cut(RECIPES[name].set_up(task))
+    smoothing = getattr(setup.loss, "label_smoothing", 0)
+    setup.change(loss=loss, steps=1)
+    assert type(setup.loss) is LOSSES[loss]
+    if loss in ("minimax", "non-saturating"):
+        assert setup.loss.logits == (name not in WITH_SIGMOID)
+        assert setup.loss.label_smoothing == smoothing
+    assert np.isfinite(numbers(setup.train(*samples_for(task), seed=0))).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_learning_rates_reach_the_optimiser_within_its_wrappers(name):
+    task = a_task(name)
+    still, moving = (cut(RECIPES[name].set_up(task)) for _ in range(2))
+    for setup, lr_G, lr_D in ((still, 1e-30, 1e-30), (moving, None, 1e-30)):
+        before = setup.G.theta.copy(), setup.D.theta.copy()
+        lr = innermost(setup.optimiser_G).lr
+        setup.change(lr_G=lr_G, lr_D=lr_D, steps=1)
+        assert innermost(setup.optimiser_D).lr == 1e-30
+        assert innermost(setup.optimiser_G).lr == (lr if lr_G is None else lr_G)
+        list(setup.train(*samples_for(task), seed=0))
+        assert abs(setup.D.theta - before[1]).max() < 1e-20
+        assert (abs(setup.G.theta - before[0]).max() < 1e-20) == (setup is still)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_what_it_is_and_where_it_is_from(name):
+    recipe = RECIPES[name]
+    assert recipe.name == name
+    assert recipe.about and recipe.source and not recipe.about.startswith("Make")
+    assert len(recipe.about) <= 100 and recipe.about[-1] not in ".,"
+    assert recipe.samples in ("images", "vectors") and recipe.data in NAMES
+    setup = recipe.set_up(a_task(name))
+    assert (setup.steps is None) != (setup.epochs is None)
+
+
+def test_there_are_recipes_of_each_kind():
+    assert {"digits", "points", "tanh-mlp", "dcgan", "r3", "stability"} <= set(RECIPES)
+    assert {"goodfellow-2014", "wgan-gp", "conditional"} <= set(RECIPES)
+    assert len({recipe.about for recipe in RECIPES.values()}) == len(RECIPES)
+    assert len({recipe.make for recipe in RECIPES.values()}) == len(RECIPES)
+
+
+# --- what some of them promise --------------------------------------------------------------------
+
+
+def test_dcgan_refuses_images_that_can_not_be_halved_twice():
+    for shape in ((8, 6, 1), (10, 8, 3)):
+        with pytest.raises(ValueError, match=f"multiples of 4, got {shape[0]}×{shape[1]}"):
+            RECIPES["dcgan"].set_up(Task(shape))
+
+
+def test_conditional_needs_labels_from_0_with_none_left_out():
+    with pytest.raises(ValueError, match="needs labels, but the data have none.*array of labels"):
+        RECIPES["conditional"].set_up(Task(IMAGES))
+    task = a_task("conditional", classes=3)
+    x, labels = samples_for(task)
+    for wrong, told in ((10 * labels, "0, 10, 20,"), (labels + 1, "1, 2, 3,"), (-labels, "-2, -1")):
+        with pytest.raises(ValueError, match=f"labels are {told}.* expected 0, 1, 2.*np.unique"):
+            RECIPES["conditional"].set_up(task).train(x, wrong, seed=0)
+    many = a_task("conditional", classes=20)
+    with pytest.raises(ValueError, match="labels are 1, 2, 3, 4, 5 …, expected"):
+        RECIPES["conditional"].set_up(many).train(x, np.arange(20) + 1, seed=0)
+    # Whom the labels are nothing to, takes any.
+    list(cut(RECIPES["digits"].set_up(task)).train(x, 10 * labels - 7, seed=0))
+
+
+def test_conditional_is_told_the_labels():
+    task = a_task("conditional")
+    x, labels = samples_for(task)
+    a, b = (
+        numbers(cut(RECIPES["conditional"].set_up(task)).train(x, told, seed=0))
+        for told in (labels, labels[::-1].copy())
+    )
+    assert a != b
+
+
+def test_the_first_gan_has_the_authors_rates_and_momentum():
+    setup = RECIPES["goodfellow-2014"].set_up(Task((28, 28, 1)))
+    for optimiser, lr in ((setup.optimiser_G, 0.1), (setup.optimiser_D, 0.05)):
+        for t in (0, 1000):
+            assert value_at(optimiser.lr, t) == pytest.approx(lr / 1.000004**t)
+        assert [optimiser.momentum(t) for t in (0, 75_000, 10**6)] == [0.5, 0.6, 0.7]
+    assert setup.noise == "uniform" and setup.batch == 100
+    for net, width in ((setup.G, 0.05), (setup.D, 0.005)):
+        kernels = abs(net.theta[net.kernels])
+        assert 0.99 * width < kernels.max() <= width and (net.theta[~net.kernels] == 0).all()
+    assert setup.D.theta.size == 5 * 240 * (784 + 1) + 5 * 240 * (240 + 1) + 241
+
+
+def test_wgan_gp_has_five_critic_steps_to_one():
+    task = a_task("wgan-gp")
+    setup = cut(RECIPES["wgan-gp"].set_up(task))
+    list(setup.train(*samples_for(task, n=60), seed=0))
+    assert (setup.optimiser_G.t, setup.optimiser_D.t) == (2, 10)
+
+
+def test_r3_draws_with_the_average_of_g():
+    task = a_task("r3")
+    setup = cut(RECIPES["r3"].set_up(task))
+    assert setup.sampler() is setup.G  # there is no average yet
+    list(setup.train(*samples_for(task), seed=0))
+    np.testing.assert_array_equal(setup.sampler().theta, setup.optimiser_G.average)
+    assert (setup.sampler().theta != setup.G.theta).any()
+
+
+def traits(name):
+    """Return what a recipe's set-up is made of, each as a text."""
+    setup = RECIPES[name].set_up(a_task(name, (28, 28, 1)))
+
+    def settings(optimiser):
+        text = type(optimiser).__name__
+        for key, value in sorted(vars(optimiser).items()):
+            inner = isinstance(value, (Adam, SGD, Wrapper))
+            text += f" {key}={settings(value) if inner else '' if key == 'net' else value!r}"
+        return text
+
+    return {
+        "G": repr(setup.G),
+        "D": repr(setup.D),
+        "weights": setup.G.theta.tobytes() + setup.D.theta.tobytes(),
+        "loss": repr(setup.loss),
+        "optimiser_G": settings(setup.optimiser_G),
+        "optimiser_D": settings(setup.optimiser_D),
+        "instance_noise": [value_at(setup.instance_noise, t) for t in (0, 4000, 8000, 10**6)],
+        "rest": (setup.batch, setup.steps, setup.epochs, setup.d_steps, setup.noise, setup.order)
+        + (setup.penalties, setup.conditional, setup.flat),
+    }
+
+
+CHANGED = {
+    "learning-rates": {"optimiser_G", "optimiser_D"},
+    "l1": {"optimiser_D"},
+    "l2": {"optimiser_D"},
+    "sgd": {"optimiser_G", "optimiser_D"},
+    "instance-noise": {"instance_noise"},
+    "wide": {"G", "weights"},
+    "normal": {"weights"},
+    "glorot": {"weights"},
+    "orthogonal": {"weights"},
+}
+
+
+def test_each_cure_changes_one_thing_of_the_patient():
+    patient = traits("stability")
+    cures = [name for name in RECIPES if name.startswith("stability/")]
+    assert cures == [f"stability/{name}" for name in CHANGED]
+    for name in cures:
+        cured = traits(name)
+        # An initialiser is an argument of the layers, and no part of what they are.
+        changed = {key for key in patient if cured[key] != patient[key]}
+        assert changed == CHANGED[name.partition("/")[2]], name
+    assert traits("stability/instance-noise")["instance_noise"] == [0.5, 0.25, 0.0, 0.0]
+
+
+# --- changes of a set-up --------------------------------------------------------------------------
+
+
+def test_steps_take_the_place_of_epochs_and_the_other_way_round():
+    setup = RECIPES["digits"].set_up(a_task("digits"))
+    assert (setup.steps, setup.epochs) == (14_000, None)
+    setup.change(epochs=3)
+    assert (setup.steps, setup.epochs) == (None, 3)
+    setup.change(batch=5, d_steps=2)
+    assert (setup.steps, setup.epochs, setup.batch, setup.d_steps) == (None, 3, 5, 2)
+    setup.change(steps=9)
+    assert (setup.steps, setup.epochs) == (9, None)
+    setup.change()
+    assert (setup.steps, setup.epochs, setup.batch, setup.d_steps) == (9, None, 5, 2)
+
+
+def test_settings_reach_the_loop():
+    task = a_task("points")
+    setup = RECIPES["points"].set_up(task)
+    setup.change(batch=7, d_steps=2, steps=2)
+    records = list(setup.train(*samples_for(task), seed=0))
+    assert [record.epoch for record in records] == [1, 2]  # 20 samples are 2 batches of 7
+    assert (setup.optimiser_G.t, setup.optimiser_D.t) == (2, 4)
+    setup = RECIPES["points"].set_up(task)
+    setup.change(batch=10, epochs=3)
+    assert len(list(setup.train(*samples_for(task), seed=0))) == 6
+
+
+def test_a_rate_takes_the_place_of_a_schedule_and_reaches_through_many_wrappers():
+    setup = RECIPES["goodfellow-2014"].set_up(a_task("goodfellow-2014"))
+    momentum = setup.optimiser_G.momentum
+    setup.change(lr_G=0.25)
+    assert setup.optimiser_G.lr == 0.25 and setup.optimiser_G.momentum is momentum
+    inner = SGD(linear(1, 0, 9))
+    setup.optimiser_D = Average(ClipNorm(inner, 1.0))
+    setup.change(lr_D=0.5)
+    assert inner.lr == 0.5
+
+
+def test_an_unknown_loss_or_setting_is_refused():
+    setup = RECIPES["points"].set_up(a_task("points"))
     with pytest.raises(ValueError, match="unknown loss 'hinges', expected one of minimax, non-sat"):
-        recipe.start(x, seed=0)
+        setup.change(loss="hinges")
+    with pytest.raises(TypeError, match="lr"):
+        setup.change(lr=3)
 
 
-def test_recipe_hands_its_settings_on():
-    recipe, x = small("points", lr_G=1e-30, lr_D=0.5, d_steps=2, noise="uniform")
-    G, D, _, records = recipe.start(x, seed=0)
-    before = G.theta.copy(), D.theta.copy()
-    epochs = [r.epoch for r in records]
-    assert epochs == [1, 2]  # two of D's batches of 7 are a pass of 20 samples
-    assert abs(G.theta - before[0]).max() < 1e-20
-    assert abs(D.theta - before[1]).max() > 0.5
+def test_every_setting_of_a_setup_reaches_train(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("minigan.recipes.base.train", lambda *args, **named: seen.update(named))
+    task = a_task("digits")
+    made = RECIPES["digits"].set_up(task)
+    nets = made.G, made.D, made.loss, made.optimiser_G, made.optimiser_D
+    settings = {
+        "batch": 3,
+        "steps": 5,
+        "epochs": None,
+        "d_steps": 7,
+        "noise": "uniform",
+        "penalties": ["a penalty"],
+        "instance_noise": 0.25,
+        "order": "simultaneous",
+    }
+    x, labels = samples_for(task)
+    Setup(*nets, **settings, conditional=True).train(x, labels, seed=11)
+    assert (seen.pop("labels") == labels).all() and seen == settings | {"seed": 11}
+    Setup(*nets, **settings).train(x, labels, seed=11)
+    assert seen.pop("labels") is None and seen == settings | {"seed": 11}
+
+
+# --- which recipe for which data ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "shape"), [("digits", (8, 8, 1)), ("mnist", (28, 28, 1))])
@@ -99,15 +384,3 @@ def test_recipe_for_images(name, shape):
 @pytest.mark.parametrize("name", ["ring", "grid", "my.npz"])
 def test_recipe_for_vectors(name):
     assert recipe_for(Dataset(name, np.zeros((3, 2), np.float32))) == "points"
-
-
-def test_names_are_those_they_are_listed_under():
-    assert all(name == recipe.name for name, recipe in RECIPES.items())
-    assert all(recipe.loss in LOSSES and recipe.samples in SHAPES for recipe in RECIPES.values())
-    assert all((r.steps is None) != (r.epochs is None) for r in RECIPES.values())
-
-
-def test_look_up_lists_what_is_known():
-    assert look_up("fruit", "fig", {"fig": 3}) == 3
-    with pytest.raises(ValueError, match="unknown fruit 'apple', expected one of fig, pear"):
-        look_up("fruit", "apple", {"fig": 3, "pear": 4})

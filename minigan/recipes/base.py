@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Array, stream
 from ..data import Dataset
 from ..init import Initialiser, glorot, he
@@ -91,7 +93,21 @@ class Setup:
     flat: bool = False
 
     def train(self, x: Array, labels: Array | None, seed: int) -> Iterator[Record]:
-        """Return the records of a training run on the samples `x`, which live where G and D do."""
+        """Return the records of a training run on the samples `x`, which live where G and D do.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For what doesn't fit together, as `train` does; and, if the labels are looked at, for
+            labels that leave numbers out: G would be asked for what it has never been shown.
+        """
+        found = np.unique(labels) if self.conditional and labels is not None else np.arange(0)
+        if (found != np.arange(len(found))).any():
+            raise ValueError(
+                f"the labels are {', '.join(map(str, found[:5]))}{' …' if len(found) > 5 else ''}, "
+                "expected 0, 1, 2 … with none left out; number them anew, "
+                "labels = np.unique(labels, return_inverse=True)[1]"
+            )
         return train(
             self.G,
             self.D,
@@ -116,24 +132,33 @@ class Setup:
         loss: str | None = None,
         lr_G: float | None = None,
         lr_D: float | None = None,
-        **settings: int | None,
+        batch: int | None = None,
+        d_steps: int | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
     ) -> None:
-        """Change what is given (not None): the loss by its name, Adam's or SGD's rates, settings.
+        """Change what is given (not None): the loss by its name, the optimisers' rates, the rest.
 
-        A loss on probabilities takes D's outputs as such where D ends in a Sigmoid.
+        A loss on probabilities takes D's outputs as such where D ends in a Sigmoid, and keeps the
+        label smoothing. `steps` takes the place of `epochs`, and the other way round.
         """
         if loss is not None:
-            on_logits = not isinstance(self.D.layers[-1], Sigmoid)
-            takes_both = LOSSES[loss] in (Minimax, NonSaturating)
-            self.loss = LOSSES[loss](logits=on_logits) if takes_both else LOSSES[loss]()
+            if loss not in LOSSES:
+                raise ValueError(f"unknown loss {loss!r}, expected one of {', '.join(LOSSES)}")
+            settings: dict[str, Any] = {}
+            if LOSSES[loss] in (Minimax, NonSaturating):
+                settings["logits"] = not isinstance(self.D.layers[-1], Sigmoid)
+                settings["label_smoothing"] = getattr(self.loss, "label_smoothing", 0.0)
+            self.loss = LOSSES[loss](**settings)
         for rate, optimiser in ((lr_G, self.optimiser_G), (lr_D, self.optimiser_D)):
             if rate is not None:
                 innermost(optimiser).lr = rate
-        if settings.get("steps") is not None or settings.get("epochs") is not None:
-            self.steps = self.epochs = None
-        for name, value in settings.items():
-            if value is not None:
-                setattr(self, name, value)
+        if batch is not None:
+            self.batch = batch
+        if d_steps is not None:
+            self.d_steps = d_steps
+        if steps is not None or epochs is not None:
+            self.steps, self.epochs = steps, epochs
 
     def sampler(self) -> Sequential:
         """Return the G to draw samples from: with its average weights, if an average is kept."""

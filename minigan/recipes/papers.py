@@ -151,7 +151,10 @@ def wgan_gp(task: Task) -> Setup:
 def conditional(task: Task) -> Setup:
     """Make leaky MLPs that are told the label, joined to the noise and to what D sees."""
     if task.classes == 0:
-        raise ValueError("the recipe conditional needs labels, but the data has none")
+        raise ValueError(
+            "recipe conditional needs labels, but the data have none; take --data digits or mnist, "
+            "or an .npz file with an array of labels"
+        )
     n, k = task.numbers, task.classes
     G = task.network("G", *mlp(100 + k, 256, 512, n, activation=LeakyReLU), Tanh())
     D = task.network("D", *mlp(n + k, 512, 256, 1, activation=LeakyReLU))

@@ -1,7 +1,7 @@
 """One set-up that trains badly, and cures for it, switched on one at a time.
 
 ``stability`` is the patient: default Adam for both players. ``stability/NAME`` is the same with one
-thing changed; `minigan compare`-d, their curves say what each change does.
+thing changed; laid side by side, their curves say what each change does.
 """
 
 from __future__ import annotations
