@@ -28,6 +28,7 @@ FLOORS = {
     "train": 4,
     "data": 4,
     "plot": 4,
+    "pytorch": 4,
     "history": 4,
     "checkpoint": 4,
     "recipes": 5,
