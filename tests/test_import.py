@@ -24,6 +24,7 @@ FLOORS = {
     "regularisers": 3,
     "wrappers": 3,
     "check": 3,
+    "batches": 4,
     "sampling": 4,
     "train": 4,
     "data": 4,
