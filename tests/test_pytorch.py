@@ -246,6 +246,27 @@ def test_an_mlp_from_images_to_images():
     np.testing.assert_allclose(rows.reshape(7, 2, 5, 3), y.transpose(0, 3, 1, 2), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LeakyReLU(),
+        ReLU(),
+        Sigmoid(),
+        Tanh(),
+        Dropout(),
+        BatchNorm(24),
+        LayerNorm(24),
+        Flatten(),
+        Reshape((24,)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_row_to_be_an_image_is_seen_through_layers_that_keep_rows(layer):
+    net = filled(Sequential(Dense(1, 24), layer.copy(), Sequential(Reshape((2, 4, 3)))))
+    image = net.layers[0].b.reshape(2, 4, 3)
+    assert (state_dict(net)["0.bias"] == image.transpose(2, 0, 1).ravel()).all()
+
+
 # --- what in_shape is for ---
 
 
@@ -362,10 +383,18 @@ def test_what_is_no_sequential_is_refused(net):
         ([Flatten()], None, r"layer 0, Flatten\(\): nothing before it says .* pass in_shape"),
         ([Tanh(), BatchNorm(4)], None, r"layer 1, BatchNorm\(.* pass in_shape"),
         ([Reshape((2, 2, 1))], None, r"layer 0, Reshape\(.* pass in_shape"),
-        ([Reshape((2, 2, 2))], (8,), r"the network's own input, .* an image of 2 channels"),
+        ([Reshape((2, 2, 2))], (8,), r"that no Dense has made; .* an image of 2 channels"),
         ([Tanh(), Sequential(Reshape((2, 2, 2)))], (8,), r"layer 1\.0, .* another order"),
-        ([Flatten(), Reshape((2, 2, 3))], (3, 2, 2), r"of an image of 2 channels, .* 3 channels"),
-        ([Flatten(), Reshape((3, 4, 1))], (3, 2, 2), r"of an image of 2 channels, .* 1 channels"),
+        (
+            [Flatten(), Reshape((2, 2, 3))],
+            (3, 2, 2),
+            r"that were an image of 2 channels; .* 3 channels",
+        ),
+        (
+            [Flatten(), Reshape((3, 4, 1))],
+            (3, 2, 2),
+            r"that were an image of 2 channels; .* 1 chan",
+        ),
         ([Reshape((4, 1, 3))], (2, 2, 3), r"of an image it makes another one"),
         ([Conv2d(3, 2, 1), Flatten()], None, r"ends in rows that were images of 2 channels"),
         ([Conv2d(3, 2, 1), Flatten(), Tanh()], (2, 2, 3), r"leave out the last Flatten"),
