@@ -326,10 +326,9 @@ def _bias(layer: Any) -> str:
 def _batch_norm(layer: BatchNorm, x: Layout | None, then: list[Layer]) -> Counterpart:
     """Vectors (c,) → the same for images; (m·c,) → (c·m,) for rows."""
     x = _known(x)
-    c = 1 if x.image else x.c  # of an image's channels there is but one order
-    m = _pixels(layer.c, c)
+    m = _pixels(layer.c, x.c)  # 1 for images, whose layer.c is the number of channels
     weights = {
-        theirs: (vector.reshape(m, c).T, vector.shape)
+        theirs: (vector.reshape(m, x.c).T, vector.shape)
         for theirs, vector in (
             ("weight", layer.gain),
             ("bias", layer.shift),
@@ -372,10 +371,10 @@ def _reshape(layer: Reshape, x: Layout | None, then: list[Layer]) -> Counterpart
     # Rows of one channel, or of one pixel, have the same order here and there.
     ours, theirs = (1 if channels == p else channels for channels in (x.c, c))
     if ours != theirs:
-        what = f"of an image of {x.c} channels" if ours > 1 else "of the network's own input"
+        what = f"were an image of {x.c} channels" if ours > 1 else "no Dense has made"
         raise ValueError(
-            f"it gets the features {what}, which would have to come in another order to become an "
-            f"image of {c} channels in PyTorch; put a Dense between, or give the network the image"
+            f"it gets features that {what}; in PyTorch they would have to come in another order to "
+            f"be an image of {c} channels; put a Dense before it, or give the network the image"
         )
     return Counterpart(f"Unflatten(1, ({c}, {h}, {w}))", {}, y)
 
