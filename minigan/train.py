@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays import Array, array_module, stream
 from .batches import Batches, one_hot_labels
-from .layers.base import Layer
+from .layers.base import Layer, expect_integer
 from .optim import Optimiser
 from .penalties import Penalty
 from .sampling import NOISES, draw_noise
@@ -36,7 +36,7 @@ class Loss(Protocol):
         """Return the value and d_fake."""
 
     def probability(self, logits: Array) -> Array:
-        """Return D's outputs as probabilities of being real."""
+        """Return what is reported of D's outputs: probabilities, or a critic's outputs as such."""
 
 
 def discriminator_step(
@@ -66,6 +66,8 @@ def discriminator_step(
     D.backward(d_fake, c_fake, grad)
     added = [penalty(D, x, fake, grad, rng) for penalty in penalties]
     optimiser.step(D.theta, grad)
+    # Once a step, from the real pass: running statistics of the data for a BatchNorm, one power
+    # iteration on the new weights for a SpectralNorm.
     D.update_state(c_real)
     return {
         "loss_D": value,
@@ -166,7 +168,8 @@ def train(
         Number of samples in a batch.
     steps, epochs
         How long; give one of the two. An epoch is one pass of the data through D, in an order drawn
-        anew, whatever `d_steps` is; what does not fill a last batch is left out of it.
+        anew, whatever `d_steps` is; what does not fill a last batch is left out of it. One step
+        is the least, even if its `d_steps` batches are more than the epochs hold.
     d_steps
         Steps of D for one of G: the k of Algorithm 1.
     seed
@@ -183,8 +186,8 @@ def train(
         more. Generated samples get the labels of the real batch.
     order
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
-        the same point. ``"extragradient"``: both look ahead together, and learn from there; the
-        optimisers are `minigan.wrappers.Extragradient`.
+        the same point. ``"extragradient"``: both look ahead together, and learn from there, with
+        the same batch and noise; the optimisers are `minigan.wrappers.Extragradient`.
 
     Raises
     ------
@@ -193,8 +196,8 @@ def train(
     """
     counts = {"batch": batch, "d_steps": d_steps, "steps": steps, "epochs": epochs}
     for name, value in counts.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+        if value is not None:
+            expect_integer(name, value, 1)
     if len(data) < batch:
         raise ValueError(
             f"batch is {batch}, but there are only {len(data)} samples of data; "
@@ -206,6 +209,14 @@ def train(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
+    if optimiser_G is optimiser_D:
+        raise ValueError("each player needs an optimiser of its own, got one for both")
+    if order == "extragradient":
+        for optimiser in (optimiser_G, optimiser_D):
+            if not hasattr(optimiser, "extrapolate"):
+                raise TypeError(
+                    f'order="extragradient" needs Extragradient(…) around {optimiser!r}'
+                )
     total = total_steps(len(data), batch, d_steps, steps, epochs)
     conditions = None if labels is None else one_hot_labels(labels, data)
     batches = Batches(len(data), batch, seed)
@@ -306,7 +317,9 @@ def _check_data(G: Layer, D: Layer, data: Array) -> None:
             f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
             "convert with astype"
         )
-    if G.in_shape is not None and G.output_shape(G.in_shape) != data.shape[1:]:
+    if G.in_shape is None:
+        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
+    if G.output_shape(G.in_shape) != data.shape[1:]:
         raise ValueError(
             f"G makes samples of shape {G.output_shape(G.in_shape)}, "
             f"but those of the data have shape {data.shape[1:]}"

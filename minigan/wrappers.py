@@ -135,7 +135,8 @@ class Extragradient(Wrapper):
         if self.start is None:
             raise RuntimeError(
                 "Extragradient.step comes after extrapolate(theta, grad) and takes the gradient "
-                "found there; for a loop with one gradient a step, take OptimisticAdam"
+                'found there: train(…, order="extragradient") does so; where there is one gradient '
+                "a step, take OptimisticAdam"
             )
         theta[...] = self.start
         self.start = None
@@ -199,8 +200,7 @@ class MaxColumnNorm(Wrapper):
         W_ij ← W_ij·min(1, limit/√(Σ_i W_ij²))          after the step
 
     i runs over all axes of a kernel but the last, which counts the units: (p, q) of a dense layer,
-    (k, k, c_in, c_out) of a convolution. Biases and gains are left alone. The discriminators of
-    Goodfellow et al. 2014 were trained so.
+    (k, k, c_in, c_out) of a convolution. Biases and gains are left alone.
 
     Parameters
     ----------

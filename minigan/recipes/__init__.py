@@ -18,5 +18,3 @@ from . import stability  # isort: split
 from .base import LOSSES, RECIPES, Recipe, Setup, Task, recipe_for
 
 __all__ = ["LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"]
-
-del mlps, papers, small, stability
