@@ -197,8 +197,8 @@ def _check_critic(D: Layer) -> None:
     if D.couples_samples:
         raise ValueError(
             "a gradient penalty is defined for each sample by itself, but D has a layer that "
-            "couples the samples of a batch (BatchNorm, MinibatchStd, Pack); LayerNorm and SpectralNorm "
-            "go with a penalty"
+            "couples the samples of a batch (BatchNorm, MinibatchStd, Pack); LayerNorm and "
+            "SpectralNorm go with a penalty"
         )
 
 

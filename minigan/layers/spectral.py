@@ -34,8 +34,9 @@ class SpectralNorm(Layer):
         y = (layer(x) − b)/σ + b          dx = (layer's dx)/σ          t = (layer's t)/σ
 
     Let dW̄ be the gradient in W̄. It is what the layer gives for its W, since the gradient in a
-    kernel that y is linear in does not contain the kernel. u and v are constants of the pass (equation 9 of the paper), so
-    W̄_ij = W_ij/σ depends on W directly and through σ, with ∂σ/∂W_ij = u_i v_j:
+    kernel that y is linear in does not contain the kernel. u and v (here not a tangent) are
+    constants of the pass (equation 9 of the paper), so W̄_ij = W_ij/σ depends on W directly and
+    through σ, with ∂σ/∂W_ij = u_i v_j:
 
         ∂L/∂W_ij = dW̄_ij/σ − (Σ_kl dW̄_kl W_kl/σ²) u_i v_j
                                       →  dW = (dW̄ − ⟨dW̄, W̄⟩·u·vᵀ)/σ          db as in the layer

@@ -17,4 +17,7 @@ from . import stability  # isort: split
 
 from .base import LOSSES, RECIPES, Recipe, Setup, Task, recipe_for
 
-__all__ = ["LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"]
+__all__ = [
+    *("LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"),
+    *("small", "mlps", "papers", "stability"),
+]
