@@ -32,6 +32,10 @@ class L2:
         _check_weight(weight)
         self.weight = float(weight)
 
+    def __repr__(self) -> str:
+        """Return the call that makes such a regulariser."""
+        return f"{type(self).__name__}({self.weight})"
+
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""
         W = _kernels_of(net, grad)
@@ -55,6 +59,10 @@ class L1:
     def __init__(self, weight: float) -> None:
         _check_weight(weight)
         self.weight = float(weight)
+
+    def __repr__(self) -> str:
+        """Return the call that makes such a regulariser."""
+        return f"{type(self).__name__}({self.weight})"
 
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""

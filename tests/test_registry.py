@@ -250,6 +250,11 @@ OPTIMISER_CASES = [
 REGULARISER_CASES = [case for cases in REGULARISERS.values() for case in cases]
 
 
+def name_of(value):
+    """Name a case in the list of tests: the same in every process."""
+    return getattr(value, "__name__", str(value))
+
+
 def a_point(shape, n, seed=0):
     return check.away_from_zero(stream(seed, "point").standard_normal((n, *shape)))
 
@@ -332,12 +337,12 @@ def test_layer_says_the_shape_of_its_output(layer, shape):
 
 
 @pytest.mark.parametrize("n", [1, 5])
-@pytest.mark.parametrize(("loss", "outputs"), LOSS_CASES, ids=str)
+@pytest.mark.parametrize(("loss", "outputs"), LOSS_CASES, ids=name_of)
 def test_loss(loss, outputs, n):
     check.loss(loss, n=n, outputs=outputs).assert_ok()
 
 
-@pytest.mark.parametrize(("loss", "outputs"), LOSS_CASES, ids=str)
+@pytest.mark.parametrize(("loss", "outputs"), LOSS_CASES, ids=name_of)
 def test_loss_does_not_wait_for_the_device(loss, outputs, xp, no_sync, to_np):
     real, fake = (
         (outputs or np.array)(stream(0, key).standard_normal((4, 1))) for key in ("r", "f")

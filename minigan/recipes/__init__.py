@@ -18,6 +18,14 @@ from . import stability  # isort: split
 from .base import LOSSES, RECIPES, Recipe, Setup, Task, recipe_for
 
 __all__ = [
-    *("LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"),
-    *("small", "mlps", "papers", "stability"),
+    "LOSSES",
+    "RECIPES",
+    "Recipe",
+    "Setup",
+    "Task",
+    "mlps",
+    "papers",
+    "recipe_for",
+    "small",
+    "stability",
 ]

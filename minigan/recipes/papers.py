@@ -128,7 +128,7 @@ def r3(task: Task) -> Setup:
 @recipe(
     "wgan-gp",
     data="mnist",
-    source="Gulrajani et al. 2017, with Adam's constants of their MNIST code, as an MLP",
+    source="Gulrajani et al. 2017 (Adam: their MNIST code), as an MLP",
 )
 def wgan_gp(task: Task) -> Setup:
     """Make leaky MLPs: a Wasserstein critic with a gradient penalty, five critic steps to one."""
