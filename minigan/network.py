@@ -175,6 +175,14 @@ class Sequential(Layer):
         """Mask over `theta`, true for kernels and false for biases and gains."""
         return _joined([layer.kernels for layer in self.layers])
 
+    def kernel_axes(self) -> dict[str, int]:
+        """Return, for each kernel by its name, the axis that counts its outputs."""
+        return {
+            f"{i}.{name}": axis
+            for i, layer in enumerate(self.layers)
+            for name, axis in layer.kernel_axes().items()
+        }
+
     def _steps(self, cache: tuple[Any, ...], grad: Array | None) -> list[tuple[Layer, Any, Any]]:
         """Each layer with its cache and its slice of `grad`."""
         if grad is not None:

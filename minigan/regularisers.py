@@ -77,6 +77,7 @@ class L1:
 def _kernels_of(net: Layer, grad: Array | None) -> Array:
     """θ, with zeros where it is no kernel."""
     if grad is not None:
+        array_module(net.theta, grad)  # refuses two devices
         expect_shape("grad", grad, net.theta.shape)
     return array_module(net.theta).where(net.kernels, net.theta, 0)
 

@@ -40,6 +40,7 @@ from minigan import (
     Minimax,
     NonSaturating,
     OptimisticAdam,
+    Regularised,
     RelativisticPairing,
     ReLU,
     Reshape,
@@ -217,6 +218,7 @@ WRAPPERS = {
         lambda net: MaxColumnNorm(SGD(0.1), net, 0.5),
         lambda net: MaxColumnNorm(Extragradient(ClipNorm(SGD(0.1), 1)), net, 0.5),
     ],
+    Regularised: [lambda net: Regularised(Adam(0.1), net, L2(0.1))],
     Average: [lambda net: Average(Adam(0.1)), lambda net: Average(Extragradient(SGD(0.1)), 0.9)],
 }
 
@@ -419,7 +421,7 @@ def test_vectors_that_do_not_fit_are_refused(make, cp):
     net = Sequential(Dense(2, 1)).astype(np.float64)
     for grad in (np.ones(2), np.ones((3, 1)), np.ones(3, np.float32)):
         theta = np.ones(3)
-        with pytest.raises(ValueError, match="vectors of one length and dtype"):
+        with pytest.raises(ValueError, match="vectors of one length and dtype|grad has shape"):
             take_step(make(net), theta, grad)
         assert (theta == 1).all()
     with pytest.raises(TypeError, match="two devices"):

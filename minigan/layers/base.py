@@ -174,6 +174,10 @@ class Layer:
             view[...] = name in self._kernels
         return mask
 
+    def kernel_axes(self) -> dict[str, int]:
+        """Return, for each kernel by its name, the axis that counts its outputs."""
+        return dict.fromkeys(self._kernels, -1 if self.output_axis is None else self.output_axis)
+
     # --- twins ---
 
     def copy(self) -> Self:

@@ -83,6 +83,7 @@ class SpectralNorm(Layer):
         self.layer = layer
         self.in_shape = layer.in_shape
         self.piecewise_linear = layer.piecewise_linear
+        self.output_axis = layer.output_axis
         self.couples_samples = layer.couples_samples
         self._weights, self._kernels = layer._weights, layer._kernels
         rows, columns = self._matrix(layer.parameters()["W"]).shape
