@@ -42,7 +42,14 @@ from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 from .regularisers import L1, L2
 from .train import train
-from .wrappers import Average, ClipNorm, ClipWeights, Extragradient, MaxColumnNorm
+from .wrappers import (
+    Average,
+    ClipNorm,
+    ClipWeights,
+    Extragradient,
+    MaxColumnNorm,
+    Regularised,
+)
 
 __version__ = "0.1.0"
 
@@ -79,6 +86,7 @@ __all__ = [
     "R2",
     "RMSProp",
     "ReLU",
+    "Regularised",
     "RelativisticPairing",
     "Reshape",
     "Residual",

@@ -31,8 +31,9 @@ class Sequential(Layer):
         s = ⟨dy, J·v⟩ = ⟨dy_l, J_l(x_{l−1}; θ_l)·v_{l−1}⟩
 
     so layer l's own `jvp_backward` gives the part of ∇s that enters through J_l: its share of ∇_θ,
-    and e_{l−1}, its share of the gradient in x_{l−1}. What arrives in x_{l−1} is then pulled back
-    through the layers before it, as any gradient is, and reaches their weights. Three sweeps.
+    and e_{l−1}, its share of the gradient in x_{l−1}. Let a_l be all that arrives in x_l, a_L = 0;
+    then a_{l−1} = e_{l−1} + J_lᵀ·a_l, where layer l's own `backward` adds the part in θ_l. Three
+    sweeps: dy_l down, v_l up, a_l down.
 
     Parameters
     ----------
@@ -124,15 +125,15 @@ class Sequential(Layer):
         for (layer, c, g), dy in zip(steps, reversed(cotangents), strict=True):
             e.append(layer.jvp_backward(v, dy, c, g))
             v = layer.jvp(v, c)
-        # 3. Pull those changes of the inputs back. Behind piecewise-linear layers there are none,
-        #    so that a critic of dense and LeakyReLU layers never enters this sweep.
-        dx = None
-        for (layer, c, g), e_l in zip(reversed(steps), reversed(e), strict=True):
-            if dx is not None:
-                dx = layer.backward(dx, c, g)
+        # 3. What arrives in the inputs, a, down. A piecewise-linear layer sends nothing, so that a
+        #    critic of dense and LeakyReLU layers never enters this sweep.
+        a = None
+        for (layer, c, g), share in zip(reversed(steps), reversed(e), strict=True):
+            if a is not None:
+                a = layer.backward(a, c, g)
             if not layer.piecewise_linear:
-                dx = e_l if dx is None else dx + e_l
-        return e[0] if dx is None else dx
+                a = share if a is None else share + a
+        return e[0] if a is None else a
 
     def update_state(self, cache: tuple[Any, ...]) -> None:
         """Let each layer move its state by what its part of this pass has seen."""
@@ -173,6 +174,14 @@ class Sequential(Layer):
     def kernels(self) -> Array:
         """Mask over `theta`, true for kernels and false for biases and gains."""
         return _joined([layer.kernels for layer in self.layers])
+
+    def kernel_axes(self) -> dict[str, int]:
+        """Return, for each kernel by its name, the axis that counts its outputs."""
+        return {
+            f"{i}.{name}": axis
+            for i, layer in enumerate(self.layers)
+            for name, axis in layer.kernel_axes().items()
+        }
 
     def _steps(self, cache: tuple[Any, ...], grad: Array | None) -> list[tuple[Layer, Any, Any]]:
         """Each layer with its cache and its slice of `grad`."""

@@ -164,7 +164,8 @@ class DRAGAN(GradientPenalty):
         x̂ = real + c·std(real)·u, u uniform in [0, 1), drawn for every number
 
     std is taken over the whole batch, and is a constant to the derivative; P and v are those of
-    `GradientPenalty` with target 1.
+    `GradientPenalty` with target 1. (Some implementations shrink each sample's step by a further
+    random factor; there is none here.)
 
     Parameters
     ----------
@@ -196,8 +197,8 @@ def _check_critic(D: Layer) -> None:
     if D.couples_samples:
         raise ValueError(
             "a gradient penalty is defined for each sample by itself, but D has a layer that "
-            "couples the samples of a batch (BatchNorm, MinibatchStd); LayerNorm and SpectralNorm "
-            "go with a penalty"
+            "couples the samples of a batch (BatchNorm, MinibatchStd, Pack); LayerNorm and "
+            "SpectralNorm go with a penalty"
         )
 
 

@@ -32,6 +32,10 @@ class L2:
         _check_weight(weight)
         self.weight = float(weight)
 
+    def __repr__(self) -> str:
+        """Return the call that makes such a regulariser."""
+        return f"{type(self).__name__}({self.weight})"
+
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""
         W = _kernels_of(net, grad)
@@ -56,6 +60,10 @@ class L1:
         _check_weight(weight)
         self.weight = float(weight)
 
+    def __repr__(self) -> str:
+        """Return the call that makes such a regulariser."""
+        return f"{type(self).__name__}({self.weight})"
+
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""
         W = _kernels_of(net, grad)
@@ -69,6 +77,7 @@ class L1:
 def _kernels_of(net: Layer, grad: Array | None) -> Array:
     """θ, with zeros where it is no kernel."""
     if grad is not None:
+        array_module(net.theta, grad)  # refuses two devices
         expect_shape("grad", grad, net.theta.shape)
     return array_module(net.theta).where(net.kernels, net.theta, 0)
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__
-from .arrays import Array, to_device, to_numpy
+from .arrays import Array, as_like, to_device, to_numpy
 from .checkpoint import load, replacing, save
 from .data import Dataset
 from .history import History, read_history
@@ -106,7 +106,7 @@ def train_run(
             if has_picture(task.shape) and not diverged:
                 run = Run.open(folder, task.device)
                 draw(folder / "samples.png", run.samples(), real=x, D=setup.D, loss=setup.loss)
-    return Outcome(folder, steps, total, seconds, bool(interrupted), diverged)
+    return Outcome(folder, steps, total, seconds, bool(interrupted) and steps < total, diverged)
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,7 @@ class Run:
         if self.classes:
             labels = np.arange(rows) % self.classes if label is None else np.full(rows, label)
             labels = labels.repeat(COLUMNS) if interpolate else labels
-            rows_of_one = np.eye(self.classes, dtype=G.theta.dtype)[labels]
-            G = Joined(G, to_device(rows_of_one, "cpu" if _on_cpu(G.theta) else "gpu"))
+            G = Joined(G, as_like(np.eye(self.classes)[labels], G.theta))
         if interpolate:
             if self.noise != "normal":
                 raise ValueError(f"a walk needs normal noise; this run has {self.noise} noise")
@@ -206,10 +205,6 @@ def draw(
     figure = sample_grid(samples, COLUMNS) if is_images else points(samples, real, D, loss)
     with replacing(path) as temporary:
         figure.savefig(temporary)
-
-
-def _on_cpu(x: Array) -> bool:
-    return isinstance(x, np.ndarray)
 
 
 def _write_settings(folder: Path, recipe: Recipe, setup: Setup, data: Dataset, task: Task) -> None:

@@ -37,19 +37,19 @@ def walk(G: Layer, rows: int, steps: int, seed: int = 0) -> Array:
     r"""Draw samples on the way from one noise to another, (rows·steps, …), row after row.
 
     Normal noise of p features lies close to the sphere of radius √p; a straight line between two
-    of its points would cross the inside, where G has never been. So the walk follows the sphere
-    (White 2016): with ω the angle between the directions of a and b,
+    of its points would cross the inside, where G has never been. So the direction follows the
+    sphere (White 2016), and the length goes evenly from one to the other: with â, b̂ the directions
+    of a and b, and ω the angle between them,
 
-        z(t) = [sin((1 − t)·ω)·a + sin(t·ω)·b]/sin ω          t from 0 to 1
+        z(t) = [(1 − t)·‖a‖ + t·‖b‖]·[sin((1 − t)·ω)·â + sin(t·ω)·b̂]/sin ω          0 ≤ t ≤ 1
     """
-    # In float64: two directions that lie close together have an angle that float32 takes for 0.
-    ends = draw_noise(G, 2 * rows, stream(seed, "walk")).astype(np.float64)
-    if ends.shape[1:] == (1,):
-        raise ValueError("walk: G takes noise of 1 feature, expected 2 or more: a sphere")
-    xp, a, b = array_module(ends), ends[:rows, None], ends[rows:, None]
-    norms = xp.sqrt((a * a).sum(axis=-1, keepdims=True) * (b * b).sum(axis=-1, keepdims=True))
-    omega = xp.arccos((a * b).sum(axis=-1, keepdims=True) / norms)
+    ends = draw_noise(G, 2 * rows, stream(seed, "walk"))
+    xp = array_module(ends)
+    lengths = xp.sqrt((ends * ends).sum(axis=-1, keepdims=True))
+    directions = ends / lengths
+    a, b = directions[:rows, None], directions[rows:, None]
+    omega = xp.arccos(xp.clip((a * b).sum(axis=-1, keepdims=True), -1, 1))
     t = as_like(np.linspace(0, 1, steps), ends)[None, :, None]
-    z = (xp.sin((1 - t) * omega) * a + xp.sin(t * omega) * b) / xp.sin(omega)
-    z = z.reshape(rows * steps, -1).astype(G.theta.dtype)
-    return G.forward(z, train=False)[0]
+    length = (1 - t) * lengths[:rows, None] + t * lengths[rows:, None]
+    z = length * (xp.sin((1 - t) * omega) * a + xp.sin(t * omega) * b) / xp.sin(omega)
+    return G.forward(z.reshape(rows * steps, -1), train=False)[0]

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arrays import Array, array_module, stream, to_numpy
-from .layers.base import Layer
+from .arrays import Array, array_module, stream
+from .batches import Batches, one_hot_labels
+from .layers.base import Layer, expect_integer
 from .optim import Optimiser
 from .penalties import Penalty
 from .sampling import NOISES, draw_noise
@@ -35,7 +36,7 @@ class Loss(Protocol):
         """Return the value and d_fake."""
 
     def probability(self, logits: Array) -> Array:
-        """Return D's outputs as probabilities of being real."""
+        """Return what is reported of D's outputs: probabilities, or a critic's outputs as such."""
 
 
 def discriminator_step(
@@ -65,6 +66,8 @@ def discriminator_step(
     D.backward(d_fake, c_fake, grad)
     added = [penalty(D, x, fake, grad, rng) for penalty in penalties]
     optimiser.step(D.theta, grad)
+    # Once a step, from the real pass: running statistics of the data for a BatchNorm, one power
+    # iteration on the new weights for a SpectralNorm.
     D.update_state(c_real)
     return {
         "loss_D": value,
@@ -165,7 +168,8 @@ def train(
         Number of samples in a batch.
     steps, epochs
         How long; give one of the two. An epoch is one pass of the data through D, in an order drawn
-        anew, whatever `d_steps` is; what does not fill a last batch is left out of it.
+        anew, whatever `d_steps` is; what does not fill a last batch is left out of it. One step
+        is the least, even if its `d_steps` batches are more than the epochs hold.
     d_steps
         Steps of D for one of G: the k of Algorithm 1.
     seed
@@ -182,8 +186,8 @@ def train(
         more. Generated samples get the labels of the real batch.
     order
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
-        the same point. ``"extragradient"``: both look ahead together, and learn from there; the
-        optimisers are `minigan.wrappers.Extragradient`.
+        the same point. ``"extragradient"``: both look ahead together, and learn from there, with
+        the same batch and noise; the optimisers are `minigan.wrappers.Extragradient`.
 
     Raises
     ------
@@ -192,8 +196,8 @@ def train(
     """
     counts = {"batch": batch, "d_steps": d_steps, "steps": steps, "epochs": epochs}
     for name, value in counts.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+        if value is not None:
+            expect_integer(name, value, 1)
     if len(data) < batch:
         raise ValueError(
             f"batch is {batch}, but there are only {len(data)} samples of data; "
@@ -205,6 +209,14 @@ def train(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
+    if optimiser_G is optimiser_D:
+        raise ValueError("each player needs an optimiser of its own, got one for both")
+    if order == "extragradient":
+        for optimiser in (optimiser_G, optimiser_D):
+            if not hasattr(optimiser, "extrapolate"):
+                raise TypeError(
+                    f'order="extragradient" needs Extragradient(…) around {optimiser!r}'
+                )
     total = total_steps(len(data), batch, d_steps, steps, epochs)
     conditions = None if labels is None else one_hot_labels(labels, data)
     batches = Batches(len(data), batch, seed)
@@ -263,27 +275,6 @@ def train(
 ORDERS = ("alternating", "simultaneous", "extragradient")
 
 
-class Batches:
-    """Which rows of the data make the k-th real batch: every row once an epoch, in a new order."""
-
-    def __init__(self, samples: int, batch: int, seed: int) -> None:
-        self.samples, self.batch, self.seed = samples, batch, seed
-        self._epoch = -1  # the epoch whose order is kept, which only saves time
-        self._order = np.arange(0)
-
-    def epoch(self, k: int) -> int:
-        """Return the epoch that batch k belongs to, counted from 0."""
-        return k // (self.samples // self.batch)
-
-    def rows(self, k: int) -> Array:
-        """Return the row numbers of batch k, (batch,)."""
-        epoch, i = divmod(k, self.samples // self.batch)
-        if epoch != self._epoch:
-            self._order = stream(self.seed, "order", epoch).permutation(self.samples)
-            self._epoch = epoch
-        return self._order[i * self.batch : (i + 1) * self.batch]
-
-
 class HeldBack:
     """An optimiser's step that is kept until `move` is called."""
 
@@ -317,26 +308,6 @@ def total_steps(
     raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
 
 
-def one_hot_labels(labels: Array, data: Array) -> Array:
-    """Return the labels of the data as one-hot rows (n, classes), on the device of `data`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For labels that are not one integer for each sample, counted from 0.
-    """
-    labels = to_numpy(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels have dtype {labels.dtype}, expected integers")
-    if labels.shape != (len(data),) or labels.min() < 0:
-        raise ValueError(
-            f"labels have shape {labels.shape} and lie in {labels.min()} … {labels.max()}; "
-            f"expected one for each sample, ({len(data)},), counted from 0"
-        )
-    rows = np.eye(int(labels.max()) + 1, dtype=data.dtype)[labels]
-    return array_module(data).asarray(rows)
-
-
 def _check_data(G: Layer, D: Layer, data: Array) -> None:
     """Raise unless the data are samples that D takes and G can make, all finite."""
     xp = array_module(data, G.theta, D.theta)
@@ -346,7 +317,9 @@ def _check_data(G: Layer, D: Layer, data: Array) -> None:
             f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
             "convert with astype"
         )
-    if G.in_shape is not None and G.output_shape(G.in_shape) != data.shape[1:]:
+    if G.in_shape is None:
+        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
+    if G.output_shape(G.in_shape) != data.shape[1:]:
         raise ValueError(
             f"G makes samples of shape {G.output_shape(G.in_shape)}, "
             f"but those of the data have shape {data.shape[1:]}"

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .arrays import Array, array_module, as_like
+from .arrays import Array, array_module, as_like, to_numpy
 from .layers.base import Layer, Shape
 
 
@@ -35,6 +35,10 @@ class View(Layer):
         twin.net = self.net._twin(theta, state)
         twin._theta, twin._state = theta, state
         return twin
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw the network's weights afresh."""
+        self.net.draw(rng)
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Return the network's views into a vector like θ."""
@@ -81,6 +85,11 @@ class Joined(View):
         self.conditions = conditions
         if net.in_shape is not None:
             self.in_shape = (*net.in_shape[:-1], net.in_shape[-1] - conditions.shape[1])
+
+    def _twin(self, theta: Array, state: Array) -> Self:
+        twin = super()._twin(theta, state)
+        twin.conditions = as_like(to_numpy(self.conditions), theta)
+        return twin
 
     def join(self, x: Array, c: Array) -> Array:
         """Return x with the rows of c as its last features."""

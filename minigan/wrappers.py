@@ -135,7 +135,8 @@ class Extragradient(Wrapper):
         if self.start is None:
             raise RuntimeError(
                 "Extragradient.step comes after extrapolate(theta, grad) and takes the gradient "
-                "found there; for a loop with one gradient a step, take OptimisticAdam"
+                'found there: train(…, order="extragradient") does so; where there is one gradient '
+                "a step, take OptimisticAdam"
             )
         theta[...] = self.start
         self.start = None
@@ -198,9 +199,9 @@ class MaxColumnNorm(Wrapper):
 
         W_ij ← W_ij·min(1, limit/√(Σ_i W_ij²))          after the step
 
-    i runs over all axes of a kernel but the last, which counts the units: (p, q) of a dense layer,
-    (k, k, c_in, c_out) of a convolution. Biases and gains are left alone. The discriminators of
-    Goodfellow et al. 2014 were trained so.
+    i runs over all axes of a kernel but the one that counts the units: (p, q) of a dense layer,
+    (k, k, c_in, c_out) of a convolution, (k, k, c_out, c_in) of a transposed one. Biases and gains
+    are left alone.
 
     Parameters
     ----------
@@ -216,13 +217,13 @@ class MaxColumnNorm(Wrapper):
         super().__init__(optimiser)
         _check_positive("limit", limit)
         self.net, self.limit = net, float(limit)
-        self.names = [name for name, mask in net.views(net.kernels).items() if mask.all()]
+        self.axes = net.kernel_axes()
 
     def after(self, theta: Array) -> None:
         """Scale down the columns of `theta`'s kernels in place."""
         xp, weights = array_module(theta), self.net.views(theta)
-        for name in self.names:
-            W = weights[name]
+        for name, axis in self.axes.items():
+            W = xp.moveaxis(weights[name], axis, -1)  # a view: what is done to it is done to θ
             norm = xp.sqrt((W * W).sum(axis=tuple(range(W.ndim - 1)), keepdims=True))
             W *= self.limit / xp.maximum(norm, self.limit)
 

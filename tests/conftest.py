@@ -12,6 +12,9 @@ import contextlib
 import os
 import sys
 
+# The matrices of the tests are tiny: more threads would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import fake_cupy
 import numpy as np
 import pytest

@@ -16,6 +16,7 @@ from minigan import (
     LeakyReLU,
     Reshape,
     Sequential,
+    SpectralNorm,
     Tanh,
     Upsample,
     check,
@@ -363,3 +364,15 @@ def test_resizing_refuses_what_it_can_not_take():
         Upsample(0)
     with pytest.raises(ValueError, match="AvgPool2d: size must be an integer of .*, got 1.5"):
         AvgPool2d(1.5)
+
+
+@pytest.mark.parametrize("make", [Conv2d, ConvTranspose2d])
+def test_spectral_norm_takes_the_kernel_as_a_matrix_with_a_column_for_each_output(make):
+    layer = SpectralNorm(make(2, 5, 3, init=normal(1.0), seed=1)).astype(np.float64)
+    x = stream(0).standard_normal((2, 4, 4, 2))
+    for _ in range(200):
+        layer.update_state(layer.forward(x)[1])
+    W = layer.W if make is Conv2d else layer.W.swapaxes(2, 3)  # (k, k, c_in, c_out)
+    sigma = np.linalg.svd(W.reshape(3 * 3 * 2, 5), compute_uv=False)[0]
+    assert np.isclose(layer.forward(x)[1].sigma, sigma, rtol=1e-12)
+    check.layer(layer, x).assert_ok()

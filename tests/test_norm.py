@@ -37,7 +37,7 @@ def in_float64(layer, seed=0):
     return layer
 
 
-def checked(report, *expected):
+def checked(report):
     """Names of the derivatives that a report has found right."""
     report.assert_ok()
     return [finding.what for finding in report.findings]
@@ -46,7 +46,9 @@ def checked(report, *expected):
 # --- BatchNorm ---
 
 
-@given(n=st.integers(3, 6), c=st.integers(1, 4), hw=st.integers(0, 2), seed=seeds)
+# The mean and the variance of N numbers take two directions out of the N, so that for N = 3 and 4 a
+# random v may have next to nothing left in J·v; a relative error would then say nothing. Hence 5.
+@given(n=st.integers(5, 8), c=st.integers(1, 4), hw=st.integers(0, 2), seed=seeds)
 def test_batch_norm_of_any_size_is_right(n, c, hw, seed):
     x = draw(seed, n, *((hw, hw) if hw else ()), c)
     for train in (True, False):
@@ -185,6 +187,15 @@ def test_batch_norm_refuses_the_second_order_in_training_only():
     assert "not checked: jvp_backward, refused: the layer couples" in str(report)
 
 
+def test_only_a_layer_that_couples_samples_may_refuse_the_second_order():
+    class Refusing(Tanh):
+        def jvp_backward(self, v, dy, cache, grad=None):
+            raise NotImplementedError
+
+    with pytest.raises(NotImplementedError):
+        check.layer(Refusing(), draw(0, 3, 2))
+
+
 def test_networks_know_whether_they_couple_samples():
     assert BatchNorm(2).couples_samples and not LayerNorm(2).couples_samples
     assert Sequential(Tanh(), Sequential(BatchNorm(2))).couples_samples
@@ -235,7 +246,7 @@ def test_arguments_of_norms_are_checked():
 # --- LayerNorm ---
 
 
-@given(n=st.integers(1, 4), p=st.integers(3, 6), seed=seeds)
+@given(n=st.integers(1, 4), p=st.integers(5, 8), seed=seeds)
 def test_layer_norm_of_any_size_is_right(n, p, seed):
     check.layer(in_float64(LayerNorm(p), seed), draw(seed, n, p), seed=seed).assert_ok()
 
@@ -311,10 +322,8 @@ def singular_value(matrix):
     return np.linalg.svd(matrix, compute_uv=False)[0]
 
 
-@given(n=st.integers(1, 4), p=st.integers(1, 5), q=st.integers(1, 5), seed=seeds, b=st.booleans())
+@given(n=st.integers(2, 4), p=st.integers(1, 5), q=st.integers(2, 5), seed=seeds, b=st.booleans())
 def test_spectral_norm_of_any_size_is_right(n, p, q, seed, b):
-    if p == q == 1:
-        p = 2  # W/|W| is ±1 whatever W is: a zero gradient
     layer = in_float64(SpectralNorm(Dense(p, q, b, init=normal(1.0), seed=seed)), seed)
     check.layer(layer, draw(seed, n, p), seed=seed).assert_ok()
 

@@ -7,15 +7,27 @@ from minigan import (
     DRAGAN,
     R1,
     R2,
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
     Dense,
+    Dropout,
     Flatten,
     GradientPenalty,
+    LayerNorm,
     LeakyReLU,
+    Maxout,
+    MinibatchStd,
+    Pack,
     ReLU,
     Reshape,
+    Residual,
     Sequential,
     Sigmoid,
+    SpectralNorm,
     Tanh,
+    Upsample,
     Wasserstein,
     check,
     stream,
@@ -28,8 +40,6 @@ PENALTIES = [
     R2(0.7),
     GradientPenalty(),
     GradientPenalty(2.0, target=0),
-    GradientPenalty(5.0, target=0.5),
-    DRAGAN(),
     DRAGAN(3.0, c=0.1),
 ]
 
@@ -47,6 +57,17 @@ def on_images(make):
     return lambda: Sequential(Reshape((4,)), make())
 
 
+def conv_critic(activation):
+    return Sequential(
+        Conv2d(1, 3, 3, stride=2, padding=1, init=normal(0.6)),
+        activation(),
+        Conv2d(3, 2, 2, init=normal(0.6)),
+        activation(),
+        Flatten(),
+        Dense(2, 1, init=normal(0.6)),
+    )
+
+
 # name → (what makes the critic, shape of a sample)
 CRITICS = {
     "tanh": (dense(Tanh), (4,)),
@@ -54,6 +75,41 @@ CRITICS = {
     "leaky": (dense(LeakyReLU), (4,)),
     "relu": (dense(ReLU), (4,)),
     "tanh on images": (on_images(dense(Tanh)), (2, 2, 1)),
+    "maxout": (lambda: Sequential(Maxout(4, 3, 2), Maxout(3, 3, 2), Dense(3, 1)), (4,)),
+    "layer norm": (
+        lambda: Sequential(
+            Dense(4, 5), LayerNorm(5), Tanh(), Dense(5, 4), LayerNorm(4), Dense(4, 1)
+        ),
+        (4,),
+    ),
+    "spectral norm": (
+        lambda: Sequential(SpectralNorm(Dense(4, 5)), Tanh(), SpectralNorm(Dense(5, 1))),
+        (4,),
+    ),
+    "dropout": (lambda: Sequential(Dense(4, 6), Tanh(), Dropout(0.3), Dense(6, 1)), (4,)),
+    "residual": (
+        lambda: Sequential(Residual(Dense(4, 4), Tanh(), Dense(4, 4)), Tanh(), Dense(4, 1)),
+        (4,),
+    ),
+    "conv tanh": (lambda: conv_critic(Tanh), (4, 4, 1)),
+    "conv leaky": (lambda: conv_critic(LeakyReLU), (4, 4, 1)),
+    "conv spectral norm": (
+        lambda: Sequential(
+            SpectralNorm(Conv2d(1, 2, 3, stride=1)), Tanh(), Flatten(), SpectralNorm(Dense(8, 1))
+        ),
+        (4, 4, 1),
+    ),
+    "conv transposed": (
+        lambda: Sequential(
+            ConvTranspose2d(1, 2, 2, stride=2),
+            Tanh(),
+            AvgPool2d(2),
+            Upsample(2),
+            Flatten(),
+            Dense(32, 1),
+        ),
+        (2, 2, 1),
+    ),
     "linear": (lambda: Sequential(Flatten(), Dense(4, 1)), (2, 2, 1)),
 }
 
@@ -64,6 +120,10 @@ def make_critic(name):
     D.theta += 0.1 * stream(1, name).standard_normal(D.theta.size)  # no bias of zero
     real, fake = (stream(2, key).standard_normal((3, *shape)) for key in ("real", "fake"))
     return D, real, fake
+
+
+def forward(net, x):
+    return net.forward(x, rng=stream(4))
 
 
 def at(net, theta):
@@ -98,13 +158,14 @@ def test_the_whole_loss_of_d_with_its_penalty(penalty, critic):
 
     def f(theta):
         moved = at(D, theta)
-        value, *_ = loss.discriminator(moved.forward(real)[0], moved.forward(fake)[0])
+        (real_logits, _), (fake_logits, _) = (forward(moved, x) for x in (real, fake))
+        value, *_ = loss.discriminator(real_logits, fake_logits)
         return value + penalty(moved, real, fake, rng=stream(3))
 
     def df(theta):
         moved = at(D, theta)
         grad = moved.new_grad()
-        (real_logits, c_real), (fake_logits, c_fake) = moved.forward(real), moved.forward(fake)
+        (real_logits, c_real), (fake_logits, c_fake) = (forward(moved, x) for x in (real, fake))
         _, d_real, d_fake = loss.discriminator(real_logits, fake_logits)
         moved.backward(d_real, c_real, grad)
         moved.backward(d_fake, c_fake, grad)
@@ -219,6 +280,10 @@ def test_critics_that_no_penalty_fits_are_refused():
     x = np.ones((2, 4), np.float32)
     with pytest.raises(ValueError, match="D ends in a Sigmoid; leave that layer out"):
         R1()(Sequential(Dense(4, 1), Sequential(Tanh(), Sigmoid())), x, x)
+    for layer in (BatchNorm(4), MinibatchStd(), Pack(2)):
+        D = Sequential(layer, Dense(layer.output_shape((4,))[0], 1))
+        with pytest.raises(ValueError, match="couples the samples of a batch .*LayerNorm"):
+            R1()(D, x, x)
     with pytest.raises(ValueError, match=r"D's output has shape \(2, 3\), expected \(2, 1\)"):
         R1()(Sequential(Dense(4, 3)), x, x)
     with pytest.raises(ValueError, match=r"fake has shape \(1, 4\), expected \(2, 4\)"):

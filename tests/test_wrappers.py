@@ -6,19 +6,25 @@ import numpy as np
 import pytest
 
 from minigan import (
+    L2,
     SGD,
     Adam,
     AdamW,
     Average,
     ClipNorm,
     ClipWeights,
+    Conv2d,
+    ConvTranspose2d,
     Dense,
     Extragradient,
     LeakyReLU,
     MaxColumnNorm,
+    Maxout,
     NonSaturating,
+    Regularised,
     RMSProp,
     Sequential,
+    SpectralNorm,
     stream,
     train,
 )
@@ -291,3 +297,23 @@ def test_bad_arguments(make, error, message):
 def test_a_network_of_another_size_is_refused():
     with pytest.raises(ValueError, match="a vector like theta has shape"):
         MaxColumnNorm(SGD(1), Dense(2, 2), 1).step(np.ones(3), np.ones(3))
+
+
+def test_max_column_norm_knows_where_each_kernel_counts_its_outputs():
+    net = Sequential(
+        ConvTranspose2d(3, 2, 3), SpectralNorm(Conv2d(2, 4, 2)), Sequential(Maxout(5, 2, 3)), seed=0
+    )
+    assert net.kernel_axes() == {"0.W": -2, "1.W": -1, "2.0.W": -1}
+    net.theta *= 100
+    MaxColumnNorm(SGD(1e-30), net, 0.5).step(net.theta, net.new_grad())
+    transposed, conv = (net.parameters()[name] for name in ("0.W", "1.W"))
+    assert np.allclose(np.sqrt((transposed**2).sum(axis=(0, 1, 3))), 0.5, rtol=1e-6)
+    assert np.allclose(np.sqrt((conv**2).sum(axis=(0, 1, 2))), 0.5, rtol=1e-6)
+
+
+def test_regularised_adds_the_gradient_of_the_cost_and_leaves_grad_alone():
+    net = Sequential(Dense(2, 1))
+    net.theta = np.array([3.0, -4.0, 5.0])
+    grad = np.array([1, 1, 1], np.float32)
+    Regularised(SGD(1.0), net, L2(0.5)).step(net.theta, grad)
+    assert net.theta.tolist() == [3 - 1 - 1.5, -4 - 1 + 2, 5 - 1] and grad.tolist() == [1, 1, 1]

@@ -7,6 +7,9 @@ With y = f(x; θ) and J = ∂y/∂x at the point that `cache` holds:
     jvp(v, cache) → t                        J·v
     jvp_backward(v, dy, cache, grad=None)    ∇ₓ of ⟨dy, J(x; θ)·v⟩, and adds ∇_θ of it to grad
 
+x and y are whole batches, taken as long vectors, and ⟨a, b⟩ is the sum of all products a_i·b_i. v,
+a direction in which x may move, is called a tangent; dy = ∂L/∂y, on its way back, a cotangent.
+
 A layer remembers nothing between calls: what a later map needs is in `cache`, so that a layer may
 be used any number of times, in any order. Nothing is hidden: the caller says who learns, by passing
 `grad`, a vector like θ, or by leaving it out.
@@ -88,7 +91,10 @@ class Layer:
     def forward(
         self, x: Array, train: bool = True, rng: np.random.Generator | None = None
     ) -> tuple[Array, Any]:
-        """Return ``(y, cache)``, y = f(x; θ); changes nothing."""
+        """Return ``(y, cache)``, y = f(x; θ); changes nothing.
+
+        `train` is False for evaluation (no dropout, running means); `rng` is for layers that draw.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def backward(self, dy: Array, cache: Any, grad: Array | None = None) -> Array:
@@ -167,6 +173,10 @@ class Layer:
         for name, view in split(mask, self._weights).items():
             view[...] = name in self._kernels
         return mask
+
+    def kernel_axes(self) -> dict[str, int]:
+        """Return, for each kernel by its name, the axis that counts its outputs."""
+        return dict.fromkeys(self._kernels, -1 if self.output_axis is None else self.output_axis)
 
     # --- twins ---
 

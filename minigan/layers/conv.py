@@ -339,6 +339,8 @@ class ConvTranspose2d(Convolution):
         or if the padding cuts off all of y.
     """
 
+    output_axis = -2  # W is (k, k, c_out, c_in)
+
     def __init__(
         self,
         c_in: int,

@@ -111,7 +111,7 @@ class BatchNorm(Layer):
             xc = x - mean
             var = (xc * xc).mean(axis=_batch_axes(x))
         else:
-            mean, var = self.running_mean.copy(), self.running_var.copy()  # update_state moves them
+            mean, var = self.running_mean, self.running_var
             xc = x - mean
         r = 1 / array_module(x).sqrt(var + self.eps)
         y = self.gain * (xc * r) + self.shift

@@ -33,9 +33,10 @@ class SpectralNorm(Layer):
 
         y = (layer(x) − b)/σ + b          dx = (layer's dx)/σ          t = (layer's t)/σ
 
-    Let dW̄ be the gradient in W̄, which is the one that the layer gives for its W, as y does not
-    depend on the size of W there. u and v are constants of the pass (equation 9 of the paper), so
-    W̄_ij = W_ij/σ depends on W directly and through σ, with ∂σ/∂W_ij = u_i v_j:
+    Let dW̄ be the gradient in W̄. It is what the layer gives for its W, since the gradient in a
+    kernel that y is linear in does not contain the kernel. u and v (here not a tangent) are
+    constants of the pass (equation 9 of the paper), so W̄_ij = W_ij/σ depends on W directly and
+    through σ, with ∂σ/∂W_ij = u_i v_j:
 
         ∂L/∂W_ij = dW̄_ij/σ − (Σ_kl dW̄_kl W_kl/σ²) u_i v_j
                                       →  dW = (dW̄ − ⟨dW̄, W̄⟩·u·vᵀ)/σ          db as in the layer
@@ -82,6 +83,7 @@ class SpectralNorm(Layer):
         self.layer = layer
         self.in_shape = layer.in_shape
         self.piecewise_linear = layer.piecewise_linear
+        self.output_axis = layer.output_axis
         self.couples_samples = layer.couples_samples
         self._weights, self._kernels = layer._weights, layer._kernels
         rows, columns = self._matrix(layer.parameters()["W"]).shape

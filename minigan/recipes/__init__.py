@@ -17,6 +17,15 @@ from . import stability  # isort: split
 
 from .base import LOSSES, RECIPES, Recipe, Setup, Task, recipe_for
 
-__all__ = ["LOSSES", "RECIPES", "Recipe", "Setup", "Task", "recipe_for"]
-
-del mlps, papers, small, stability
+__all__ = [
+    "LOSSES",
+    "RECIPES",
+    "Recipe",
+    "Setup",
+    "Task",
+    "mlps",
+    "papers",
+    "recipe_for",
+    "small",
+    "stability",
+]

@@ -33,11 +33,10 @@ def goodfellow_2014(task: Task) -> Setup:
     learning rate 0.1 divided by 1.000004 at each step, momentum from 0.5 to 0.7 over 250 epochs,
     the non-saturating loss.
 
-    Different here: D's loss is twice theirs (they halve it), so D's rate is half theirs; uniform
-    noise in [−1, 1) (one of the kinds that their code knows; the file leaves it at the normal
-    default); pixels in [−1, 1] with tanh at the end, where they have [0, 1] with a sigmoid
-    (tanh a = 2σ(2a) − 1); the last bias starts at zero, not at the mean image; all 60,000 images,
-    not 50,000; D trains on logits; and 30 epochs, not hundreds.
+    Different here: D's loss is twice theirs (they halve it), so D's rate is half theirs; the
+    uniform noise lies in [−1, 1), theirs in ±√3; pixels lie in [−1, 1] with tanh at the end, where
+    they have [0, 1] with a sigmoid (tanh a = 2σ(2a) − 1); the last bias starts at zero, not at the
+    mean image; all 60,000 images, not 50,000; D trains on logits; and 30 epochs, not hundreds.
     """
     n = task.numbers
     small, smaller = uniform(0.05), uniform(0.005)
@@ -70,8 +69,9 @@ def goodfellow_2014(task: Task) -> Setup:
 def dcgan(task: Task) -> Setup:
     """Make convolutions: G from 7×7×128 up by two transposed ones, D down by two, BatchNorm.
 
-    The paper's for images of 64×64, cut to two steps for 28×28; all weights from N(0, 0.02²). The
-    sides of an image must be multiples of 4.
+    The paper's for images of 64×64, cut to two steps for 28×28; all weights from N(0, 0.02²).
+    Different here: kernels of 4×4, not 5×5; batches of 64, not 128; fewer channels; a Dense layer
+    at D's end. The sides of an image must be multiples of 4.
     """
     h, w, c = task.shape
     if h % 4 or w % 4:
@@ -125,7 +125,11 @@ def r3(task: Task) -> Setup:
     )
 
 
-@recipe("wgan-gp", data="mnist", source="Gulrajani et al. 2017, algorithm 1, as an MLP")
+@recipe(
+    "wgan-gp",
+    data="mnist",
+    source="Gulrajani et al. 2017 (Adam: their MNIST code), as an MLP",
+)
 def wgan_gp(task: Task) -> Setup:
     """Make leaky MLPs: a Wasserstein critic with a gradient penalty, five critic steps to one."""
     n = task.numbers
