@@ -43,7 +43,10 @@ def walk(G: Layer, rows: int, steps: int, seed: int = 0) -> Array:
 
         z(t) = [(1 − t)·‖a‖ + t·‖b‖]·[sin((1 − t)·ω)·â + sin(t·ω)·b̂]/sin ω          0 ≤ t ≤ 1
     """
-    ends = draw_noise(G, 2 * rows, stream(seed, "walk"))
+    # In float64: two directions that lie close together have an angle that float32 takes for 0.
+    ends = draw_noise(G, 2 * rows, stream(seed, "walk")).astype(np.float64)
+    if ends.shape[1:] == (1,):
+        raise ValueError("walk: G takes noise of 1 feature, expected 2 or more: a sphere")
     xp = array_module(ends)
     lengths = xp.sqrt((ends * ends).sum(axis=-1, keepdims=True))
     directions = ends / lengths
@@ -52,4 +55,5 @@ def walk(G: Layer, rows: int, steps: int, seed: int = 0) -> Array:
     t = as_like(np.linspace(0, 1, steps), ends)[None, :, None]
     length = (1 - t) * lengths[:rows, None] + t * lengths[rows:, None]
     z = length * (xp.sin((1 - t) * omega) * a + xp.sin(t * omega) * b) / xp.sin(omega)
-    return G.forward(z.reshape(rows * steps, -1), train=False)[0]
+    z = z.reshape(rows * steps, -1).astype(G.theta.dtype)
+    return G.forward(z, train=False)[0]

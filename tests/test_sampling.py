@@ -99,17 +99,17 @@ def test_a_walk_stays_near_the_sphere_where_a_straight_line_does_not():
     assert abs(radius[:, 4] / p**0.5 - 1).mean() < 0.06 < 0.25 < 1 - straight.mean() / p**0.5
 
 
-def test_the_steps_of_a_walk_between_ends_of_one_length_are_equal():
+def test_a_walk_turns_and_grows_evenly_in_the_plane_of_its_ends():
     z = walk(the_noise_itself(20), 30, 6).astype(np.float64).reshape(30, 6, 20)
-    unit = z / np.linalg.norm(z, axis=-1, keepdims=True)
-    # The angle that is covered, from the first to the last, and the plane that is never left.
+    lengths = np.linalg.norm(z, axis=-1)
+    evenly = np.linspace(lengths[:, 0], lengths[:, -1], 6, axis=1)
+    np.testing.assert_allclose(lengths, evenly, rtol=1e-6)
+    unit = z / lengths[..., None]
+    angles = np.arccos((unit[:, 1:] * unit[:, :-1]).sum(axis=-1))
+    whole = np.arccos((unit[:, -1] * unit[:, 0]).sum(axis=-1))
+    np.testing.assert_allclose(angles, (whole / 5)[:, None].repeat(5, 1), rtol=1e-5)
     for path in unit:
         assert np.linalg.matrix_rank(path, tol=1e-5) == 2
-    lengths = np.linalg.norm(z, axis=-1)
-    equal = abs(lengths[:, 0] / lengths[:, -1] - 1) < 0.02
-    assert equal.any()
-    angles = np.arccos((unit[equal, 1:] * unit[equal, :-1]).sum(axis=-1))
-    np.testing.assert_allclose(angles, angles.mean(axis=1, keepdims=True).repeat(5, 1), rtol=0.02)
 
 
 def test_a_walk_between_noises_that_nearly_meet_is_a_walk(monkeypatch):

@@ -155,10 +155,10 @@ def with_nan():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch": 0}, ValueError, "batch must be at least 1, got 0"),
+        ({"batch": 0}, ValueError, "batch must be an integer of at least 1, got 0"),
         ({"batch": 51}, ValueError, "batch is 51, but there are only 50 samples"),
-        ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
-        ({"d_steps": -1}, ValueError, "d_steps must be at least 1, got -1"),
+        ({"steps": 0}, ValueError, "steps must be an integer of at least 1, got 0"),
+        ({"d_steps": -1}, ValueError, "d_steps must be an integer of at least 1, got -1"),
         ({"epochs": 2}, ValueError, "either steps or epochs, got steps=5, epochs=2"),
         ({"steps": None}, ValueError, "either steps or epochs"),
         ({"noise": "cauchy"}, ValueError, "noise must be one of normal, uniform, got 'cauchy'"),
