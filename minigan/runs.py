@@ -106,7 +106,7 @@ def train_run(
             if has_picture(task.shape) and not diverged:
                 run = Run.open(folder, task.device)
                 draw(folder / "samples.png", run.samples(), real=x, D=setup.D, loss=setup.loss)
-    return Outcome(folder, steps, total, seconds, bool(interrupted) and steps < total, diverged)
+    return Outcome(folder, steps, total, seconds, bool(interrupted), diverged)
 
 
 @dataclass(frozen=True)

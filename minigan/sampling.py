@@ -42,18 +42,26 @@ def walk(G: Layer, rows: int, steps: int, seed: int = 0) -> Array:
     of a and b, and ω the angle between them,
 
         z(t) = [(1 − t)·‖a‖ + t·‖b‖]·[sin((1 − t)·ω)·â + sin(t·ω)·b̂]/sin ω          0 ≤ t ≤ 1
+
+    Raises
+    ------
+    ValueError
+        For a G of one noise feature: there is no way around.
     """
-    # In float64: two directions that lie close together have an angle that float32 takes for 0.
-    ends = draw_noise(G, 2 * rows, stream(seed, "walk")).astype(np.float64)
-    if ends.shape[1:] == (1,):
-        raise ValueError("walk: G takes noise of 1 feature, expected 2 or more: a sphere")
-    xp = array_module(ends)
-    lengths = xp.sqrt((ends * ends).sum(axis=-1, keepdims=True))
-    directions = ends / lengths
-    a, b = directions[:rows, None], directions[rows:, None]
-    omega = xp.arccos(xp.clip((a * b).sum(axis=-1, keepdims=True), -1, 1))
+    ends = draw_noise(G, 2 * rows, stream(seed, "walk"))
+    if ends.shape[1] < 2:
+        raise ValueError("a walk needs directions: G has noise of 1 feature, expected 2 or more")
+    xp, a, b = array_module(ends), ends[:rows, None], ends[rows:, None]
+    length_a, length_b = (xp.sqrt((end * end).sum(axis=-1, keepdims=True)) for end in (a, b))
+    cosine = (a * b).sum(axis=-1, keepdims=True) / (length_a * length_b)
+    omega = xp.arccos(xp.clip(cosine, -1, 1))
+    sine = xp.sin(omega)
+    one_line = sine < 1e-3  # sin(t·ω)/sin ω is then t itself, and 0/0 at ω = 0
     t = as_like(np.linspace(0, 1, steps), ends)[None, :, None]
-    length = (1 - t) * lengths[:rows, None] + t * lengths[rows:, None]
-    z = length * (xp.sin((1 - t) * omega) * a + xp.sin(t * omega) * b) / xp.sin(omega)
-    z = z.reshape(rows * steps, -1).astype(G.theta.dtype)
-    return G.forward(z, train=False)[0]
+    along_a, along_b = (
+        xp.where(one_line, part, xp.sin(part * omega) / xp.where(one_line, 1, sine))
+        for part in (1 - t, t)
+    )
+    length = (1 - t) * length_a + t * length_b
+    z = along_a * (length / length_a) * a + along_b * (length / length_b) * b
+    return G.forward(z.reshape(rows * steps, -1), train=False)[0]

@@ -1,5 +1,6 @@
 """The command: what it writes, that it repeats itself, and what it answers to mistakes."""
 
+import contextlib
 import gzip
 import hashlib
 import importlib.util
@@ -258,16 +259,22 @@ def test_no_bar_with_quiet_or_where_the_output_is_no_terminal(monkeypatch, capsy
 # --- Ctrl-C ---------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
 def start(*arguments, before="pass"):
-    """Start the command in a process of its own, which Ctrl-C reaches."""
+    """Start the command in a process of its own, which Ctrl-C reaches; it ends with the test."""
     code = f"import sys, time; from minigan import cli; {before}; sys.exit(cli.main(sys.argv[1:]))"
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-u", "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_ctrl_c_finishes_the_step_and_writes_everything():

@@ -157,7 +157,7 @@ def with_nan():
     [
         ({"batch": 0}, ValueError, "batch must be an integer of at least 1, got 0"),
         ({"batch": 51}, ValueError, "batch is 51, but there are only 50 samples"),
-        ({"steps": 0}, ValueError, "steps must be an integer of at least 1, got 0"),
+        ({"steps": 2.5}, ValueError, "steps must be an integer of at least 1, got 2.5"),
         ({"d_steps": -1}, ValueError, "d_steps must be an integer of at least 1, got -1"),
         ({"epochs": 2}, ValueError, "either steps or epochs, got steps=5, epochs=2"),
         ({"steps": None}, ValueError, "either steps or epochs"),
@@ -203,6 +203,23 @@ def test_networks_that_do_not_fit_the_data_are_refused():
         run(nets=(Sequential(LeakyReLU(), Dense(2, 2)), D))
     with pytest.raises(TypeError, match="dtypes differ: data float32, G float64"):
         run(nets=(G.astype(np.float64), D))
+
+
+def test_optimisers_that_do_not_fit_are_refused_at_the_call():
+    one = Adam()
+    with pytest.raises(ValueError, match="each player needs an optimiser of its own"):
+        train(*networks(), DATA, NonSaturating(), one, one, batch=16, steps=1)
+    with pytest.raises(TypeError, match=r"needs Extragradient\(…\) around"):
+        train(
+            *networks(),
+            DATA,
+            NonSaturating(),
+            Adam(),
+            Adam(),
+            steps=1,
+            order="extragradient",
+            batch=16,
+        )
 
 
 def test_probabilities_are_not_squashed_twice():
