@@ -269,8 +269,4 @@ def _command() -> str:
     """How the user can call this command: by its name if the shell finds it, else by its path."""
     if shutil.which("minigan"):
         return "minigan"
-    return "python -m minigan.cli" if sys.argv[0].endswith(".py") else shlex.quote(sys.argv[0])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return "python -m minigan" if sys.argv[0].endswith(".py") else shlex.quote(sys.argv[0])

@@ -604,6 +604,6 @@ def test_all_recipes_are_listed_with_what_they_are_and_where_from(capsys):
 
 
 def test_the_module_is_a_command_too():
-    command = [sys.executable, "-m", "minigan.cli", "recipes"]
+    command = [sys.executable, "-m", "minigan", "recipes"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert output.startswith("digits ")

@@ -35,6 +35,7 @@ FLOORS = {
     "recipes": 5,
     "runs": 5,
     "cli": 5,
+    "__main__": 5,
 }
 
 

@@ -21,7 +21,7 @@ def digits(task: Task) -> Setup:
         mlp(n, 192, 1, activation=lambda: LeakyReLU(0.1)),
     )
     loss = NonSaturating(label_smoothing=0.1)
-    return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=14_000)
+    return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=10_000)
 
 
 @recipe("points", data="ring", samples="vectors", source="the toy networks of the field")
