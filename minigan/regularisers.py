@@ -8,25 +8,13 @@ also `AdamW`, which lets weights decay without dividing by √v̂.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from .arrays import Array, array_module
 from .layers.base import Layer, expect_shape
 
-Regulariser = Callable[[Layer, Array | None], Array]
 
-
-class L2:
-    r"""R = λ/2·Σ W²          ∂R/∂W = λ·W
-
-    The sum runs over all kernels of the network. Under steepest descent each step takes the share
-    lr·λ of every kernel away.
-
-    Parameters
-    ----------
-    weight
-        λ ≥ 0.
-    """
+class Regulariser:
+    """What both costs are: a factor, the weight λ of the cost in the loss, and a call."""
 
     def __init__(self, weight: float) -> None:
         _check_weight(weight)
@@ -38,13 +26,30 @@ class L2:
 
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""
+        raise NotImplementedError
+
+
+class L2(Regulariser):
+    r"""R = λ/2·Σ W²          ∂R/∂W = λ·W
+
+    The sum runs over all kernels of the network. Under steepest descent each step takes the share
+    lr·λ of every kernel away.
+
+    Parameters
+    ----------
+    weight
+        λ ≥ 0.
+    """
+
+    def __call__(self, net: Layer, grad: Array | None = None) -> Array:
+        """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""
         W = _kernels_of(net, grad)
         if grad is not None:
             grad += self.weight * W
         return array_module(W).asarray(self.weight / 2 * (W * W).sum())
 
 
-class L1:
+class L1(Regulariser):
     r"""R = λ·Σ |W|          ∂R/∂W = λ·sign(W)
 
     The sum runs over all kernels of the network. The pull towards zero is as strong on small
@@ -55,14 +60,6 @@ class L1:
     weight
         λ ≥ 0.
     """
-
-    def __init__(self, weight: float) -> None:
-        _check_weight(weight)
-        self.weight = float(weight)
-
-    def __repr__(self) -> str:
-        """Return the call that makes such a regulariser."""
-        return f"{type(self).__name__}({self.weight})"
 
     def __call__(self, net: Layer, grad: Array | None = None) -> Array:
         """Return R, a 0-d array; with a `grad` (like θ), add ∂R/∂θ into it."""

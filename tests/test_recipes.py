@@ -307,7 +307,7 @@ def test_each_cure_changes_one_thing_of_the_patient():
 
 def test_steps_take_the_place_of_epochs_and_the_other_way_round():
     setup = RECIPES["digits"].set_up(a_task("digits"))
-    assert (setup.steps, setup.epochs) == (14_000, None)
+    assert (setup.steps, setup.epochs) == (10_000, None)
     setup.change(epochs=3)
     assert (setup.steps, setup.epochs) == (None, 3)
     setup.change(batch=5, d_steps=2)

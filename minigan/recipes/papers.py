@@ -17,6 +17,7 @@ from ..layers import (
     Tanh,
 )
 from ..losses import NonSaturating, RelativisticPairing, Wasserstein
+from ..network import Sequential
 from ..optim import SGD, Adam
 from ..penalties import R1, R2, GradientPenalty
 from ..schedules import exponential, linear
@@ -104,15 +105,20 @@ def dcgan(task: Task) -> Setup:
     return Setup(G, D, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=64, epochs=5)
 
 
-@recipe("r3", data="mnist", source="Huang et al. 2024 (R3GAN), as an MLP")
-def r3(task: Task) -> Setup:
-    """Make leaky MLPs without normalisation: relativistic pairing with R1 and R2, G averaged."""
+def leaky_mlps(task: Task) -> tuple[Sequential, Sequential]:
+    """Return G 100-256-512-pixels, tanh at its end, and D pixels-512-256-1, with LeakyReLU."""
     n = task.numbers
-    G, D = players(
+    return players(
         task,
         [*mlp(100, 256, 512, n, activation=LeakyReLU), Tanh()],
         mlp(n, 512, 256, 1, activation=LeakyReLU),
     )
+
+
+@recipe("r3", data="mnist", source="Huang et al. 2024 (R3GAN), as an MLP")
+def r3(task: Task) -> Setup:
+    """Make leaky MLPs without normalisation: relativistic pairing with R1 and R2, G averaged."""
+    G, D = leaky_mlps(task)
     return Setup(
         G,
         D,
@@ -132,12 +138,7 @@ def r3(task: Task) -> Setup:
 )
 def wgan_gp(task: Task) -> Setup:
     """Make leaky MLPs: a Wasserstein critic with a gradient penalty, five critic steps to one."""
-    n = task.numbers
-    G, D = players(
-        task,
-        [*mlp(100, 256, 512, n, activation=LeakyReLU), Tanh()],
-        mlp(n, 512, 256, 1, activation=LeakyReLU),
-    )
+    G, D = leaky_mlps(task)
     return Setup(
         G,
         D,
