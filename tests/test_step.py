@@ -7,6 +7,7 @@ hands to its optimiser is held against the numerical derivative of the loss itse
 
 import numpy as np
 import pytest
+from kinks import smallest_distance_to_a_kink
 
 from minigan import (
     Dense,
@@ -37,16 +38,6 @@ def networks(hidden, ending=(), seed=0):
     D = Sequential(Flatten(), Dense(4, 8), hidden(), Dense(8, 7), hidden(), Dense(7, 1), *ending)
     D.draw(stream(seed, "D"))
     return G.astype(np.float64), D.astype(np.float64)
-
-
-def smallest_distance_to_a_kink(net, x):
-    """Smallest |x| that enters a (leaky) ReLU: finite differences may not step over a kink."""
-    distance = np.inf
-    for layer in net.layers:
-        if isinstance(layer, LeakyReLU):
-            distance = min(distance, np.abs(x).min())
-        x, _ = layer.forward(x)
-    return distance
 
 
 def a_point(G, D):
