@@ -23,7 +23,7 @@ import numpy as np
 
 from .arrays import Array, array_module, as_like
 from .layers import Sigmoid
-from .layers.base import Layer, expect_shape
+from .layers.base import Layer, expect_positive, expect_shape
 from .network import Sequential
 from .views import View
 
@@ -96,7 +96,8 @@ class R1(Penalty):
     """
 
     def __init__(self, gamma: float = 10.0) -> None:
-        self.gamma = _positive("gamma", gamma)
+        expect_positive("gamma", gamma)
+        self.gamma = gamma
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
         """Return the real samples."""
@@ -137,7 +138,8 @@ class GradientPenalty(Penalty):
     def __init__(self, weight: float = 10.0, target: float = 1.0) -> None:
         if not target >= 0:
             raise ValueError(f"target must be at least 0, got {target}")
-        self.weight, self.target = _positive("weight", weight), target
+        expect_positive("weight", weight)
+        self.weight, self.target = weight, target
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
         """Return one point between each real sample and its generated partner."""
@@ -177,7 +179,8 @@ class DRAGAN(GradientPenalty):
 
     def __init__(self, weight: float = 10.0, c: float = 0.5) -> None:
         super().__init__(weight, target=1.0)
-        self.c = _positive("c", c)
+        expect_positive("c", c)
+        self.c = c
 
     def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
         """Return a point near each real sample."""
@@ -200,12 +203,6 @@ def _check_critic(D: Layer) -> None:
             "couples the samples of a batch (BatchNorm, MinibatchStd, Pack); LayerNorm and "
             "SpectralNorm go with a penalty"
         )
-
-
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a positive number, got {value}")
-    return value
 
 
 def _uniform(penalty: Any, rng: np.random.Generator | None, shape: Any, like: Array) -> Array:

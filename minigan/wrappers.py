@@ -11,10 +11,10 @@ clipped, Adam steps, and the average sees where θ has come to.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
 from .arrays import Array, array_module
-from .layers.base import Layer
+from .layers.base import Layer, expect_positive
 from .optim import Optimiser
 from .regularisers import Regulariser
 
@@ -61,6 +61,14 @@ class Wrapper:
             )
         inner.extrapolate(theta, self.before(grad))
         self.after(theta)
+
+
+def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
+    """Give an optimiser, then what is within it, down to the innermost."""
+    yield optimiser
+    while isinstance(optimiser, Wrapper):
+        optimiser = optimiser.optimiser
+        yield optimiser
 
 
 class Regularised(Wrapper):
@@ -112,14 +120,11 @@ class Extragradient(Wrapper):
 
     def __init__(self, optimiser: Optimiser) -> None:
         super().__init__(optimiser)
-        inner = optimiser
-        while isinstance(inner, Wrapper):
-            if isinstance(inner, Average):
-                raise TypeError(
-                    "Extragradient around Average would average extrapolated points too; "
-                    "put them the other way round: Average(Extragradient(…))"
-                )
-            inner = inner.optimiser
+        if any(isinstance(wrapper, Average) for wrapper in unwrapped(optimiser)):
+            raise TypeError(
+                "Extragradient around Average would average extrapolated points too; "
+                "put them the other way round: Average(Extragradient(…))"
+            )
         self.start: Array | None = None  # θ, while theta is at θ'
 
     def extrapolate(self, theta: Array, grad: Array) -> None:
@@ -161,7 +166,7 @@ class ClipNorm(Wrapper):
 
     def __init__(self, optimiser: Optimiser, limit: float) -> None:
         super().__init__(optimiser)
-        _check_positive("limit", limit)
+        expect_positive("limit", limit)
         self.limit = float(limit)
 
     def before(self, grad: Array) -> Array:
@@ -186,7 +191,7 @@ class ClipWeights(Wrapper):
 
     def __init__(self, optimiser: Optimiser, c: float = 0.01) -> None:
         super().__init__(optimiser)
-        _check_positive("c", c)
+        expect_positive("c", c)
         self.c = float(c)
 
     def after(self, theta: Array) -> None:
@@ -215,7 +220,7 @@ class MaxColumnNorm(Wrapper):
 
     def __init__(self, optimiser: Optimiser, net: Layer, limit: float) -> None:
         super().__init__(optimiser)
-        _check_positive("limit", limit)
+        expect_positive("limit", limit)
         self.net, self.limit = net, float(limit)
         self.axes = net.kernel_axes()
 
@@ -268,9 +273,3 @@ class Average(Wrapper):
         if self.average is None:
             self.average = theta.copy()
         self.average += (1 - self.decay) * (theta - self.average)
-
-
-def _check_positive(name: str, value: float) -> None:
-    """Raise a ValueError unless 0 < value < ∞."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number > 0, got {value}")

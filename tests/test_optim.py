@@ -56,7 +56,8 @@ def test_rmsprop_by_hand():
 
 def test_the_first_step_of_rmsprop_is_ten_times_its_rate():
     path = trajectory(RMSProp(0.01), [0, 0], [[5, -1e-3]])
-    assert np.allclose(path, [[-0.1, 0.1]], rtol=1e-3)
+    steps = [0.01 * 5 / (0.1 * 5 + 1e-8), -0.01 * 1e-3 / (0.1 * 1e-3 + 1e-8)]
+    assert np.allclose(path[0], np.negative(steps), rtol=1e-13, atol=0)
 
 
 def test_rmsprop_has_epsilon_outside_the_root():

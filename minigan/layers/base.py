@@ -52,6 +52,12 @@ def expect_integer(name: str, value: int, least: int) -> None:
         raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
 
 
+def expect_positive(name: str, value: float) -> None:
+    """Raise a ValueError unless 0 < value < ∞."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number > 0, got {value}")
+
+
 class Layer:
     """A function with four maps, which owns its weights as one vector.
 

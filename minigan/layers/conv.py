@@ -124,6 +124,7 @@ class Convolution(Layer):
 
     W: Array
     b: Array
+    output_axis: int = -1
     piecewise_linear = True
 
     def __init__(
@@ -148,6 +149,13 @@ class Convolution(Layer):
         self.bias, self.init = bias, init
         super().__init__({"W": W_shape} | ({"b": (c_out,)} if bias else {}), kernels=("W",))
         self.draw(generator(seed))
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw W as `init` says, for (k, k, c_in, c_out), c_out then put on its axis; b is zero."""
+        W = self.init(rng, (self.k, self.k, self.c_in, self.c_out))
+        self.W[...] = array_module(self.W).asarray(np.moveaxis(W, -1, self.output_axis))
+        if self.bias:
+            self.b[...] = 0
 
     def apply(self, x: Array) -> Array:
         """Return A(W)·x."""
@@ -264,13 +272,6 @@ class Conv2d(Convolution):
         W_shape = (k, k, c_in, c_out)
         super().__init__(c_in, c_out, k, stride, padding, bias, init, seed, W_shape)
 
-    def draw(self, rng: np.random.Generator) -> None:
-        """Draw W as `init` says; b becomes zero."""
-        W = self.init(rng, (self.k, self.k, self.c_in, self.c_out))
-        self.W[...] = array_module(self.W).asarray(W)
-        if self.bias:
-            self.b[...] = 0
-
     def apply(self, x: Array) -> Array:
         """Return conv(x, W)."""
         return conv(x, self.W, self.stride, self.padding)
@@ -362,13 +363,6 @@ class ConvTranspose2d(Convolution):
                 f"ConvTranspose2d: output_padding must be less than the stride, {stride}, got "
                 f"{output_padding}: a convolution leaves out fewer rows than its stride"
             )
-
-    def draw(self, rng: np.random.Generator) -> None:
-        """Draw W as `init` says; b becomes zero."""
-        W = self.init(rng, (self.k, self.k, self.c_in, self.c_out)).swapaxes(2, 3)
-        self.W[...] = array_module(self.W).asarray(W)
-        if self.bias:
-            self.b[...] = 0
 
     def apply(self, x: Array) -> Array:
         """Return conv_transposed(x, W)."""

@@ -27,7 +27,7 @@ from ..optim import Optimiser
 from ..penalties import Penalty
 from ..schedules import Rate
 from ..train import Loss, Record, train
-from ..wrappers import Average, Wrapper
+from ..wrappers import Average, unwrapped
 
 LOSSES: dict[str, Callable[..., Loss]] = {
     "minimax": Minimax,
@@ -162,21 +162,18 @@ class Setup:
 
     def sampler(self) -> Sequential:
         """Return the G to draw samples from: with its average weights, if an average is kept."""
-        optimiser: Any = self.optimiser_G
-        while isinstance(optimiser, Wrapper):
+        for optimiser in unwrapped(self.optimiser_G):
             if isinstance(optimiser, Average) and optimiser.average is not None:
                 G = self.G.copy()
                 G.theta = optimiser.average
                 return G
-            optimiser = optimiser.optimiser
         return self.G
 
 
-def innermost(optimiser: Any) -> Any:
+def innermost(optimiser: Optimiser) -> Any:
     """Return the optimiser within all wrappers."""
-    while isinstance(optimiser, Wrapper):
-        optimiser = optimiser.optimiser
-    return optimiser
+    *_, inner = unwrapped(optimiser)
+    return inner
 
 
 @dataclass(frozen=True)
