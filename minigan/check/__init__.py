@@ -8,12 +8,16 @@ Each check returns a `Report`: ``.ok``, the numbers, and a readable ``print(repo
 ``report.assert_ok()``. To see how it is done, start with `minigan.check.numerical`.
 """
 
-from .functions import gradient, loss
-from .layers import away_from_zero, broken_rules, layer
+from .functions import gradient, loss, penalty
+from .layers import away_from_zero, layer
 from .numerical import complex_step, dot_product_defect, finite_difference, relative_error
-from .report import Finding, Report
+from .optimisers import optimiser
+from .pairs import pair
+from .report import Diagnosis, Finding, Report
+from .rules import broken_rules
 
 __all__ = [
+    "Diagnosis",
     "Finding",
     "Report",
     "away_from_zero",
@@ -24,5 +28,8 @@ __all__ = [
     "gradient",
     "layer",
     "loss",
+    "optimiser",
+    "pair",
+    "penalty",
     "relative_error",
 ]

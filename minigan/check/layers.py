@@ -1,41 +1,44 @@
 """Is a layer right? Its four maps against finite differences, complex step and each other.
 
-Each map is turned into a number with a random cotangent w (never a plain sum, whose gradient is
+Each map is turned into a number with a random cotangent dy (never a plain sum, whose gradient is
 zero for some layers however wrong they are) and differentiated entry by entry:
 
-    backward       the gradient of ⟨w, f(x; θ)⟩, in x and in θ
+    backward       the gradient of ⟨dy, f(x; θ)⟩, in x and in θ
     jvp            the derivative of f(x; θ) along v
-    jvp_backward   the gradient of ⟨w, J(x; θ)·v⟩, in x and in θ, where J·v is the layer's own jvp
+    jvp_backward   the gradient of ⟨dy, J(x; θ)·v⟩, in x and in θ, where J·v is the layer's own jvp
 
-A layer that couples the samples of a batch may refuse `jvp_backward` (BatchNorm does, in training);
-the report then says that it was not checked.
+A layer that couples the samples of a batch may refuse `jvp_backward` (BatchNorm does, in training),
+and a map may be left unwritten; the report then says that it was not checked.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, array_module, stream, to_numpy
-from ..layers.base import Layer, Shape
+from ..arrays import Array, stream
+from ..layers.base import Layer, Shape, split
 from ..network import Sequential
-from .numerical import (
-    complex_step,
-    dot_product_defect,
-    finite_difference,
-    gradient,
-    relative_error,
-)
-from .report import DOT_PRODUCT_LIMIT, Finding, Report
+from .checker import Arrays, Checker, Settings, in_the_cache, numbers_of, sizes_of
+from .evidence import Guess
+from .numerical import Slope, dot_product_defect, relative_error, slope, slopes
+from .report import Diagnosis, Report
+from .rules import broken_rules, normal, refuses_jvp_backward
 
-CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
+MAPS = ("forward", "backward", "jvp", "jvp_backward")
 
 
 def layer(
-    layer: Layer, x: Array | None = None, *, n: int = 3, seed: int = 0, train: bool = True
+    layer: Layer,
+    x: Array | None = None,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    train: bool = True,
+    reference: Layer | None = None,
 ) -> Report:
     """Check the four maps of `layer` at the point x, in float64, and the rules of a layer.
 
@@ -45,161 +48,44 @@ def layer(
         Anything with the four maps; its weights are used as they are.
     x
         The point, (n, …). Unless given, one is drawn for a layer that fixes its input's shape, at
-        a distance of 0.1 from zero, where many activations have their kink.
+        a distance of 0.1 from zero, where many activations have their kink. A point on a kink is
+        moved off it.
     n
-        Batch size of the point that is drawn.
+        Batch size of the point that is drawn; unless given, one that is no other size of the layer,
+        so that a sum over the wrong axis shows.
     seed
         Of everything random.
     train
         The mode in which the layer is checked.
+    reference
+        A layer with the same weights that is right: `forward` is held against its, and none of the
+        maps that it has may be left unwritten.
 
     Returns
     -------
     Report
-        ``.ok``, the numbers, and a readable ``print(report)``.
+        ``.ok``, the numbers, ``.diagnosis``, and a readable ``print(report)``.
+
+    Raises
+    ------
+    ValueError
+        Without an x, for a layer that takes samples of any shape.
     """
-    name = repr(layer)
-    layer = layer.astype(np.float64)
     if x is None:
         if layer.in_shape is None:
-            raise ValueError(f"{name} takes samples of any shape: give a point x to check it at")
+            raise ValueError(f"{layer!r} takes samples of any shape: give a point x to check it at")
+        n = n or _batch_size(layer)
         x = away_from_zero(stream(seed, "x").standard_normal((n, *layer.in_shape)))
-    x = np.asarray(x, np.float64)
-
-    def forward(layer: Layer, x: Array) -> tuple[Array, Any]:
-        return layer.forward(x, train=train, rng=stream(seed, "rng"))
-
-    y, cache = forward(layer, x)
-    v, w = _normal(x, seed, "v", x.shape), _normal(x, seed, "w", y.shape)
-    report = Report(name)
-
-    def at(theta: Array) -> Layer:
-        moved = layer.astype(theta.dtype)
-        moved.theta = theta
-        return moved
-
-    def add(what: str, found: Array, f: Callable[[Array], Any], point: Array) -> None:
-        """Compare an array found by hand with the gradient of the number f at `point`."""
-        slopes = gradient(finite_difference, f, point)
-        exact = gradient(complex_step, f, point)
-        report.findings.append(
-            Finding(what, relative_error(found, slopes), relative_error(found, exact))
-        )
-
-    def add_weights(what: str, grad: Array, f: Callable[[Array], Any], terms: Array) -> None:
-        """Do the same for a gradient in θ, weight by weight.
-
-        A gradient that is zero because its `terms` cancel, a bias before a BatchNorm for one, is
-        held against the size of the terms: there is nothing else its error could be relative to.
-        """
-        slopes = layer.views(gradient(finite_difference, f, layer.theta))
-        exact = layer.views(gradient(complex_step, f, layer.theta))
-        for key, found in layer.views(grad).items():
-            scale = float(np.max(layer.views(terms)[key], initial=0.0))
-            largest = float(np.max(np.abs(exact[key]), initial=0.0))
-            cancels = scale > 0 and largest <= CANCELLED * scale
-            if not cancels:
-                scale = 0.0
-            errors = [relative_error(found, other[key], scale) for other in (slopes, exact)]
-            note = ", terms cancel" if cancels else ""
-            report.findings.append(Finding(f"{what} d{key}{note}", *errors))
-
-    grad = layer.new_grad()
-    dx = layer.backward(w, cache, grad)
-    add("backward dx", dx, lambda x: (w * forward(layer, x)[0]).sum(), x)
-    terms = _absolute_terms(layer, w, cache)
-    add_weights("backward", grad, lambda theta: (w * forward(at(theta), x)[0]).sum(), terms)
-
-    t = layer.jvp(v, cache)
-    slope = finite_difference(lambda x: forward(layer, x)[0], x, v)
-    exact = complex_step(lambda x: forward(layer, x)[0], x, v)
-    report.findings.append(
-        Finding(
-            "jvp t",
-            relative_error(t, slope),
-            relative_error(t, exact),
-            dot_product_defect(t, w, v, dx),
-        )
-    )
-
-    def jv(layer: Layer, x: Array) -> Any:
-        return (w * layer.jvp(v, forward(layer, x)[1])).sum()
-
-    if _refuses_jvp_backward(layer, v, w, cache):
-        report.not_checked.append("jvp_backward, refused: the layer couples the batch's samples")
-    else:
-        grad = layer.new_grad()
-        dx = layer.jvp_backward(v, w, cache, grad)
-        add("jvp_backward dx", dx, lambda x: jv(layer, x), x)
-        add_weights("jvp_backward", grad, lambda theta: jv(at(theta), x), layer.new_grad())
-
-    for dtype in (np.float64, np.float32):
-        report.broken_rules += broken_rules(layer.astype(dtype), x.astype(dtype), seed, train)
-    return report
-
-
-def broken_rules(layer: Layer, x: Array, seed: int = 0, train: bool = True) -> list[str]:
-    """Rules of a layer, in words, that this one breaks at the point x, in the dtype of x.
-
-    Arguments stay unchanged; `grad` is added to; without it dx is the same; a second call gives
-    the same bits; dtype and shape are kept; `forward` leaves θ and state alone; x may have any
-    memory layout; J and Jᵀ belong together. It runs on any device and takes no step, so it checks
-    at real sizes and in float32 too.
-    """
-    broken = []
-
-    def forward(x: Array) -> tuple[Array, Any]:
-        return layer.forward(x, train=train, rng=stream(seed, "rng"))
-
-    def rule(kept: Any, text: str) -> None:
-        if not bool(kept):
-            broken.append(f"{text} ({x.dtype})")
-
-    def close(a: Array, b: Array) -> bool:
-        return relative_error(to_numpy(a), to_numpy(b)) <= 100 * np.finfo(x.dtype).eps
-
-    y, cache = forward(x)
-    rule(y.dtype == x.dtype, f"y keeps the dtype of x, but is {y.dtype}")
-    v, w = _normal(x, seed, "v", x.shape), _normal(x, seed, "w", y.shape)
-    arguments = {"x": x, "theta": layer.theta, "state": layer.state, "v": v, "dy": w}
-    arguments["the cache"] = cache
-    copies = copy.deepcopy(arguments)
-
-    grad = layer.new_grad()
-    dx = layer.backward(w, cache, grad)
-    dx_copy = dx.copy()
-    rule(dx.shape == x.shape, f"dx has the shape of x, {x.shape}, but has {dx.shape}")
-    rule(dx.dtype == x.dtype, f"dx keeps the dtype of x, but is {dx.dtype}")
-    rule((layer.backward(w, cache) == dx).all(), "without grad, backward gives the same dx")
-    twice = grad.copy()
-    again = layer.backward(w, cache, twice)
-    rule((again == dx).all(), "backward with the same cache gives the same bits")
-    rule(close(twice, 2 * grad), "backward adds to what grad holds")
-
-    t = layer.jvp(v, cache)
-    rule(t.shape == y.shape and t.dtype == y.dtype, "t has the shape and dtype of y")
-    defect = dot_product_defect(t, w, v, dx)
-    rule(defect <= DOT_PRODUCT_LIMIT, f"⟨J·v, w⟩ = ⟨v, Jᵀ·w⟩, but {defect:.0f} roundings apart")
-
-    if not _refuses_jvp_backward(layer, v, w, cache):
-        grad = layer.new_grad()
-        d2x = layer.jvp_backward(v, w, cache, grad)
-        rule(d2x.shape == x.shape, f"jvp_backward's dx has the shape of x, but has {d2x.shape}")
-        rule(d2x.dtype == x.dtype, f"jvp_backward's dx keeps the dtype of x, but is {d2x.dtype}")
-        same = (layer.jvp_backward(v, w, cache) == d2x).all()
-        rule(same, "without grad, jvp_backward: the same dx")
-        twice = grad.copy()
-        layer.jvp_backward(v, w, cache, twice)
-        rule(close(twice, 2 * grad), "jvp_backward adds to what grad holds")
-
-    for name, argument in arguments.items():
-        rule(_same(argument, copies[name]), f"the maps leave {name} unchanged")
-    rule((dx == dx_copy).all(), "no later call changes a dx that was returned")
-
-    strided_y, cache = forward(_strided(x))
-    rule(close(strided_y, y), "a non-contiguous x gives the same y")
-    rule(close(layer.backward(_strided(w), cache), dx), "a non-contiguous dy gives the same dx")
-    return broken
+    check = Checker(repr(layer), *numbers_of(layer))
+    point = _Point(check, layer.astype(np.float64), np.array(x, np.float64), seed, train)
+    if point.reach(reference):
+        for map in (point.backward, point.jvp, point.jvp_backward):
+            with check.guarded(map.__name__):
+                map()
+        if reference is not None:
+            point.compare_with(reference)
+        point.keep_rules()
+    return check.finish(point.look_inside)
 
 
 def away_from_zero(x: Array, margin: float = 0.1) -> Array:
@@ -207,14 +93,224 @@ def away_from_zero(x: Array, margin: float = 0.1) -> Array:
     return x + np.where(x < 0, -margin, margin)
 
 
-def _refuses_jvp_backward(layer: Layer, v: Array, dy: Array, cache: Any) -> bool:
-    """Whether the layer couples the samples of a batch and refuses this map because of it."""
-    if layer.couples_samples:
-        try:
-            layer.jvp_backward(v, dy, cache)
-        except NotImplementedError:
+class _Point:
+    """A layer at a point x, its maps as functions of named arrays: x, v, dy and the weights."""
+
+    def __init__(self, check: Checker, layer: Layer, x: Array, seed: int, train: bool) -> None:
+        self.check, self.layer, self.x, self.seed, self.train = check, layer, x, seed, train
+        self.inputs: Arrays = {k: a.copy() for k, a in layer.parameters().items()}
+
+    def forward(self, layer: Layer, x: Array) -> tuple[Array, Any]:
+        return layer.forward(x, train=self.train, rng=stream(self.seed, "rng"))
+
+    def at(self, arrays: Arrays, settings: Settings) -> Layer:
+        """Return the layer with these weights and settings."""
+        weights = [arrays[name].ravel() for name in self.layer.parameters()]
+        theta = np.concatenate(weights) if weights else self.layer.theta
+        moved = self.layer.astype(np.result_type(theta, np.float64))
+        moved.theta = theta
+        for name, value in settings.items():
+            setattr(moved, name, value)
+        return moved
+
+    def y_of(self, arrays: Arrays, settings: Settings) -> Array:
+        return self.forward(self.at(arrays, settings), arrays["x"].copy())[0]
+
+    def t_of(self, arrays: Arrays, settings: Settings) -> Array:
+        """Return J·v by the layer's own jvp."""
+        moved = self.at(arrays, settings)
+        return moved.jvp(arrays["v"].copy(), self.forward(moved, arrays["x"].copy())[1])
+
+    # --- the check, map by map ---
+
+    def reach(self, reference: Layer | None) -> bool:
+        """Find a point without a kink, and what the maps start from; False if forward fails."""
+        check = self.check
+        with check.guarded("forward"):
+            y, _ = self.forward(self.layer, self.x.copy())
+            if not isinstance(y, np.ndarray):
+                text = f"forward returns (y, cache), y an array, but y is {type(y).__name__}"
+                check.broken(text, "forward", "rule")
+                return False
+            again, _ = self.forward(self.layer, self.x.copy())
+            if y.shape != again.shape or not (y == again).all():
+                text = "forward called again with the same x and rng gives another y"
+                check.broken(text, "forward", "state")
+                return False
+            self.x = self._off_kinks()
+            self.inputs = {"x": self.x} | self.inputs
+            self.y, self.cache = self.forward(self.layer, self.x.copy())
+            self.dy = normal(self.x, self.seed, "w", self.y.shape)
+            self.v = normal(self.x, self.seed, "v", self.x.shape)
+            check.sizes |= sizes_of(self.x, self.y)
+            arrays, numbers = in_the_cache(self.cache)
+            arrays = {"y": self.y} | _state(self.layer) | arrays
+            check.others |= _but_for(arrays, {"x": self.x, "y": self.y} | self.inputs)
+            check.numbers |= numbers
             return True
-    return False
+        if reference is not None:
+            check.broken("forward is not written yet", "forward", "raised")
+        return False
+
+    def _off_kinks(self) -> Array:
+        """Move x off the kinks that it or the weights would meet."""
+        theta = self.layer.theta
+
+        def y(joined: Array) -> Array:
+            moved = self.layer.astype(joined.dtype)
+            moved.theta = joined[: theta.size]
+            return self.forward(moved, joined[theta.size :].reshape(self.x.shape))[0]
+
+        joined = np.concatenate([theta, self.x.ravel()])
+        moved = self.check.off_kinks(y, joined, self.seed)
+        self.layer.theta = moved[: theta.size]
+        self.inputs = {k: a.copy() for k, a in self.layer.parameters().items()}
+        return moved[theta.size :].reshape(self.x.shape)
+
+    def backward(self) -> None:
+        grad = self.layer.new_grad()
+        dx = self.layer.backward(self.dy.copy(), self.cache, grad)
+        terms = self.layer.views(_absolute_terms(self.layer, self.dy, self.cache))
+        inputs = self.inputs | {"dy": self.dy}
+        for name, found in ({"x": dx} | self.layer.views(grad)).items():
+            self._compare("backward", name, found, self.y_of, inputs, terms.get(name))
+
+    def jvp(self) -> None:
+        t = self.layer.jvp(self.v.copy(), self.cache)
+        inputs = self.inputs | {"v": self.v}
+
+        def along_v(changes: Arrays, settings: Settings) -> Slope:
+            arrays = inputs | changes
+            f = lambda x: self.y_of(arrays | {"x": x}, settings)  # noqa: E731
+            return slope(f, arrays["x"], arrays["v"])
+
+        defect = None
+        if t.shape == self.y.shape:
+            dx = self.layer.backward(self.dy.copy(), self.cache)
+            if dx.shape == self.x.shape:
+                defect = dot_product_defect(t, self.dy, self.v, dx)
+        self.check.compare("jvp t", t, along_v, inputs, defect=defect)
+
+    def jvp_backward(self) -> None:
+        if refuses_jvp_backward(self.layer, self.v, self.dy, self.cache):
+            text = "jvp_backward, refused: the layer couples the batch's samples"
+            self.check.report.not_checked.append(text)
+            return
+        grad = self.layer.new_grad()
+        dx = self.layer.jvp_backward(self.v.copy(), self.dy.copy(), self.cache, grad)
+        inputs = self.inputs | {"dy": self.dy, "v": self.v}
+        for name, found in ({"x": dx} | self.layer.views(grad)).items():
+            self._compare("jvp_backward", name, found, self.t_of, inputs)
+
+    def _compare(
+        self,
+        map: str,
+        name: str,
+        found: Array,
+        f: Callable[[Arrays, Settings], Array],
+        inputs: Arrays,
+        terms: Array | None = None,
+    ) -> None:
+        """Hold what a map has found against the gradient of ⟨dy, f⟩ in the input `name`."""
+
+        def gradient(changes: Arrays, settings: Settings) -> Slope:
+            arrays = inputs | changes
+
+            def number(a: Array) -> Any:
+                y = f(arrays | {name: a}, settings)
+                return (_in_the_corner(arrays["dy"], y.shape) * y).sum()
+
+            return slopes(number, arrays[name])
+
+        more = None
+        if map == "jvp_backward" and name != "x":
+            more = partial(self._without_pull_back, name)
+        self.check.compare(
+            f"{map} d{name}", found, gradient, inputs, terms=terms, more_guesses=more
+        )
+
+    def _without_pull_back(self, name: str) -> Iterator[Guess]:
+        """Guess that J was differentiated in θ where it stands, as if x did not move with θ."""
+
+        def number(a: Array) -> Any:
+            return (self.dy * self.at(self.inputs | {name: a}, {}).jvp(self.v, self.cache)).sum()
+
+        reason = "the pull-back is missing: the way from the weights through x into J, sweep three"
+        yield Guess("term", reason, slopes(number, self.inputs[name]).best)
+
+    def keep_rules(self) -> None:
+        """Check the rules, with the maps that are written and run."""
+        report = self.check.report
+        maps = tuple(finding.map for finding in report.findings)
+        for dtype in (np.float64, np.float32):
+            narrow = self.layer.astype(dtype)
+            with self.check.guarded("rules"):
+                for rule in broken_rules(narrow, self.x.astype(dtype), self.seed, self.train, maps):
+                    self.check.broken(rule.text, rule.map, rule.kind)
+        with self.check.guarded("rules"):
+            self._keeps_its_digits()
+
+    def _keeps_its_digits(self) -> None:
+        """See whether y follows a step of x that float32 can't see."""
+
+        def y(x: Array) -> Array:
+            return self.y_of(self.inputs | {"x": x}, {})
+
+        coarse = slope(y, self.x, self.v).best
+        h = 1e-8
+        fine = (y(self.x + h * self.v) - y(self.x - h * self.v)) / (2 * h)
+        if relative_error(fine, coarse) > 0.1 and coarse.any():
+            text = (
+                "forward computes in float64 what comes in float64: y does not follow small steps"
+            )
+            self.check.broken(text, "forward", "float32")
+
+    # --- what else may be known ---
+
+    def compare_with(self, reference: Layer) -> None:
+        """Hold `forward` and `update_state` against a layer that is right, with these weights."""
+
+        def twin(arrays: Arrays, settings: Settings) -> Layer:
+            right = reference.astype(np.float64)
+            right.theta = self.at(arrays, {}).theta
+            right.state = self.layer.state
+            for name, value in settings.items():
+                setattr(right, name, value)
+            return right
+
+        def y_of(changes: Arrays, settings: Settings) -> Array:
+            arrays = self.inputs | changes
+            return self.forward(twin(arrays, settings), arrays["x"])[0]
+
+        self.check.compare_value("forward y", self.y, y_of({}, {}), self.inputs, y_of)
+        for map in MAPS[1:]:
+            if f"{map}: not written" in self.check.report.not_checked:
+                self.check.broken(f"{map} is not written yet", map, "raised")
+        right, mine = twin(self.inputs, {}), self.layer.copy()
+        with self.check.guarded("update_state"):
+            mine.update_state(self.forward(mine, self.x.copy())[1])
+            right.update_state(self.forward(right, self.x.copy())[1])
+            self.check.compare_value("update_state state", mine.state, right.state, {})
+
+    def look_inside(self) -> Diagnosis | None:
+        """Name the first layer of a network that is wrong by itself."""
+        if not isinstance(self.layer, Sequential):
+            return None
+        x = self.x
+        for i, part in enumerate(self.layer.layers):
+            report = layer(part, x, seed=self.seed, train=self.train)
+            if not report.ok and report.diagnosis is not None:
+                d = report.diagnosis
+                return Diagnosis(d.kind, f"layer {i}, {part!r}: {d.where}", d.reason)
+            x, _ = self.forward(part, x)
+        return None
+
+
+def _batch_size(layer: Layer) -> int:
+    """Choose a number of samples that is no other size of the layer; more where they meet."""
+    sizes = {*(layer.in_shape or ()), *(k for w in layer.parameters().values() for k in w.shape)}
+    choices = (6, 5, 7, 11) if layer.couples_samples else (3, 5, 4, 7)
+    return next((n for n in choices if n not in sizes), choices[0])
 
 
 def _absolute_terms(layer: Layer, dy: Array, cache: Any) -> Array:
@@ -238,21 +334,24 @@ def _absolute_terms(layer: Layer, dy: Array, cache: Any) -> Array:
     return total
 
 
-def _normal(x: Array, seed: int, key: str, shape: Shape) -> Array:
-    """Draw normal numbers of any shape, of the dtype of x and on its device."""
-    numbers = np.asarray(stream(seed, key).standard_normal(shape))
-    return array_module(x).asarray(numbers.astype(x.dtype))
+def _in_the_corner(dy: Array, shape: Shape) -> Array:
+    """Return dy, or zeros of another shape with dy in their first corner, for another stride."""
+    if dy.shape == shape:
+        return dy
+    larger = np.zeros(shape, dy.dtype)
+    larger[tuple(map(slice, dy.shape))] = dy
+    return larger
 
 
-def _strided(x: Array) -> Array:
-    """Lay the numbers of x out as every other entry of a larger array, axes reversed."""
-    return array_module(x).stack([x.T, x.T + 1], axis=-1)[..., 0].T
+def _state(layer: Layer) -> Arrays:
+    """Return what the layer carries, by name."""
+    return {k: a.copy() for k, a in split(layer.state, getattr(layer, "_states", {})).items()}
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Whether two caches hold the same: arrays, numbers, and tuples, lists or dicts of them."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, (tuple, list)):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return bool((a == b).all()) if hasattr(a, "dtype") else a == b
+def _but_for(arrays: Arrays, known: Arrays) -> Arrays:
+    """Leave out what is the same as an array known by another name, such as a cache that is x."""
+    return {
+        name: a
+        for name, a in arrays.items()
+        if not any(name != k and np.array_equal(a, b) for k, b in known.items())
+    }

@@ -7,13 +7,15 @@ Three ways, each blind to what the others see:
 - `dot_product_defect` compares J·v with Jᵀ·w, with no step at all: it works in float32 and on the
   GPU, at real sizes, but can't see a mistake that J and Jᵀ share.
 
-The first two return ∂f/∂x along directions, f being a number or an array.
+The first two return ∂f/∂x along directions, f being a number or an array. `slope` takes both, and
+believes the second as far as the first confirms it; `has_kink` says where neither means anything.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ import numpy as np
 from ..arrays import Array, array_module
 
 Function = Callable[[Array], Any]
+
+GOOD_ENOUGH = 1e-11  # relative; finite differences that agree so well need no smaller steps
+NOT_ANALYTIC = 1e-6  # relative; a complex step that differs by more is not believed
 
 
 def finite_difference(f: Function, x: Array, v: Array) -> Array:
@@ -36,16 +41,7 @@ def finite_difference(f: Function, x: Array, v: Array) -> Array:
     varies faster, or has a kink nearby, smaller steps are better: h goes down by factors of 4, and
     the two neighbours that agree best are believed (Ridders 1982 does this at more length).
     """
-    xp = array_module(x)
-    largest_v = float(xp.abs(v).max())
-    if largest_v == 0:
-        return xp.zeros_like(xp.asarray(f(x)))
-    first = float(np.finfo(x.dtype).eps) ** 0.2 * max(1.0, float(xp.abs(x).max())) / largest_v
-    steps = [2 * first / 4**k for k in range(6)]
-    c = [xp.asarray(f(x + h * v) - f(x - h * v)) / (2 * h) for h in steps]
-    r = [(16 * fine - coarse) / 15 for coarse, fine in pairwise(c)]
-    disagreements = [float(xp.abs(fine - coarse).max()) for coarse, fine in pairwise(r)]
-    return r[1 + int(np.argmin(disagreements))]
+    return _difference(f, x, v)[0]
 
 
 def complex_step(f: Function, x: Array, v: Array) -> Array:
@@ -63,10 +59,71 @@ def gradient(derivative: Callable[[Function, Array, Array], Array], f: Function,
     """Gradient of the number f(x), entry by entry, by one of the two ways above."""
     g = np.empty(x.shape)
     for i in np.ndindex(x.shape):
-        v = np.zeros(x.shape)
-        v[i] = 1
-        g[i] = derivative(f, x, v)
+        g[i] = derivative(f, x, unit(i, x.shape))
     return g
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A derivative in both ways; `exact` is None where the code is not analytic."""
+
+    by_differences: Array
+    exact: Array | None
+
+    @property
+    def best(self) -> Array:
+        """The exact one, where there is one."""
+        return self.by_differences if self.exact is None else self.exact
+
+
+def slope(f: Function, x: Array, v: Array) -> Slope:
+    """Return the derivative of f at x along v, by differences and, where it holds, complex step.
+
+    Code that takes an abs or a norm, or that casts to real numbers, gives complex steps that mean
+    nothing. So they are believed where they agree with finite differences, to six digits or as well
+    as those agree with each other, and nowhere else.
+    """
+    by_differences, doubt = _difference(f, x, v)
+    return _believed(by_differences, _complex_step_or_none(f, x, v), doubt)
+
+
+def slopes(f: Function, x: Array) -> Slope:
+    """Gradient of the number f(x) in both ways; the exact one for all entries or for none.
+
+    The two are compared over the gradient as a whole, since differences can't tell a slope that is
+    small beside the others from zero.
+    """
+    by_differences, doubts, exact = np.empty(x.shape), [0.0], []
+    for i in np.ndindex(x.shape):
+        v = unit(i, x.shape)
+        by_differences[i], doubt = _difference(f, x, v)
+        doubts.append(doubt)
+        exact.append(_complex_step_or_none(f, x, v))
+    analytic = all(entry is not None for entry in exact)
+    return _believed(
+        by_differences, np.array(exact).reshape(x.shape) if analytic else None, max(doubts)
+    )
+
+
+def has_kink(f: Function, x: Array, v: Array) -> bool:
+    """Whether f has a kink or a jump near x along v: its slopes from the two sides disagree.
+
+    Of a smooth f they differ by d(h) = h·f″ + O(h³), which shrinks with h. At a kink d stays as it
+    is, and where one lies between h/16 and h it drops to nothing: d(h/16) is not d(h)/16.
+    """
+    h = 1e-3 / max(float(np.abs(v).max()), 1e-300)
+    middle = np.asarray(f(x))
+
+    def d(h: float) -> Array:
+        right, left = np.asarray(f(x + h * v)) - middle, middle - np.asarray(f(x - h * v))
+        return np.asarray((right - left) / h)
+
+    wide, narrow = d(h), d(h / 16)
+    rounding = 1e4 * float(np.finfo(np.float64).eps) * float(np.max(np.abs(middle), initial=0.0))
+    size = float(np.max(np.abs(np.asarray(f(x + h * v)) - middle), initial=0.0)) / h
+    return bool(
+        (np.abs(16 * narrow - wide) > 0.1 * np.abs(wide) + 1e-6 * size + rounding / h).any()
+    )
 
 
 def relative_error(found: Array, exact: Array, scale: float = 0.0) -> float:
@@ -90,6 +147,61 @@ def dot_product_defect(jv: Array, w: Array, v: Array, jtw: Array) -> float:
     if size == 0:
         return 0.0 if left == right else float("inf")
     return abs(left - right) / (float(np.finfo(w.dtype).eps) * size)
+
+
+def unit(i: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """Zeros with a one at index i."""
+    v = np.zeros(shape)
+    v[i] = 1
+    return v
+
+
+def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
+    """Return the finite difference, and how far it may be off: how well two steps agree."""
+    xp = array_module(x)
+    largest_v = float(xp.abs(v).max())
+    if largest_v == 0:
+        return xp.zeros_like(xp.asarray(f(x))), 0.0
+    eps = float(np.finfo(x.dtype).eps)
+    first = 2 * eps**0.2 * max(1.0, float(xp.abs(x).max())) / largest_v
+
+    def c(h: float) -> Array:
+        return xp.asarray(f(x + h * v) - f(x - h * v)) / (2 * h)
+
+    coarse = last = best = c(first)
+    doubt = float("inf")
+    for k in range(1, 6):
+        h = first / 4**k
+        fine = c(h)
+        r = (16 * fine - coarse) / 15
+        if k > 1:
+            disagreement = float(xp.abs(r - last).max())
+            if disagreement < doubt:
+                best, doubt = r, disagreement
+            if doubt <= GOOD_ENOUGH * float(xp.abs(r).max()):
+                break
+        coarse, last = fine, r
+    return best, doubt + eps * float(xp.abs(xp.asarray(f(x))).max()) / h
+
+
+def _complex_step_or_none(f: Function, x: Array, v: Array) -> Any:
+    """Return the complex step, or None where the code does not take complex numbers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return complex_step(f, x, v)
+    except Exception:  # whatever foreign code makes of a complex number, it says: not for me
+        return None
+
+
+def _believed(by_differences: Array, exact: Array | None, doubt: float) -> Slope:
+    """Keep the exact derivative where the differences agree with it."""
+    if exact is not None:
+        difference = float(np.max(np.abs(exact - by_differences), initial=0.0))
+        size = float(np.max(np.abs(by_differences), initial=0.0))
+        if not difference <= max(NOT_ANALYTIC * size, 10 * doubt):
+            exact = None
+    return Slope(by_differences, exact)
 
 
 def _dot(a: Array, b: Array) -> float:

@@ -1,4 +1,4 @@
-"""What a check has found: a line for each derivative, and whether all of it is right."""
+"""What a check has found: a line for each derivative, whether all is right, and if not, what is."""
 
 from __future__ import annotations
 
@@ -8,35 +8,77 @@ FINITE_DIFFERENCE_LIMIT = 1e-7
 COMPLEX_STEP_LIMIT = 1e-10
 DOT_PRODUCT_LIMIT = 100.0  # in units of ε·‖J·v‖·‖w‖
 
+COLUMNS = {"finite diff.": FINITE_DIFFERENCE_LIMIT, "complex step": COMPLEX_STEP_LIMIT}
+COLUMNS["dot product"] = DOT_PRODUCT_LIMIT
+
 
 @dataclass(frozen=True)
 class Finding:
     """One derivative and how far it is from the numbers it is held against (None: not tried)."""
 
-    what: str  # such as "backward dW"
+    what: str  # such as "backward dW": the map, and the array
     finite_difference: float | None = None  # relative error
     complex_step: float | None = None  # relative error
     dot_product: float | None = None  # defect in units of rounding
+    shape: tuple[int, ...] = ()
+
+    @property
+    def map(self) -> str:
+        """The map that has made the array."""
+        return self.what.split()[0]
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None, float | None]:
+        """The three errors, in the order of the columns."""
+        return self.finite_difference, self.complex_step, self.dot_product
 
     @property
     def ok(self) -> bool:
         """Whether every number is within its limit (a NaN is not)."""
-        pairs = (
-            (self.finite_difference, FINITE_DIFFERENCE_LIMIT),
-            (self.complex_step, COMPLEX_STEP_LIMIT),
-            (self.dot_product, DOT_PRODUCT_LIMIT),
-        )
+        pairs = zip(self.numbers, COLUMNS.values(), strict=True)
         return all(number is None or number <= limit for number, limit in pairs)
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that does not hold, and what its being broken means (a kind of `Diagnosis`)."""
+
+    text: str
+    map: str = "rules"
+    kind: str = "rule"
+
+    def __str__(self) -> str:
+        """Return the rule in words."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is most likely wrong, where, and how that can be told."""
+
+    kind: str  # such as "sign"; see `minigan.check.diagnosis.KINDS`
+    where: str  # such as "backward dW"
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the line that ends a report."""
+        if self.kind == "unknown":
+            return f"no known pattern fits {self.where}: {self.reason}"
+        return f"most likely: {self.where}: {self.reason}"
 
 
 @dataclass
 class Report:
-    """All findings about one thing, and the rules of a layer that it breaks."""
+    """All findings about one thing, the rules that it breaks, and what that points to."""
 
     name: str
     findings: list[Finding] = field(default_factory=list)
-    broken_rules: list[str] = field(default_factory=list)
+    broken_rules: list[BrokenRule] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)  # what was left out, and why
+    notes: list[str] = field(default_factory=list)  # what is no bug, but should be known
+    kinks: int = 0  # how often the point was moved, off a kink
+    diagnosis: Diagnosis | None = None  # None for what is right
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -47,22 +89,47 @@ class Report:
             and all(finding.ok for finding in self.findings)
         )
 
+    @property
+    def maps(self) -> list[str]:
+        """The maps that something was found out about, in order; ``"rules"`` last."""
+        maps = [finding.map for finding in self.findings] + [rule.map for rule in self.broken_rules]
+        return sorted(dict.fromkeys([*maps, "rules"]), key=lambda name: name == "rules")
+
+    def part(self, map: str) -> Report:
+        """Return what this report says about one map."""
+        findings = [finding for finding in self.findings if finding.map == map]
+        rules = [rule for rule in self.broken_rules if rule.map == map]
+        diagnosis = self.diagnosis
+        if not rules and all(finding.ok for finding in findings):
+            diagnosis = None
+        return Report(f"{self.name}: {map}", findings, rules, diagnosis=diagnosis)
+
     def assert_ok(self) -> None:
         """Raise an AssertionError with the whole report unless it is `ok`."""
         if not self.ok:
             raise AssertionError(f"\n{self}")
 
     def __str__(self) -> str:
-        """Return the report as a table."""
-        lines = [
-            f"{self.name}: {'ok' if self.ok else 'WRONG'}",
-            f"  {'':<28}{'finite diff.':>14}{'complex step':>14}{'dot product':>14}",
-        ]
-        for f in self.findings:
-            numbers = (f.finite_difference, f.complex_step, f.dot_product)
-            cells = "".join(f"{'' if x is None else format(x, '.1e'):>14}" for x in numbers)
-            lines.append(f"  {f.what:<28}{cells}{'' if f.ok else '   ← wrong'}")
-        limits = (FINITE_DIFFERENCE_LIMIT, COMPLEX_STEP_LIMIT, DOT_PRODUCT_LIMIT)
-        lines.append(f"  {'limit':<28}" + "".join(f"{x:>14.1e}" for x in limits))
+        """Return the report as a table, and what it points to as its last line."""
+        width = max([28, *(len(finding.what) + 2 for finding in self.findings)])
+        lines = [f"{self.name}: {'ok' if self.ok else 'WRONG'}"]
+        if self.findings:
+            lines.append(f"  {'':<{width}}" + "".join(f"{name:>14}" for name in COLUMNS))
+            for f in self.findings:
+                cells = "".join(f"{number(x):>14}" for x in f.numbers)
+                lines.append(f"  {f.what:<{width}}{cells}{'' if f.ok else '   ← wrong'}")
+            limits = "".join(f"{number(x):>14}" for x in COLUMNS.values())
+            lines.append(f"  {'limit':<{width}}{limits}")
+        if self.kinks:
+            lines.append(f"  kinks: the point was moved {self.kinks}×, off a kink; that is no bug")
+        lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  not checked: {what}" for what in self.not_checked]
-        return "\n".join(lines + [f"  rule broken: {rule}" for rule in self.broken_rules])
+        lines += [f"  rule broken: {rule}" for rule in self.broken_rules]
+        if self.diagnosis is not None:
+            lines.append(f"  {self.diagnosis}")
+        return "\n".join(lines)
+
+
+def number(x: float | None) -> str:
+    """Return an error as it stands in a table; nothing for one that was not measured."""
+    return "" if x is None else format(x, ".1e")

@@ -1,0 +1,268 @@
+"""What every check does: compare, keep what is wrong as evidence, name the mistake in the end."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, stream
+from .diagnosis import diagnose, most_likely
+from .evidence import Evidence, Guess
+from .numerical import Function, Slope, has_kink, relative_error
+from .report import COMPLEX_STEP_LIMIT, BrokenRule, Diagnosis, Finding, Report
+
+Arrays = dict[str, Array]
+Settings = dict[str, float]
+SlopeAt = Callable[[Arrays, Settings], Slope]
+WhatIf = Callable[[Arrays, Settings], Array]
+CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
+MOVES = 20  # how often a point is moved off a kink before that is given up
+PACKAGE = Path(__file__).parent.parent
+
+
+class Checker:
+    """A report in the making.
+
+    Parameters
+    ----------
+    name
+        What is checked.
+    settings, sizes, others, numbers
+        What mistakes may be made of; see `minigan.check.evidence.Evidence`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings | None = None,
+        sizes: dict[str, int] | None = None,
+        others: Arrays | None = None,
+        numbers: Settings | None = None,
+    ) -> None:
+        self.report = Report(name)
+        self.settings, self.sizes = settings or {}, sizes or {}
+        self.others, self.numbers = others or {}, numbers or {}
+        self.evidence: list[Evidence] = []
+        self.start = time.perf_counter()
+
+    def compare(
+        self,
+        what: str,
+        found: Any,
+        slope_at: SlopeAt,
+        inputs: Arrays,
+        *,
+        terms: Array | None = None,
+        defect: float | None = None,
+        more_guesses: Callable[[], Iterator[Guess]] | None = None,
+    ) -> None:
+        """Add a finding, and keep it as evidence if it is wrong.
+
+        Parameters
+        ----------
+        what
+            The map and the array, such as "backward dW".
+        found
+            The array by hand.
+        slope_at
+            What it should be, for inputs and settings of which some are others than they are.
+        inputs, more_guesses
+            As for `minigan.check.evidence.Evidence`.
+        terms
+            The sizes of the terms that it is the sum of. A gradient that is zero because they
+            cancel, that of a bias before a BatchNorm for one, is held against them: its error
+            can't be relative to anything else.
+        defect
+            What `dot_product_defect` says.
+        """
+        found, right = np.asarray(found), slope_at({}, {})
+        scale = float(np.max(terms, initial=0.0)) if terms is not None else 0.0
+        if float(np.max(np.abs(right.best), initial=0.0)) > CANCELLED * scale:
+            scale = 0.0
+        errors: list[float | None] = [float("inf"), None]
+        if found.shape == right.best.shape:
+            errors[0] = relative_error(found, right.by_differences, scale)
+            if right.exact is not None:
+                errors[1] = relative_error(found, right.exact, scale)
+        if right.exact is None:
+            self.note(
+                f"{what.split()[0]} is not analytic here (abs, norm, a cast): held against finite "
+                "differences alone; that is no bug"
+            )
+        label = f"{what}, terms cancel" if scale else what
+        finding = Finding(label, errors[0], errors[1], defect, found.shape)
+        self.report.findings.append(finding)
+        if not finding.ok:
+            what_if = lambda changes, settings: slope_at(changes, settings).best  # noqa: E731
+            self._keep(what, found, right.best, inputs, what_if, more_guesses)
+
+    def compare_value(
+        self, what: str, found: Any, right: Any, inputs: Arrays, exact_with: WhatIf | None = None
+    ) -> None:
+        """Hold a value, not a derivative, against the one of something that is right."""
+        found, right = np.asarray(found), np.asarray(right)
+        same_shape = found.shape == right.shape
+        error = relative_error(found, right) if same_shape else float("inf")
+        if not error <= COMPLEX_STEP_LIMIT:
+            how = f"a relative error of {error:.1e}" if same_shape else f"shape {found.shape}"
+            map, name = what.split()
+            text = f"{map} gives the right {name}, but there is {how}, expected {right.shape}"
+            self.broken(text if not same_shape else text.rpartition(",")[0], map, "value")
+            self._keep(what, found, right, inputs, exact_with, None)
+
+    def _keep(
+        self,
+        what: str,
+        found: Array,
+        right: Array,
+        inputs: Arrays,
+        exact_with: WhatIf | None,
+        more_guesses: Callable[[], Iterator[Guess]] | None,
+    ) -> None:
+        self.evidence.append(
+            Evidence(
+                what,
+                found,
+                right,
+                inputs,
+                self.others,
+                exact_with,
+                self.settings,
+                self.sizes,
+                self.numbers,
+                more_guesses,
+            )
+        )
+
+    def broken(self, text: str, map: str, kind: str) -> None:
+        """Add a rule that is broken, once."""
+        rule = BrokenRule(text, map, kind)
+        if rule not in self.report.broken_rules:
+            self.report.broken_rules.append(rule)
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.report.notes:
+            self.report.notes.append(text)
+
+    @contextmanager
+    def guarded(self, map: str) -> Iterator[None]:
+        """Turn what the code under check raises into a line of the report."""
+        try:
+            yield
+        except NotImplementedError:
+            self.report.not_checked.append(f"{map}: not written")
+        except Exception as error:
+            kind, text = what_was_raised(error, self.sizes)
+            self.broken(f"{map} {text}", map, kind)
+
+    def off_kinks(self, f: Function, x: Array, seed: int) -> Array:
+        """Return x, or a point near it where no random direction meets a kink of f."""
+        point = x
+        for attempt in range(MOVES):
+            rng = stream(seed, "kinks", attempt)
+            directions = [np.asarray(rng.standard_normal(x.shape)) for _ in range(3)]
+            if not any(has_kink(f, point, v) for v in directions):
+                self.report.kinks += attempt
+                return point
+            step = 0.02 * (1 + attempt)
+            point = x + step * stream(seed, "off the kink", attempt).standard_normal(x.shape)
+        self.report.kinks += MOVES
+        self.note("its slopes from two sides disagree wherever the point is moved: has it jumps?")
+        return x
+
+    def finish(self, look_inside: Callable[[], Diagnosis | None] | None = None) -> Report:
+        """Name the mistake, if there is one; `look_inside` may know of a part that is wrong."""
+        report = self.report
+        if not report.ok:
+            inside = look_inside() if look_inside else None
+            diagnoses = [] if inside else [diagnose(e) for e in self.evidence]
+            report.diagnosis = inside or most_likely(report.broken_rules, diagnoses)
+        report.seconds = time.perf_counter() - self.start
+        return report
+
+
+def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
+    """Return the kind of mistake that an error points to, and the error with its place."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [f for f in frames if PACKAGE not in Path(f.filename).parents] or list(frames)
+    # NumPy's own Python files are not where the mistake is either.
+    own = [f for f in outside if "site-packages" not in f.filename] or outside
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    text = f"raised {type(error).__name__}: {error}{place}"
+    shapes = [
+        tuple(int(size) for size in re.findall(r"\d+", shape))
+        for shape in re.findall(r"\(([\d, ]*)\)", str(error))
+    ]
+    for a in shapes:
+        if len(set(a)) > 1 and a[::-1] in shapes:
+            return "transposed", f"{text}: transposed?"
+    if "core dimension" in str(error) or "not aligned" in str(error):
+        return "transposed", f"{text}: a factor transposed, or the product in the wrong order?"
+    if "broadcast" in str(error):
+        if any(a != b and len(a) == len(b) == 1 for a in shapes for b in shapes):
+            return "axis", f"{text}: summed over the wrong axis?"
+        if any(len(a) != len(b) for a in shapes for b in shapes):
+            return "axis", f"{text}: a sum over an axis is missing?"
+    return "raised", text
+
+
+def numbers_of(thing: Any) -> tuple[Settings, dict[str, int]]:
+    """Return the settings of a thing, such as eps, and its sizes, such as the number of features.
+
+    A stride and a padding are settings: to forget one is a mistake of its own.
+    """
+    settings, sizes = {}, {}
+    for name, value in vars(thing).items():
+        if name.startswith("_") or isinstance(value, bool):
+            continue
+        if isinstance(value, float) or name in ("stride", "padding", "pad", "output_padding"):
+            settings[name] = value
+        elif isinstance(value, int):
+            sizes[name] = value
+    return settings, sizes
+
+
+def sizes_of(x: Array, y: Array) -> dict[str, int]:
+    """Return the numbers that a sum over a batch x or over y may run over."""
+    sizes = {"n": len(x)}
+    for name, a in (("x", x), ("y", y)):
+        if a.ndim > 1:
+            sizes |= {f"the features of {name}": a.shape[-1]}
+        if a.ndim > 2:
+            sizes |= {f"the pixels of {name}": a[0, ..., 0].size}
+            sizes |= {f"the pixels of {name} in the batch": a[..., 0].size}
+        if a.ndim > 1:
+            sizes |= {f"the numbers in a sample of {name}": a[0].size}
+        sizes |= {f"the numbers in {name}": a.size}
+    return sizes
+
+
+def in_the_cache(cache: Any) -> tuple[Arrays, Settings]:
+    """Return the arrays that a cache holds, and its single numbers, by name."""
+    arrays: Arrays = {}
+    numbers: Settings = {}
+
+    def walk(name: str, thing: Any) -> None:
+        if isinstance(thing, dict):
+            for key, value in thing.items():
+                walk(f"{name}{key}", value)
+        elif hasattr(thing, "_asdict"):
+            walk("", thing._asdict())
+        elif isinstance(thing, (tuple, list)):
+            for i, value in enumerate(thing):
+                walk(f"cache[{i}]", value)
+        elif isinstance(thing, np.ndarray) and thing.dtype.kind == "f" and thing.ndim:
+            arrays[name] = thing
+        elif isinstance(thing, (float, np.floating, np.ndarray)) and np.ndim(thing) == 0:
+            numbers[name] = float(thing)
+
+    walk("cache", cache)
+    return arrays, numbers

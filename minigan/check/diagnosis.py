@@ -1,0 +1,127 @@
+"""Which mistake is it? Guesses are tried one by one, the simple ones first, until one explains all.
+
+A guess predicts the wrong array; see `minigan.check.evidence`. Where none fits, the entries that
+differ most are named instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from .evidence import Evidence, Guess, name_factor
+from .relations import digits_lost, from_shapes, from_values, spread, worst_entries
+from .report import BrokenRule, Diagnosis
+from .terms import normalisation, residues, slopes_and_masks, sums
+from .whatif import with_other_arrays, with_other_settings
+
+KINDS = {
+    "raised": "the code raises an error",
+    "in place": "an argument is changed in place",
+    "state": "something is left over from an earlier call, or drawn anew",
+    "overwritten": "overwritten where it must be added",
+    "dtype": "another dtype or shape than that of the input",
+    "float32": "digits lost to float32",
+    "nan": "not a number, or infinite",
+    "zero": "zero or missing, in all or in part",
+    "sign": "sign flipped",
+    "factor": "a constant factor",
+    "n-1": "n − 1 for n",
+    "transposed": "transposed",
+    "kernel": "kernel not flipped, or flipped",
+    "stride": "stride or padding ignored",
+    "order": "the right numbers in the wrong order",
+    "slope": "the slope taken at y for x, or at x for y",
+    "mask": "a mask taken from the wrong array",
+    "ignored": "an input that is not used, such as the upstream gradient or a gain",
+    "wrong array": "another array in the place of the right one",
+    "broadcast": "(n, 1) met (n,), or a mean spread over its axis",
+    "axis": "summed over the wrong axis",
+    "epsilon": "ε dropped or misplaced",
+    "setting": "another value of a setting",
+    "extra factor": "a factor that varies, once too often or missing",
+    "term": "a term of a sum missing, wrong or too many",
+    "value": "the value itself is another one than the definition's",
+    "rule": "a rule of the library that is not kept",
+    "unknown": "no known pattern",
+}
+
+GUESSES = (
+    slopes_and_masks,
+    sums,
+    with_other_settings,
+    normalisation,
+    with_other_arrays,
+    spread,
+    residues,
+)
+
+
+def diagnose(e: Evidence) -> Diagnosis:
+    """Name the mistake in one array."""
+    if e.found.shape != e.exact.shape:
+        guess = from_shapes(e)
+        assert guess is not None
+        return Diagnosis(guess.kind, e.where, guess.reason)
+    if not np.isfinite(e.found).all():
+        bad = int((~np.isfinite(e.found)).sum())
+        return Diagnosis("nan", e.where, f"{bad} of {e.found.size} entries are not finite")
+    for guess in _all_guesses(e):
+        if e.explained_by(guess.predicted):
+            return Diagnosis(guess.kind, e.where, guess.reason)
+        if not guess.alone:
+            more = _and_a_factor(e, guess)
+            if more:
+                return Diagnosis(guess.kind, e.where, f"{guess.reason}, {more}")
+    lost = digits_lost(e)
+    if lost is not None:
+        return Diagnosis(lost.kind, e.where, lost.reason)
+    array = e.where.split()[-1]
+    return Diagnosis("unknown", e.where, f"the entries that differ most: {array}{worst_entries(e)}")
+
+
+def _and_a_factor(e: Evidence, guess: Guess) -> str:
+    """Name the constant factor by which a guess misses what was found, if it has a name."""
+    c = e.factor_of(guess.predicted)
+    if c is None:
+        return ""
+    if abs(c + 1) < 1e-7:
+        return "with its sign flipped"
+    named = name_factor(e, c)
+    sign = "−" if c < 0 else ""
+    return f"times {sign}{named.name}" if named else ""
+
+
+def _all_guesses(e: Evidence) -> Iterator[Guess]:
+    yield from from_values(e)
+    if e.more_guesses is not None:
+        yield from e.more_guesses()
+    for guesses in GUESSES:
+        yield from guesses(e)
+
+
+# Kinds in the order in which they explain others: code that changes its arguments in place also
+# gives wrong numbers, but wrong numbers change no argument.
+FIRST = ("raised", "in place", "state", "overwritten", "float32")
+LAST = ("rule", "unknown", "dtype")
+
+
+def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosis | None:
+    """Choose what a report ends with, from what was found about each array and each rule."""
+    named = [Diagnosis(rule.kind, rule.map, rule.text) for rule in rules]
+    for kind in FIRST:
+        for diagnosis in named:
+            if diagnosis.kind == kind:
+                return diagnosis
+    candidates = [*diagnoses, *named]
+    certain = [d for d in candidates if d.kind not in LAST] or candidates
+    if not certain:
+        return None
+    # The mistake that explains the most arrays; of several the first.
+    kinds = Counter(d.kind for d in certain)
+    chosen = max(certain, key=lambda d: kinds[d.kind])
+    others = [d.where for d in diagnoses if d.kind == chosen.kind and d.where != chosen.where]
+    also = f" (the same in {', '.join(others)})" if others else ""
+    return Diagnosis(chosen.kind, chosen.where, chosen.reason + also)
