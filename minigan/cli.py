@@ -1,10 +1,11 @@
-"""The command ``minigan``: train a GAN, draw from a trained one, list the recipes."""
+"""The command ``minigan``: train a GAN, draw from a trained one, list recipes, check gradients."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import math
+import os
 import shlex
 import shutil
 import sys
@@ -30,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
+    except BrokenPipeError:  # the reader has gone: minigan check | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, OverflowError) as error:
         if options.traceback:
             raise
@@ -140,6 +144,21 @@ def recipes_command(options: argparse.Namespace) -> int:
     return 0
 
 
+# --- minigan check ------------------------------------------------------------------------------
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Hold derivatives against finite differences and complex step, and name what is wrong.
+
+    Without a TARGET the library itself is checked. A TARGET is a file, a module, or one thing in
+    it; shapes are drawn from signatures, or given in the file: CHECK = {"MyDense": dict(p=3, q=2,
+    x=(5, 3))}.
+    """
+    from .check.command import run
+
+    return run(options.targets, options.seed, options.seeds, options.full)
+
+
 # --- the command line ---------------------------------------------------------------------------
 
 EXAMPLES = """\
@@ -148,6 +167,7 @@ examples:
   minigan train --data ring                 points on a ring, drawn over what D thinks
   minigan train --data mnist --epochs 20    downloads MNIST once
   minigan sample runs/digits-1 --seed 1     100 new digits from the first run
+  minigan check my_layers.py                are the derivatives in this file right?
   minigan train --help                      all that can be set
 """
 
@@ -259,6 +279,17 @@ def _parser() -> argparse.ArgumentParser:
         )
         add("--traceback", action="store_true", help="on an error, show where it arose")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    checking = command("check", check_command, "check derivatives, the library's or your own")
+    add = checking.add_argument
+    help = (
+        "FILE.py, a module, or FILE.py:Name; all that can be checked in it (default: the library)"
+    )
+    add("targets", nargs="*", metavar="TARGET", help=help)
+    add("--seed", type=int, default=0, help="other points, other weights (default: 0)")
+    add("--seeds", type=_count, default=1, metavar="N", help="check with N seeds, from --seed on")
+    add("--full", action="store_true", help="print the whole report of what is right, too")
+    add("--traceback", action="store_true", help="on an error, show where it arose")
 
     listing = command("recipes", recipes_command, "list the recipes, and where each is from")
     listing.set_defaults(traceback=False)

@@ -1,6 +1,7 @@
 """Whatever exists is checked: the public layers, losses, optimisers, wrappers, … are walked.
 
-A new layer, loss, optimiser, … fails `test_everything_public_has_cases` until it has a line here.
+A new layer, loss, penalty or optimiser fails `test_everything_public_has_cases` until it has a line
+in `minigan/check/library.py`; a wrapper or a schedule until it has one here.
 """
 
 import inspect
@@ -10,198 +11,30 @@ import pytest
 
 import minigan
 from minigan import (
-    DRAGAN,
-    L1,
     L2,
-    R1,
-    R2,
     SGD,
     Adam,
-    AdamW,
     Average,
-    AvgPool2d,
-    BatchNorm,
     ClipNorm,
     ClipWeights,
-    Conv2d,
-    ConvTranspose2d,
     Dense,
-    Dropout,
     Extragradient,
-    Flatten,
-    GradientPenalty,
-    Hinge,
-    LayerNorm,
-    LeakyReLU,
-    LeastSquares,
     MaxColumnNorm,
-    Maxout,
-    MinibatchStd,
-    Minimax,
-    NonSaturating,
-    OptimisticAdam,
     Regularised,
-    RelativisticPairing,
-    ReLU,
-    Reshape,
     Residual,
     RMSProp,
     Sequential,
-    Sigmoid,
-    SpectralNorm,
     Tanh,
-    Upsample,
-    Wasserstein,
     check,
     schedules,
     stream,
 )
-from minigan.init import normal
-from minigan.layers import Elementwise, LinearMap, Pack
+from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES, REGULARISERS, mlp
+from minigan.layers import Elementwise, LinearMap
 from minigan.layers.base import Layer
-from minigan.numerics import sigmoid
 
-
-def mlp(*activations, seed=1):
-    """Make a network 4 → 6 → … → 2 with biases that are not zero."""
-    layers = [Dense(4, 6, init=normal(0.5))]
-    for activation in activations:
-        layers += [activation, Dense(6, 6, init=normal(0.5))]
-    net = Sequential(*layers, Sequential(Dense(6, 2)), seed=seed)
-    net.theta += 0.1 * stream(seed, "bias").standard_normal(net.theta.size, dtype=np.float32)
-    return net
-
-
-def conv_critic():
-    """Make a critic of images, half of it piecewise linear and half smooth."""
-    return Sequential(
-        Conv2d(1, 2, 3, padding=1, init=normal(0.5)),
-        LeakyReLU(),
-        AvgPool2d(),
-        Upsample(),
-        Conv2d(2, 3, 2, stride=2, init=normal(0.5)),
-        Tanh(),
-        Flatten(),
-        Dense(12, 1),
-        seed=1,
-    )
-
-
-def shaken(layer, seed=2):
-    """Move the weights off where they start, so that no gain is 1 and no bias 0."""
-    layer.theta += 0.3 * stream(seed, "shake").standard_normal(layer.theta.size, dtype=np.float32)
-    return layer
-
-
-# Class → a list of (a layer, the shape of one sample).
-LAYERS = {
-    Dense: [
-        (Dense(3, 2, init=normal(1.0)), (3,)),
-        (Dense(1, 1), (1,)),
-        (Dense(4, 5, bias=False, seed=3), (4,)),
-    ],
-    Conv2d: [
-        (Conv2d(2, 3, 3, padding=1, init=normal(0.5)), (3, 4, 2)),
-        (Conv2d(1, 2, 2, stride=2), (5, 4, 1)),  # the last row is never read
-        (Conv2d(2, 1, 3, stride=3, padding=2, bias=False, seed=3), (3, 5, 2)),
-        (Conv2d(3, 2, 1), (1, 2, 3)),
-    ],
-    ConvTranspose2d: [
-        (ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1), (2, 1, 2)),
-        (ConvTranspose2d(2, 1, 4, stride=2, padding=1, init=normal(0.5)), (2, 3, 2)),
-        (ConvTranspose2d(1, 2, 2, stride=3, bias=False, seed=3), (2, 2, 1)),
-        (ConvTranspose2d(3, 2, 1), (1, 2, 3)),
-    ],
-    Upsample: [(Upsample(), (2, 3, 2)), (Upsample(3), (1, 2, 1)), (Upsample(1), (2, 2, 1))],
-    AvgPool2d: [(AvgPool2d(), (4, 2, 2)), (AvgPool2d(3), (3, 6, 1))],
-    LeakyReLU: [(LeakyReLU(), (5,)), (LeakyReLU(0.01), (2, 3)), (LeakyReLU(1.5), (4,))],
-    ReLU: [(ReLU(), (5,)), (ReLU(), (2, 2, 3))],
-    Sigmoid: [(Sigmoid(), (5,)), (Sigmoid(), (2, 2, 1))],
-    Tanh: [(Tanh(), (5,)), (Tanh(), (2, 2, 1))],
-    Flatten: [(Flatten(), (2, 3, 2)), (Flatten(), (4,))],
-    Reshape: [(Reshape((3, 2)), (6,)), (Reshape((12,)), (2, 3, 2))],
-    Pack: [(Pack(1), (3,)), (Pack(1), (2, 2, 3))],  # larger packs: test_views.py
-    Sequential: [
-        (mlp(Tanh()), (4,)),
-        (mlp(LeakyReLU(), ReLU()), (4,)),
-        (mlp(Sigmoid(), Tanh(), LeakyReLU()), (4,)),
-        (Sequential(Flatten(), Dense(4, 3, seed=5), Tanh(), Reshape((3, 1))), (2, 2, 1)),
-        (conv_critic(), (4, 4, 1)),
-        (shaken(Sequential(Dense(3, 4), BatchNorm(4), LeakyReLU(), Dense(4, 2), seed=6)), (3,)),
-        (shaken(Sequential(Dense(3, 5), LayerNorm(5), Tanh(), Dense(5, 1), seed=7)), (3,)),
-        (Sequential(SpectralNorm(Dense(3, 4)), Tanh(), SpectralNorm(Dense(4, 1)), seed=8), (3,)),
-        (Sequential(Maxout(3, 4, 3), Dropout(0.3), LayerNorm(4), Dense(4, 2), seed=9), (3,)),
-        (shaken(Sequential(BatchNorm(2), MinibatchStd(), Flatten(), Dense(12, 1))), (2, 2, 2)),
-    ],
-    Residual: [
-        (Residual(Dense(3, 5), Tanh(), Dense(5, 3), seed=1), (3,)),
-        (Residual(LeakyReLU()), (2, 2, 1)),
-        (shaken(Residual(Residual(Tanh()), Dense(4, 4), LayerNorm(4), seed=2)), (4,)),
-        (shaken(Residual(Dense(3, 3), BatchNorm(3), ReLU(), seed=3)), (3,)),
-    ],
-    BatchNorm: [
-        (shaken(BatchNorm(4)), (4,)),
-        (shaken(BatchNorm(1, eps=0.1, momentum=1.0)), (1,)),
-        (shaken(BatchNorm(3)), (2, 2, 3)),
-    ],
-    LayerNorm: [
-        (shaken(LayerNorm(5)), (5,)),
-        (shaken(LayerNorm((2, 2, 3), eps=0.1)), (2, 2, 3)),
-        (LayerNorm((3, 2)), (3, 2)),
-    ],
-    SpectralNorm: [
-        (shaken(SpectralNorm(Dense(3, 4, init=normal(1.0)))), (3,)),
-        (SpectralNorm(Dense(4, 3, bias=False, init=normal(0.01))), (4,)),
-        (shaken(SpectralNorm(Dense(5, 1))), (5,)),
-    ],
-    Dropout: [(Dropout(), (5,)), (Dropout(0.1), (2, 2, 3)), (Dropout(0.0), (3,))],
-    Maxout: [
-        (shaken(Maxout(3, 2)), (3,)),
-        (shaken(Maxout(4, 3, pieces=2, seed=1)), (4,)),
-        (Maxout(2, 2, pieces=1), (2,)),
-    ],
-    MinibatchStd: [(MinibatchStd(), (4,)), (MinibatchStd(), (2, 2, 3))],
-}
-
-# Class → a list of (a loss, what makes its arguments from normal numbers).
-LOSSES = {
-    Minimax: [(Minimax(), None), (Minimax(logits=False), sigmoid)],
-    LeastSquares: [(LeastSquares(), None)],
-    Hinge: [(Hinge(), None)],
-    Wasserstein: [(Wasserstein(), None)],
-    RelativisticPairing: [(RelativisticPairing(), None)],
-    NonSaturating: [
-        (NonSaturating(), None),
-        (NonSaturating(label_smoothing=0.1), None),
-        (NonSaturating(logits=False, label_smoothing=0.1), sigmoid),
-    ],
-}
-
-# The tests of these are in test_penalties.py.
-PENALTIES = {R1, R2, GradientPenalty, DRAGAN}
-
-# Class → a list of functions that make one for a network. By hand they are in test_optim.py.
-OPTIMISERS = {
-    SGD: [
-        lambda net: SGD(0.1),
-        lambda net: SGD(0.1, momentum=0.9),
-        lambda net: SGD(0.1, momentum=0.9, nesterov=True),
-        lambda net: SGD(schedules.linear(0.2, 0.1, 10), momentum=schedules.linear(0, 0.5, 10)),
-    ],
-    RMSProp: [lambda net: RMSProp(0.01), lambda net: RMSProp(schedules.cosine(0.02, 0.001, 400))],
-    Adam: [
-        lambda net: Adam(0.1),
-        lambda net: Adam(schedules.warm_up(3, 0.1), beta1=0.5),
-        lambda net: Adam(0.1, amsgrad=True),
-    ],
-    AdamW: [
-        lambda net: AdamW(0.1),
-        lambda net: AdamW(schedules.constant(0.1), weight_decay=0.1, kernels=net.kernels),
-    ],
-    OptimisticAdam: [lambda net: OptimisticAdam(0.1), lambda net: OptimisticAdam(0.1, beta1=0.5)],
-}
-
-# The same for what is put around an optimiser. By hand they are in test_wrappers.py.
+# Class → a list of functions that make what is put around an optimiser, for a network. By hand they
+# are in test_wrappers.py.
 WRAPPERS = {
     Extragradient: [
         lambda net: Extragradient(SGD(0.1)),
@@ -221,9 +54,6 @@ WRAPPERS = {
     Regularised: [lambda net: Regularised(Adam(0.1), net, L2(0.1))],
     Average: [lambda net: Average(Adam(0.1)), lambda net: Average(Extragradient(SGD(0.1)), 0.9)],
 }
-
-# The same for what weights cost. More in test_regularisers.py.
-REGULARISERS = {L1: [L1(0.5)], L2: [L2(0.5)]}
 
 # Function → (a schedule, where it starts, where it stays). By hand they are in test_schedules.py.
 SCHEDULES = {
@@ -267,8 +97,8 @@ def forward(layer, x):
 
 def test_everything_public_has_cases():
     public = {name: getattr(minigan, name) for name in minigan.__all__ if name not in OTHERS}
-    walked = (LAYERS, LOSSES, OPTIMISERS, WRAPPERS, REGULARISERS)
-    assert set(public.values()) == PENALTIES.union(*walked)
+    walked = (LAYERS, LOSSES, PENALTIES, OPTIMISERS, WRAPPERS, REGULARISERS)
+    assert set(public.values()) == set().union(*walked)
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
     layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}
     assert layers | {Sequential, Residual} == set(LAYERS)

@@ -164,9 +164,13 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
         return xp.zeros_like(xp.asarray(f(x))), 0.0
     eps = float(np.finfo(x.dtype).eps)
     first = 2 * eps**0.2 * max(1.0, float(xp.abs(x).max())) / largest_v
+    size = 0.0
 
     def c(h: float) -> Array:
-        return xp.asarray(f(x + h * v) - f(x - h * v)) / (2 * h)
+        nonlocal size
+        right = xp.asarray(f(x + h * v))
+        size = float(xp.abs(right).max())
+        return (right - f(x - h * v)) / (2 * h)
 
     coarse = last = best = c(first)
     doubt = float("inf")
@@ -181,7 +185,7 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
             if doubt <= GOOD_ENOUGH * float(xp.abs(r).max()):
                 break
         coarse, last = fine, r
-    return best, doubt + eps * float(xp.abs(xp.asarray(f(x))).max()) / h
+    return best, doubt + eps * size / h
 
 
 def _complex_step_or_none(f: Function, x: Array, v: Array) -> Any:

@@ -112,19 +112,25 @@ def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
 
 
 def sgd(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Array]:
-    """θ_t = θ_{t−1} − lr·v_t with v_t = Σ_i μ^(t−i)·g_i, or lr·(g_t + μ·v_t) with Nesterov."""
+    """θ_t = θ_{t−1} − lr·v_t, v_t = Σ_i μ^(t−i)·g_i; with Nesterov g_t + μ·v_t for v_t."""
     thetas = []
-    mu = -s["momentum"] if wrong == "sign of momentum" else s["momentum"]
-    mu = 0 if wrong == "no momentum" else mu
     nesterov = s["nesterov"] != (wrong == "nesterov")
+    sign = {"sign of momentum": -1, "no momentum": 0}.get(wrong, 1)
     for t in range(1, len(grads) + 1):
+        mu = sign * _at(s["momentum"], t)
         last = t - 1 if wrong == "last velocity" else t
-        v = _discounted(grads[:last], mu) if last else 0 * theta
+        v = 0 * theta
+        for i in range(1, last + 1):
+            # A schedule has another μ for each step: Π μ_j, j = i + 1 … t, in the place of μ^(t−i).
+            v = (
+                v
+                + np.prod([sign * _at(s["momentum"], j) for j in range(i + 1, last + 1)])
+                * grads[i - 1]
+            )
         if wrong == "dampened":
             v = (1 - mu) * v
-        g = grads[t - 1]
-        step = g + mu * v if nesterov else v
-        lr = 1.0 if wrong == "no lr" else _rate(s["lr"], t)
+        step = grads[t - 1] + mu * v if nesterov else v
+        lr = 1.0 if wrong == "no lr" else _at(s["lr"], t)
         theta = theta + lr * step if wrong == "sign" else theta - lr * step
         thetas.append(theta)
     return thetas
@@ -145,7 +151,7 @@ def rmsprop(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Ar
             v = v / (1 - rho**t)
         if wrong == "no memory":
             v = (1 - rho) * squares[-1]
-        theta = theta - _rate(s["lr"], t) * grads[t - 1] / _root(v, s["eps"], wrong)
+        theta = theta - _at(s["lr"], t) * grads[t - 1] / _root(v, s["eps"], wrong)
         thetas.append(theta)
     return thetas
 
@@ -161,7 +167,7 @@ def adam(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Array
 
 def adam_update(s: Numbers, grads: list[Array], wrong: str) -> Array:
     """Return what θ loses at step t = len(grads)."""
-    t, lr = len(grads), _rate(s["lr"], len(grads))
+    t, lr = len(grads), _at(s["lr"], len(grads))
     b1, b2 = (s["beta2"], s["beta1"]) if wrong == "swapped" else (s["beta1"], s["beta2"])
     of_m = grads[:-1] if wrong == "last m" else grads
     of_m = grads[-1:] if wrong == "no memory of m" else of_m
@@ -213,7 +219,7 @@ def adamw(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Arra
     mask = np.ones(theta.shape) if s["kernels"] is None or wrong == "all decay" else s["kernels"]
     decay = 0.0 if wrong == "no decay" else s["weight_decay"]
     for t in range(1, len(grads) + 1):
-        lr = _rate(s["lr"], t)
+        lr = _at(s["lr"], t)
         if wrong == "coupled":
             seen.append(grads[t - 1] + decay * mask * theta)
             theta = theta - adam_update(s, seen, "")
@@ -370,8 +376,8 @@ def _root(v: Array, eps: float, wrong: str) -> Array:
     return (v if wrong == "no root" else np.sqrt(v)) + eps
 
 
-def _rate(rate: Any, t: int) -> float:
-    """Return the learning rate at step t = 1, 2, …"""
+def _at(rate: Any, t: int) -> float:
+    """Return a rate at step t = 1, 2, …, whether it is a number or a schedule."""
     return float(rate(t - 1) if callable(rate) else rate)
 
 

@@ -28,6 +28,11 @@ class Finding:
         return self.what.split()[0]
 
     @property
+    def array(self) -> str:
+        """The array."""
+        return self.what.partition(" ")[2].partition(",")[0]
+
+    @property
     def numbers(self) -> tuple[float | None, float | None, float | None]:
         """The three errors, in the order of the columns."""
         return self.finite_difference, self.complex_step, self.dot_product
