@@ -47,7 +47,7 @@ class Item:
     """Something to check: its name, what it is, and how it is checked with a given seed."""
 
     name: str
-    kind: str  # "layer", "loss", "penalty", "optimiser" or "functions"
+    kind: str  # "layer", "loss", "penalty", "optimiser", "functions", …
     check: Callable[[int], Report]
 
 
@@ -122,7 +122,7 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
         if backward is not None:
             yield _item(stem, "functions", lambda seed: _check_pair(thing, backward, said, seed))
     elif inspect.isfunction(thing) and name.endswith("_loss"):
-        yield _item(name, "functions", lambda seed: _check_loss_function(thing, said, seed))
+        yield _item(name, "loss function", lambda seed: _check_loss_function(thing, said, seed))
 
 
 def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:

@@ -1,0 +1,141 @@
+"""How many planted bugs do the checks catch, and how many do they call by their name?
+
+    python tests/planted.py            the share caught, the share named, and what was missed
+    python tests/planted.py --all      each bug with its diagnosis
+
+The bugs are data, in `planted_bugs.toml`: a text of one of the library's files, and what stands in
+its place. To plant another, add one there.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import minigan
+from minigan import Dense, Sequential, check, stream
+from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES
+
+LIST = Path(__file__).parent / "planted_bugs.toml"
+PACKAGE = Path(minigan.__file__).parent
+CAUGHT_GOAL, NAMED_GOAL = 1.0, 0.9
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A text of the library, what is put in its place, and what the diagnosis should say."""
+
+    what: str
+    file: str  # below minigan/
+    old: str  # occurs once in it
+    new: str
+    item: str  # the class, or the function of losses.py, that is then wrong
+    kind: str | list[str]  # of minigan.check.diagnosis.KINDS; several if each would be right
+    array: str = ""  # where it shows; "" where it is a rule that breaks
+
+    def plant(self) -> ModuleType:
+        """Return the module with the bug in it; the library itself stays as it is."""
+        path = PACKAGE / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.what!r}: old occurs {text.count(self.old)} times in {self.file}, "
+                "expected once; has the code changed? Take more of its lines"
+            )
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        module = ModuleType(f"{name} with a bug")
+        module.__dict__.update(__package__=name.rpartition(".")[0], __file__=str(path))
+        sys.modules[module.__name__] = module
+        exec(compile(text.replace(self.old, self.new), str(path), "exec"), module.__dict__)
+        return module
+
+    def report(self) -> check.Report | None:
+        """Return the first report that finds something wrong."""
+        module = self.plant()
+        for make in _cases(self.item, module):
+            with np.errstate(all="ignore"):
+                report = make()
+            if not report.ok:
+                return report
+        return None
+
+    def named_by(self, diagnosis: check.Diagnosis | None) -> bool:
+        """Whether the diagnosis has the right kind, and the right array."""
+        kinds = [self.kind] if isinstance(self.kind, str) else self.kind
+        return (
+            diagnosis is not None
+            and diagnosis.kind in kinds
+            and (not self.array or self.array in str(diagnosis))
+        )
+
+
+def read(path: Path = LIST) -> list[Bug]:
+    """Return the list."""
+    return [Bug(**bug) for bug in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]]
+
+
+def _cases(item: str, module: ModuleType) -> Any:
+    """Give the checks of a class with a bug: those of the library, of things of this class."""
+    for kind, layers in LAYERS.items():
+        if kind.__name__ == item:
+            for train in (True, False):
+                for layer, shape in layers:
+                    twin = _turned_into(layer.copy(), getattr(module, item))
+                    x = stream(0, "point").standard_normal(
+                        (6 if twin.couples_samples else 3, *shape)
+                    )
+                    yield lambda twin=twin, x=x, train=train: check.layer(
+                        twin, check.away_from_zero(x), train=train
+                    )
+    for kind, penalties in PENALTIES.items():
+        if kind.__name__ == item:
+            for penalty in penalties:
+                made = eval(repr(penalty), module.__dict__)
+                yield lambda made=made: check.penalty(made)
+    for kind, losses in LOSSES.items():
+        if item in (kind.__name__, "bce", "bce_with_logits") and hasattr(module, kind.__name__):
+            for loss, outputs in losses:
+                made = eval(repr(loss), module.__dict__)
+                yield lambda made=made, outputs=outputs: check.loss(made, outputs=outputs)
+    for kind, optimisers in OPTIMISERS.items():
+        if kind.__name__ == item:
+            for make in optimisers:
+                for size in (4,):
+                    made = make(Sequential(Dense(size, 1)))
+                    twin = _turned_into(made, getattr(module, item))
+                    yield lambda twin=twin: check.optimiser(twin)
+
+
+def _turned_into(thing: Any, cls: type) -> Any:
+    thing.__class__ = cls
+    return thing
+
+
+def main(arguments: list[str]) -> int:
+    """Print the shares, and return 1 if they are below the goals."""
+    paths = [Path(a) for a in arguments if not a.startswith("-")] or [LIST]
+    bugs = [bug for path in paths for bug in read(path)]
+    caught = named = 0
+    for bug in bugs:
+        report = bug.report()
+        diagnosis = report.diagnosis if report else None
+        right = bug.named_by(diagnosis)
+        caught, named = caught + (report is not None), named + right
+        if not right or "--all" in arguments:
+            verdict = "named" if right else "caught, but not named" if report else "NOT CAUGHT"
+            print(f"{verdict}: {bug.item}: {bug.what} ({bug.kind} {bug.array})\n    {diagnosis}")
+    print(
+        f"{len(bugs)} bugs: {caught} caught ({caught / len(bugs):.1%}), "
+        f"{named} named right ({named / len(bugs):.1%})"
+    )
+    return int(caught < CAUGHT_GOAL * len(bugs) or named < NAMED_GOAL * len(bugs))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
