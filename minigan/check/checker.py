@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,44 @@ import numpy as np
 from ..arrays import Array, stream
 from .diagnosis import diagnose, most_likely
 from .evidence import Evidence, Guess
-from .numerical import Function, Slope, has_kink, relative_error
+from .numerical import (
+    Function,
+    Slope,
+    complex_step,
+    gradient,
+    has_kink,
+    relative_error,
+    slope,
+    slopes,
+)
 from .report import COMPLEX_STEP_LIMIT, BrokenRule, Diagnosis, Finding, Report
 
 Arrays = dict[str, Array]
 Settings = dict[str, float]
-SlopeAt = Callable[[Arrays, Settings], Slope]
+Ask = Callable[[Arrays, Settings], "Derivative"]
 WhatIf = Callable[[Arrays, Settings], Array]
 CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
 MOVES = 20  # how often a point is moved off a kink before that is given up
 PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of f at x, along v or, without one, the gradient of the number f(x)."""
+
+    f: Function
+    x: Array
+    v: Array | None = None
+
+    def slope(self) -> Slope:
+        """Compute it in both ways."""
+        return slopes(self.f, self.x) if self.v is None else slope(self.f, self.x, self.v)
+
+    def exact(self) -> Array:
+        """Compute it by complex step alone."""
+        if self.v is None:
+            return gradient(complex_step, self.f, self.x)
+        return complex_step(self.f, self.x, self.v)
 
 
 class Checker:
@@ -56,14 +85,14 @@ class Checker:
         self,
         what: str,
         found: Any,
-        slope_at: SlopeAt,
+        ask: Ask,
         inputs: Arrays,
         *,
         terms: Array | None = None,
         defect: float | None = None,
         more_guesses: Callable[[], Iterator[Guess]] | None = None,
     ) -> None:
-        """Add a finding, and keep it as evidence if it is wrong.
+        """Hold an array by hand against what it should be, and keep it as evidence if it is wrong.
 
         Parameters
         ----------
@@ -71,8 +100,9 @@ class Checker:
             The map and the array, such as "backward dW".
         found
             The array by hand.
-        slope_at
-            What it should be, for inputs and settings of which some are others than they are.
+        ask
+            Which derivative it should be, for inputs and settings some of which may be others than
+            they are.
         inputs, more_guesses
             As for `minigan.check.evidence.Evidence`.
         terms
@@ -82,10 +112,31 @@ class Checker:
         defect
             What `dot_product_defect` says.
         """
-        found, right = np.asarray(found), slope_at({}, {})
-        scale = float(np.max(terms, initial=0.0)) if terms is not None else 0.0
-        if float(np.max(np.abs(right.best), initial=0.0)) > CANCELLED * scale:
-            scale = 0.0
+        question = ask({}, {})
+        right = question.slope()
+
+        def what_if(changes: Arrays, settings: Settings) -> Array:
+            changed = ask(changes, settings)
+            return changed.slope().best if right.exact is None else changed.exact()
+
+        size = float(np.max(terms, initial=0.0)) if terms is not None else 0.0
+        cancels = float(np.max(np.abs(right.best), initial=0.0)) <= CANCELLED * size
+        scale = size if cancels else 0.0
+        self.compare_with(what, found, right, inputs, what_if, scale, defect, more_guesses)
+
+    def compare_with(
+        self,
+        what: str,
+        found: Any,
+        right: Slope,
+        inputs: Arrays,
+        what_if: WhatIf | None = None,
+        scale: float = 0.0,
+        defect: float | None = None,
+        more_guesses: Callable[[], Iterator[Guess]] | None = None,
+    ) -> None:
+        """Do the same where the right array is known already."""
+        found = np.asarray(found)
         errors: list[float | None] = [float("inf"), None]
         if found.shape == right.best.shape:
             errors[0] = relative_error(found, right.by_differences, scale)
@@ -99,8 +150,7 @@ class Checker:
         label = f"{what}, terms cancel" if scale else what
         finding = Finding(label, errors[0], errors[1], defect, found.shape)
         self.report.findings.append(finding)
-        if not finding.ok:
-            what_if = lambda changes, settings: slope_at(changes, settings).best  # noqa: E731
+        if not replace(finding, dot_product=None).ok:
             self._keep(what, found, right.best, inputs, what_if, more_guesses)
 
     def compare_value(

@@ -13,7 +13,7 @@ from ..arrays import Array, stream
 from ..layers import Dense, LayerNorm, LeakyReLU, Tanh
 from ..layers.base import Layer
 from ..network import Sequential
-from .checker import Arrays, Checker, Settings, numbers_of
+from .checker import Arrays, Checker, Derivative, Settings, numbers_of
 from .evidence import Evidence, Guess
 from .numerical import Function, Slope, relative_error, slope, slopes, unit
 from .report import Report
@@ -55,8 +55,8 @@ def gradient(
     x = check.off_kinks(f, np.array(x, np.float64), seed)
     check.sizes = {"the number of entries of x": x.size} | ({"n": len(x)} if x.ndim else {})
 
-    def whole(changes: Arrays, settings: Settings) -> Slope:
-        return slopes(f, changes.get("x", x))
+    def whole(changes: Arrays, settings: Settings) -> Derivative:
+        return Derivative(f, changes.get("x", x))
 
     with check.guarded("df(x)"):
         point = x.copy()
@@ -72,11 +72,7 @@ def gradient(
         units = [unit(np.unravel_index(i, x.shape), x.shape) for i in entries]
         for what, vectors in (("random directions", drawn), ("random coordinates", units)):
             by_hand = np.array([(found * v).sum() for v in vectors])
-
-            def along_vectors(_: Arrays, __: Settings, vectors: Any = vectors) -> Slope:
-                return _along(f, x, np.array(vectors))
-
-            check.compare(what, by_hand, along_vectors, {})
+            check.compare_with(what, by_hand, _along(f, x, np.array(vectors)), {})
         if check.evidence and x.size <= NAMED:
             check.evidence = [Evidence("df(x)", found, slopes(f, x).best, {"x": x})]
     return check.finish()
@@ -156,14 +152,14 @@ def _check_half(
     results = call(inputs["real"].copy(), inputs["fake"].copy())
     for name, place in places.items():
 
-        def gradient(changes: Arrays, settings: Settings, name: str = name) -> Slope:
+        def gradient(changes: Arrays, settings: Settings, name: str = name) -> Derivative:
             arrays = inputs | changes
 
             def value(a: Array) -> Any:
                 real, fake = (arrays | {name: a}).values()
                 return call(real, fake)[0]
 
-            return slopes(value, arrays[name])
+            return Derivative(value, arrays[name])
 
         more = partial(_sample_by_sample, call, inputs, name)
         check.compare(f"{half} d_{name}", results[place], gradient, inputs, more_guesses=more)
@@ -272,9 +268,9 @@ def penalty(
             check.compare_value("penalty value", value, right, {})
         for name, found in D.views(grad).items():
 
-            def gradient(changes: Arrays, settings: Settings, name: str = name) -> Slope:
+            def gradient(changes: Arrays, settings: Settings, name: str = name) -> Derivative:
                 arrays, twin = inputs | changes, _with(penalty, settings)
-                return slopes(lambda a: call(twin, arrays | {name: a}), arrays[name])
+                return Derivative(lambda a: call(twin, arrays | {name: a}), arrays[name])
 
             critic = moved(inputs)
             more = partial(_other_directions, penalty, critic, real, fake, name, seed)

@@ -85,9 +85,7 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
 
         right = _moves(exact, theta)
         moves = _moves(found, theta)
-        check.compare(
-            "step theta", moves, lambda *_: Slope(right, right), {}, more_guesses=mistakes
-        )
+        check.compare_with("step theta", moves, Slope(right, right), {}, more_guesses=mistakes)
     return check.finish()
 
 

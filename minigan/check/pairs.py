@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Arrays, Checker, Settings, in_the_cache, sizes_of
-from .numerical import Slope, slopes
+from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, sizes_of
 from .report import Diagnosis, Report
 
 
@@ -111,10 +110,11 @@ class _Call:
 def _compare(check: Checker, call: _Call, name: str, found: Any, dout: Array) -> None:
     inputs = call.arrays | {"dy": dout}
 
-    def gradient(changes: Arrays, settings: Settings) -> Slope:
+    def gradient(changes: Arrays, settings: Settings) -> Derivative:
         arrays = inputs | changes
         dy = arrays.pop("dy")
-        return slopes(lambda a: (dy * call(arrays | {name: a}, settings)[0]).sum(), arrays[name])
+        f = lambda a: (dy * call(arrays | {name: a}, settings)[0]).sum()  # noqa: E731
+        return Derivative(f, arrays[name])
 
     check.compare(f"backward d{name}", found, gradient, inputs)
 

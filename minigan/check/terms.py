@@ -258,6 +258,8 @@ def residues(e: Evidence) -> Iterator[Guess]:
     residue = e.found - e.exact
     bases: dict[str, Array] = {"1": np.ones_like(residue)}
     for name, u in e.arrays.items():
+        if u.size > 1 and u.shape != residue.shape and residue.shape[-u.ndim :] == u.shape:
+            bases[name] = np.broadcast_to(u, residue.shape)
         if u.shape == residue.shape:
             bases[name] = u
             for axes in axis_sets(u.ndim):

@@ -1,0 +1,206 @@
+"""Which small edit would make it right? The strongest evidence for what a mistake is.
+
+The code under check is read, and every small edit that undoes a common mistake is tried: a sign, an
+axis, a name for another, a factor or a term taken out or put in, a transpose, an ``=`` for a
+``+=``. Each edited function is run once and held against the derivative, which is known by now. An
+edit that makes every array of a map right says what is wrong, and in which line. Nothing is written
+anywhere: the edited function lives for one call.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import sys
+import textwrap
+import time
+import types
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from .edits import edits
+from .report import Diagnosis
+
+SECONDS = 5.0  # of computing: how long edits are tried
+RIGHT = 1e-8  # relative error of an array that an edit has made right
+
+Functions = dict[str, types.FunctionType]
+Found = dict[str, Array]  # what a map has found, by array
+
+
+@dataclass
+class Patient:
+    """Code to be mended, and a way to run it with some of its functions exchanged.
+
+    Attributes
+    ----------
+    functions
+        What runs, the function under suspicion first; methods by their names.
+    owner
+        The class whose methods they are; None for plain functions.
+    run
+        Takes functions by name, in the place of those of the same names, and returns what is then
+        found.
+    thing
+        What the methods' ``self`` is, for the values of its attributes.
+    """
+
+    functions: Functions
+    run: Callable[[Functions], Found]
+    owner: type | None = None
+    thing: Any = None
+
+
+def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
+    """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is."""
+    trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
+    values = _values(patient)
+    candidates = [
+        (edit, name) for name, tree in trees.items() for edit in edits(tree, values.get(name, {}))
+    ]
+    deadline = time.process_time() + SECONDS
+    for edit, name in sorted(candidates, key=lambda pair: pair[0].rank):
+        if time.process_time() > deadline:
+            return None
+        with edit.applied():
+            f = _compiled(trees[name], patient.functions[name], patient.owner)
+            if f is not None and _is_right(_quietly(patient.run, {name: f}), exact):
+                file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
+                place = f"{file}, line {edit.statement.lineno}"
+                return edit.kind, f"{place}, would be right as `{edit.line()}`"
+    return None
+
+
+def methods_of(thing: Any, *names: str) -> Functions:
+    """Return the methods of these names, and those that they call through ``self``.
+
+    Those of `minigan.layers.base` are left out: they are no part of a layer's mathematics.
+    """
+    methods: Functions = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        f = getattr(type(thing), name, None)
+        if name in methods or not inspect.isfunction(f) or f.__module__ == "minigan.layers.base":
+            continue
+        methods[name] = f
+        waiting += [called for called in f.__code__.co_names if called not in methods]
+    return methods
+
+
+def functions_of(*functions: types.FunctionType) -> Functions:
+    """Return plain functions by name, and those of the same module that they call."""
+    found: Functions = {}
+    waiting = list(functions)
+    while waiting:
+        f = waiting.pop(0)
+        if f.__name__ in found:
+            continue
+        found[f.__name__] = f
+        for name in f.__code__.co_names:
+            called = f.__globals__.get(name)
+            if inspect.isfunction(called) and called.__module__ == f.__module__:
+                waiting.append(called)
+    return found
+
+
+def with_methods(thing: Any, methods: Functions) -> Any:
+    """Turn a thing into one of a class with other methods; plain functions are found by them."""
+    cls = type(thing)
+    own = {name: f for name, f in methods.items() if hasattr(cls, name)}
+    thing.__class__ = type(cls.__name__, (cls,), dict(own))
+    return thing
+
+
+def _tree(f: types.FunctionType) -> ast.FunctionDef | None:
+    """Read a function; None for one whose source is not at hand, or that can't be taken alone."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return None
+    if not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+        return None
+    if any(isinstance(node, ast.While) for node in ast.walk(tree)):
+        return None  # an edited loop might not end
+    if set(f.__code__.co_freevars) - {"__class__"}:
+        return None
+    ast.increment_lineno(tree, f.__code__.co_firstlineno - 1)
+    return tree
+
+
+def _compiled(
+    tree: ast.FunctionDef, f: types.FunctionType, owner: type | None
+) -> types.FunctionType | None:
+    """Compile an edited function; ``super()`` finds its class in the one around it."""
+    around = ast.parse("def around(__class__):\n    return None").body[0]
+    assert isinstance(around, ast.FunctionDef)
+    around.body = [tree, ast.Return(ast.Name(tree.name, ast.Load()))]
+    module = ast.fix_missing_locations(ast.Module([around], []))
+    names: dict[str, Any] = {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(module, "<edited>", "exec"), f.__globals__ | {}, names)
+        scope = f.__globals__ if owner is None else f.__globals__
+        edited = types.FunctionType(names["around"].__code__, scope)(owner)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    edited.__defaults__, edited.__kwdefaults__ = f.__defaults__, f.__kwdefaults__
+    return edited  # type: ignore[no-any-return]
+
+
+def _values(patient: Patient) -> dict[str, dict[str, Any]]:
+    """Run the code once, and keep what the names of each function hold when it returns."""
+    codes = {f.__code__: name for name, f in patient.functions.items()}
+    values: dict[str, dict[str, Any]] = {}
+
+    def see(frame: types.FrameType, event: str, _: Any) -> None:
+        name = codes.get(frame.f_code)
+        if event == "return" and name is not None and name not in values:
+            values[name] = {k: v for k, v in frame.f_locals.items() if k.isidentifier()}
+
+    before = sys.getprofile()
+    sys.setprofile(see)
+    try:
+        _quietly(patient.run, {})
+    finally:
+        sys.setprofile(before)
+    for held in values.values():
+        me = held.pop("self", None)
+        if me is not None:
+            shown = {k: v for k, v in vars(me).items() if not k.startswith("_")}
+            held |= {f"self.{k}": v for k, v in shown.items()}
+        upstream = next((k for k, v in held.items() if isinstance(v, np.ndarray)), None)
+        if upstream is not None:
+            held[f"len({upstream})"] = len(held[upstream])
+    return values
+
+
+def _quietly(run: Callable[[Functions], Found], functions: Functions) -> Found:
+    """Run edited code: whatever it raises, says or warns of is its own affair."""
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return run(functions)
+    except Exception:
+        return {}
+
+
+def _is_right(found: Found, exact: Found) -> bool:
+    for name, right in exact.items():
+        if np.shape(found.get(name)) != right.shape:
+            return False
+        size = float(np.max(np.abs(right), initial=0.0))
+        if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= RIGHT * size + 1e-14:
+            return False
+    return True
+
+
+__all__ = ["Diagnosis", "Patient", "functions_of", "methods_of", "repair", "with_methods"]
