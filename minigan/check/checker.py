@@ -36,6 +36,8 @@ class Checker:
         What is checked.
     settings, sizes, others, numbers
         What mistakes may be made of; see `minigan.check.evidence.Evidence`.
+    complete
+        Whether nothing may be left unwritten, as where it is held against something that is right.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Checker:
         sizes: dict[str, int] | None = None,
         others: Arrays | None = None,
         numbers: Settings | None = None,
+        complete: bool = False,
     ) -> None:
-        self.report = Report(name)
+        self.report, self.complete = Report(name), complete
         self.settings, self.sizes = settings or {}, sizes or {}
         self.others, self.numbers = others or {}, numbers or {}
         self.evidence: list[Evidence] = []
@@ -157,8 +160,12 @@ class Checker:
         """Turn what the code under check raises into a line of the report."""
         try:
             yield
-        except NotImplementedError:
-            self.report.not_checked.append(f"{map}: not written")
+        except NotImplementedError as error:
+            if self.complete:
+                hint = f": {error}" if str(error) else ""
+                self.broken(f"{map} is not written yet{hint}", map, "not written")
+            else:
+                self.report.not_checked.append(f"{map}: not written")
         except Exception as error:
             kind, text = what_was_raised(error, self.sizes)
             self.broken(f"{map} {text}", map, kind)
@@ -212,6 +219,12 @@ def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
         if any(len(a) != len(b) for a in shapes for b in shapes):
             return "axis", f"{text}: a sum over an axis is missing?"
     return "raised", text
+
+
+def title(thing: Any) -> str:
+    """Return what a report calls a thing: its repr, or its class where that is only an address."""
+    text = repr(thing)
+    return type(thing).__name__ if text == object.__repr__(thing) else text
 
 
 def numbers_of(thing: Any) -> tuple[Settings, dict[str, int]]:

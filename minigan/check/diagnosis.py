@@ -45,6 +45,7 @@ KINDS = {
     "term": "a term of a sum missing, wrong or too many",
     "value": "the value itself is another one than the definition's",
     "rule": "a rule of the library that is not kept",
+    "not written": "a part that is asked for and is not written yet",
     "unknown": "no known pattern",
 }
 
@@ -116,6 +117,8 @@ def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosi
             if diagnosis.kind == kind:
                 return diagnosis
     candidates = [*diagnoses, *named]
+    # What is wrong comes before what is missing: whoever fills in blanks does so one by one.
+    candidates = [d for d in candidates if d.kind != "not written"] or candidates
     certain = [d for d in candidates if d.kind not in LAST] or candidates
     if not certain:
         return None

@@ -130,7 +130,9 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         return _make(cls, said)
 
     if issubclass(cls, Layer):
-        yield _item(name, "layer", lambda seed: _check_layer(make, said, seed))
+        yield _item(
+            name, "layer", lambda seed: _check_layer(lambda: _shaken(make(), seed), said, seed)
+        )
     elif hasattr(cls, "discriminator") and hasattr(cls, "generator"):
         outputs = sigmoid if said.get("outputs") == "sigmoid" else None
         yield _item(
@@ -146,6 +148,13 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         yield _item(
             name, "optimiser", lambda seed: optimiser(make(), seed=seed, reference=_reference(said))
         )
+
+
+def _shaken(layer: Layer, seed: int) -> Layer:
+    """Move the weights off where they start: who forgets a gain of 1 or a bias of 0 is not seen."""
+    numbers = stream(seed, "weights").standard_normal(layer.theta.size, dtype=np.float32)
+    layer.theta += (0.3 * numbers).astype(layer.theta.dtype)
+    return layer
 
 
 def _takes(cls: type, method: str, *names: str) -> bool:

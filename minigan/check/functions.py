@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,10 +14,10 @@ from ..arrays import Array, stream
 from ..layers import Dense, LayerNorm, LeakyReLU, Tanh
 from ..layers.base import Layer
 from ..network import Sequential
-from .checker import Arrays, Checker, Settings, numbers_of
+from .checker import Arrays, Checker, Settings, numbers_of, title
 from .evidence import Evidence, Guess
 from .numerical import Function, Slope, relative_error, slope, slopes, unit
-from .report import Report
+from .report import COMPLEX_STEP_LIMIT, Report
 
 ENTRIES = 200  # up to so many are checked one by one
 NAMED = 1000  # up to so many are looked at one by one once something is wrong
@@ -114,9 +115,9 @@ def loss(
     reference
         A loss that is right: the values are held against its values.
     """
-    outputs = outputs or (lambda a: a)
     settings, sizes = numbers_of(loss)
-    check = Checker(repr(loss), settings, sizes | {"n": n})
+    complete = reference is not None
+    check = Checker(title(loss), settings, sizes | {"n": n}, complete=complete)
 
     def both(joined: Array) -> Any:
         real, fake = joined[:n], joined[n:]
@@ -124,8 +125,10 @@ def loss(
 
     with check.guarded("discriminator"):
         drawn = [2 * stream(seed, key).standard_normal((n, 1)) for key in ("real", "fake")]
-        joined = outputs(np.concatenate(drawn))
-        with check.guarded("discriminator and generator"):
+        joined = np.concatenate(drawn)
+        joined = joined if outputs is None else outputs(joined)
+        # A half that is not written says so below, with its own name.
+        with check.guarded("discriminator and generator"), suppress(NotImplementedError):
             joined = check.off_kinks(both, joined, seed)
         real, fake = joined[:n], joined[n:]
         inputs = {"real": real, "fake": fake}
@@ -137,6 +140,8 @@ def loss(
                     right = _call_half(reference, half, real, fake)[0]
                     check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
                 _rules_of_half(check, half, call, real, fake)
+                if reference is not None and outputs is None:
+                    _far_out(check, half, call, partial(_call_half, reference, half))
     return check.finish()
 
 
@@ -197,6 +202,22 @@ def _rules_of_half(
             check.broken(f"{np.dtype(dtype)} is kept", half, "dtype")
 
 
+def _far_out(
+    check: Checker, half: str, call: Callable[..., Any], right: Callable[..., Any]
+) -> None:
+    """Hold a half of a loss against one that is right where D is as sure as it can get."""
+    far = np.array([-1e4, -50.0, 0.5, 50.0, 1e4])[:, None]
+    with np.errstate(all="ignore"):
+        pairs = zip(call(far, far[::-1]), right(far, far[::-1]), strict=True)
+        if all(relative_error(np.asarray(a), b) <= COMPLEX_STEP_LIMIT for a, b in pairs):
+            return
+    text = (
+        f"{half} is right for outputs of ±50 and ±1e4 too: does an exponential overflow there, "
+        "or a small number drown?"
+    )
+    check.broken(text, half, "nan")
+
+
 def loss_function(f: Callable[..., Any], x: Array, *arguments: Any) -> Report:
     """Check a loss as courses write it, ``loss, dx = f(x, …)``: dx against the slopes of the loss.
 
@@ -241,7 +262,8 @@ def penalty(
     if D.in_shape is None:
         raise ValueError(f"{D!r} takes samples of any shape: give a D whose first layer fixes one")
     settings, sizes = numbers_of(penalty)
-    check = Checker(repr(penalty), settings, sizes | {"n": n})
+    complete = reference is not None
+    check = Checker(title(penalty), settings, sizes | {"n": n}, complete=complete)
     real, fake = (stream(seed, k).standard_normal((n, *D.in_shape)) for k in ("real", "fake"))
     weights = {name: a.copy() for name, a in D.parameters().items()}
 

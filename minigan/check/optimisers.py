@@ -59,7 +59,7 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
         Of θ and the gradients.
     """
     settings, _ = numbers_of(optimiser)
-    check = Checker(type(optimiser).__name__, settings)
+    check = Checker(type(optimiser).__name__, settings, complete=reference is not None)
     theta = stream(seed, "theta").standard_normal(5)
     grads = list(stream(seed, "grad").standard_normal((steps, 5)))
     with check.guarded("step"):
