@@ -52,6 +52,17 @@ def test_what_is_wrong_is_named_before_what_is_missing():
     assert report.verdict == "WRONG" and report.diagnosis.kind == "factor"
 
 
+def test_the_right_one_of_two_maps_that_disagree_is_not_blamed():
+    class Odd(Dense):
+        def backward(self, dy, cache, grad=None):
+            return super().backward(dy, cache, grad) + cache**2
+
+    report = check.layer(Odd(3, 2), X)
+    jvp = next(finding for finding in report.findings if finding.map == "jvp")
+    assert not jvp.ok  # J and Jᵀ disagree
+    assert "jvp t" not in str(report.diagnosis)
+
+
 def test_a_missing_update_state_is_named():
     report = check.layer(
         without(minigan.BatchNorm, "update_state")(3), X, reference=minigan.BatchNorm(3)
@@ -98,6 +109,17 @@ class Plain:
     """A loss without a repr of its own."""
 
     discriminator, generator = Hinge.discriminator, Hinge.generator
+
+
+def test_values_of_the_wrong_size_and_shape_are_told_in_whole_sentences():
+    class Twice(Dense):
+        def forward(self, x, train=True, rng=None):
+            y, cache = super().forward(x)
+            return 2 * y, cache
+
+    report = check.layer(Twice(3, 2), X, reference=Dense(3, 2))
+    text = "forward gives the right y, but there is a relative error of 1.0e+00"
+    assert text in texts(report)
 
 
 def test_a_report_has_a_name_and_no_address():

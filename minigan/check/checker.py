@@ -102,7 +102,8 @@ class Checker:
         label = f"{what}, terms cancel" if scale else what
         finding = Finding(label, errors[0], errors[1], defect, found.shape)
         self.report.findings.append(finding)
-        if not finding.ok:
+        # Where J and Jᵀ alone disagree, this array is right and the other one is not.
+        if not Finding(label, errors[0], errors[1]).ok:
             what_if = lambda changes, settings: slope_at(changes, settings).best  # noqa: E731
             self._keep(what, found, right.best, inputs, what_if, more_guesses)
 
@@ -114,10 +115,11 @@ class Checker:
         same_shape = found.shape == right.shape
         error = relative_error(found, right) if same_shape else float("inf")
         if not error <= COMPLEX_STEP_LIMIT:
-            how = f"a relative error of {error:.1e}" if same_shape else f"shape {found.shape}"
+            how = f"a relative error of {error:.1e}"
+            if not same_shape:
+                how = f"shape {found.shape}, expected {right.shape}"
             map, name = what.split()
-            text = f"{map} gives the right {name}, but there is {how}, expected {right.shape}"
-            self.broken(text if not same_shape else text.rpartition(",")[0], map, "value")
+            self.broken(f"{map} gives the right {name}, but there is {how}", map, "value")
             self._keep(what, found, right, inputs, exact_with, None)
 
     def _keep(
