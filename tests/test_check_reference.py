@@ -105,6 +105,30 @@ def test_a_loss_is_looked_at_where_d_is_sure():
         check.loss(loss, reference=loss).assert_ok()
 
 
+@pytest.mark.parametrize("map", ["forward", "backward", "jvp", "jvp_backward"])
+@pytest.mark.parametrize("returned", [None, 0.0])
+def test_a_forgotten_return_is_named_and_blamed_on_nobody_else(map, returned):
+    forgetful = type("Forgetful", (Dense,), {map: lambda *_, **__: returned})(3, 2)
+    report = check.layer(forgetful, X)
+    assert report.diagnosis.where in (map, "jvp_backward") and " returns " in texts(report)[0]
+    assert all(
+        f"{map} returns " in text or text.startswith("jvp returns") for text in texts(report)
+    )
+    assert all(("None: is a `return`" in t) == (returned is None) for t in texts(report))
+    assert ".py" not in str(report)
+
+
+@pytest.mark.parametrize("half", ["discriminator", "generator"])
+@pytest.mark.parametrize("returned", [None, (np.zeros(()),), np.zeros(())])
+def test_what_a_loss_has_to_return_is_said(half, returned):
+    forgetful = type("Forgetful", (Minimax,), {half: lambda *_: returned})()
+    (text,) = texts(check.loss(forgetful))
+    assert text.startswith(f"{half} returns (value, d_") and ".py" not in text
+    silent = type("Silent", (minigan.R1,), {"__call__": lambda *_, **__: None})()
+    (text,) = texts(check.penalty(silent))
+    assert text.startswith("penalty returns its value, one number")
+
+
 class Plain:
     """A loss without a repr of its own."""
 
@@ -137,6 +161,24 @@ class Mine(LayerNorm):
         return super().backward(dy / self.gain, cache)
 CHECK = {"Mine": dict(shape=4, reference="minigan.LayerNorm")}
 """
+
+
+CRASHING = """
+from minigan import Dense
+class Mine(Dense):
+    def forward(self, x, train=True, rng=None):
+        return self.W @ x, x
+CHECK = {"Mine": dict(p=3, q=2, x=(5, 3), reference="minigan.Dense")}
+"""
+
+
+def test_with_a_shape_that_was_said_the_arguments_are_not_doubted(tmp_path):
+    path = tmp_path / "crashing.py"
+    path.write_text(CRASHING)
+    (item,) = find(str(path))
+    report = item.check(0)
+    assert report.diagnosis.where == "forward" and "crashing.py, line 5" in str(report)
+    assert "other arguments" not in str(report)
 
 
 def test_classes_found_in_a_file_are_checked_off_their_first_weights(tmp_path):

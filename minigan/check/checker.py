@@ -27,6 +27,33 @@ MOVES = 20  # how often a point is moved off a kink before that is given up
 PACKAGE = Path(__file__).parent.parent
 
 
+class WrongReturn(Exception):
+    """What was returned is not what is asked for, such as None where a `return` is missing."""
+
+
+def an_array(map: str, name: str, returned: Any) -> Array:
+    """Return what a map has returned, if that is an array."""
+    if not isinstance(returned, np.ndarray):
+        raise WrongReturn(f"{map} returns {name}, an array; this one returned {_kind_of(returned)}")
+    return returned
+
+
+def a_tuple(map: str, names: tuple[str, ...], returned: Any) -> Any:
+    """Return what was returned, if that is a tuple with one entry for each name."""
+    if not (isinstance(returned, tuple) and len(returned) == len(names)):
+        raise WrongReturn(
+            f"{map} returns ({', '.join(names)}); this one returned {_kind_of(returned)}"
+        )
+    return returned
+
+
+def _kind_of(returned: Any) -> str:
+    if returned is None:
+        return "None: is a `return` missing?"
+    many = f" of {len(returned)}" if isinstance(returned, tuple) else ""
+    return f"{type(returned).__name__}{many}"
+
+
 class Checker:
     """A report in the making.
 
@@ -168,6 +195,8 @@ class Checker:
                 self.broken(f"{map} is not written yet{hint}", map, "not written")
             else:
                 self.report.not_checked.append(f"{map}: not written")
+        except WrongReturn as wrong:
+            self.broken(str(wrong), map, "raised")
         except Exception as error:
             kind, text = what_was_raised(error, self.sizes)
             self.broken(f"{map} {text}", map, kind)

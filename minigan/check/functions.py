@@ -14,7 +14,7 @@ from ..arrays import Array, stream
 from ..layers import Dense, LayerNorm, LeakyReLU, Tanh
 from ..layers.base import Layer
 from ..network import Sequential
-from .checker import Arrays, Checker, Settings, numbers_of, title
+from .checker import Arrays, Checker, Settings, WrongReturn, a_tuple, numbers_of, title
 from .evidence import Evidence, Guess
 from .numerical import Function, Slope, relative_error, slope, slopes, unit
 from .report import COMPLEX_STEP_LIMIT, Report
@@ -121,14 +121,13 @@ def loss(
 
     def both(joined: Array) -> Any:
         real, fake = joined[:n], joined[n:]
-        return np.stack([loss.discriminator(real, fake)[0], loss.generator(fake, real)[0]])
+        return np.stack([_call_half(loss, half, real, fake)[0] for half in HALVES])
 
     with check.guarded("discriminator"):
         drawn = [2 * stream(seed, key).standard_normal((n, 1)) for key in ("real", "fake")]
         joined = np.concatenate(drawn)
         joined = joined if outputs is None else outputs(joined)
-        # A half that is not written says so below, with its own name.
-        with check.guarded("discriminator and generator"), suppress(NotImplementedError):
+        with suppress(Exception):  # what is wrong in a half is said below, with its name
             joined = check.off_kinks(both, joined, seed)
         real, fake = joined[:n], joined[n:]
         inputs = {"real": real, "fake": fake}
@@ -151,7 +150,9 @@ HALVES = {"discriminator": {"real": 1, "fake": 2}, "generator": {"fake": 1}}
 
 def _call_half(loss: Any, half: str, real: Array, fake: Array) -> Any:
     """Call one half of a loss: D's takes real and fake, G's fake and real."""
-    return loss.discriminator(real, fake) if half == "discriminator" else loss.generator(fake, real)
+    if half == "discriminator":
+        return a_tuple(half, ("value", "d_real", "d_fake"), loss.discriminator(real, fake))
+    return a_tuple(half, ("value", "d_fake"), loss.generator(fake, real))
 
 
 def _check_half(
@@ -275,7 +276,10 @@ def penalty(
 
     def call(of: Any, arrays: Arrays, grad: Array | None = None) -> Any:
         batches = arrays["real"].copy(), arrays["fake"].copy()
-        return of(moved(arrays), *batches, grad, rng=stream(seed, "penalty"))
+        value = of(moved(arrays), *batches, grad, rng=stream(seed, "penalty"))
+        if value is None:
+            raise WrongReturn("penalty returns its value, one number; this one returned None")
+        return value
 
     inputs = weights | {"real": real, "fake": fake}
     with check.guarded("penalty"):

@@ -22,7 +22,16 @@ import numpy as np
 from ..arrays import Array, stream
 from ..layers.base import Layer, Shape, split
 from ..network import Sequential
-from .checker import Arrays, Checker, Settings, in_the_cache, numbers_of, sizes_of
+from .checker import (
+    Arrays,
+    Checker,
+    Settings,
+    a_tuple,
+    an_array,
+    in_the_cache,
+    numbers_of,
+    sizes_of,
+)
 from .evidence import Guess
 from .numerical import Slope, dot_product_defect, relative_error, slope, slopes
 from .report import Diagnosis, Report
@@ -124,7 +133,8 @@ class _Point:
     def t_of(self, arrays: Arrays, settings: Settings) -> Array:
         """Return J·v by the layer's own jvp."""
         moved = self.at(arrays, settings)
-        return moved.jvp(arrays["v"].copy(), self.forward(moved, arrays["x"].copy())[1])
+        cache = self.forward(moved, arrays["x"].copy())[1]
+        return an_array("jvp", "t", moved.jvp(arrays["v"].copy(), cache))
 
     # --- the check, map by map ---
 
@@ -132,11 +142,8 @@ class _Point:
         """Find a point without a kink, and what the maps start from; False if forward fails."""
         check = self.check
         with check.guarded("forward"):
-            y, _ = self.forward(self.layer, self.x.copy())
-            if not isinstance(y, np.ndarray):
-                text = f"forward returns (y, cache), y an array, but y is {type(y).__name__}"
-                check.broken(text, "forward", "rule")
-                return False
+            returned = self.forward(self.layer, self.x.copy())
+            y = an_array("forward", "y", a_tuple("forward", ("y", "cache"), returned)[0])
             again, _ = self.forward(self.layer, self.x.copy())
             if y.shape != again.shape or not (y == again).all():
                 text = "forward called again with the same x and rng gives another y"
@@ -172,14 +179,14 @@ class _Point:
 
     def backward(self) -> None:
         grad = self.layer.new_grad()
-        dx = self.layer.backward(self.dy.copy(), self.cache, grad)
+        dx = an_array("backward", "dx", self.layer.backward(self.dy.copy(), self.cache, grad))
         terms = self.layer.views(_absolute_terms(self.layer, self.dy, self.cache))
         inputs = self.inputs | {"dy": self.dy}
         for name, found in ({"x": dx} | self.layer.views(grad)).items():
             self._compare("backward", name, found, self.y_of, inputs, terms.get(name))
 
     def jvp(self) -> None:
-        t = self.layer.jvp(self.v.copy(), self.cache)
+        t = an_array("jvp", "t", self.layer.jvp(self.v.copy(), self.cache))
         inputs = self.inputs | {"v": self.v}
 
         def along_v(changes: Arrays, settings: Settings) -> Slope:
@@ -203,7 +210,8 @@ class _Point:
             self.check.report.not_checked.append(text)
             return
         grad = self.layer.new_grad()
-        dx = self.layer.jvp_backward(self.v.copy(), self.dy.copy(), self.cache, grad)
+        returned = self.layer.jvp_backward(self.v.copy(), self.dy.copy(), self.cache, grad)
+        dx = an_array("jvp_backward", "dx", returned)
         inputs = self.inputs | {"dy": self.dy, "v": self.v}
         for name, found in ({"x": dx} | self.layer.views(grad)).items():
             self._compare("jvp_backward", name, found, self.t_of, inputs)
