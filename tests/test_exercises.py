@@ -142,6 +142,19 @@ def test_exercises_have_the_librarys_names_and_signatures(path):
         assert parameters(f) == parameters(getattr(minigan, f.__name__))
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_exercises_start_as_the_library_does(path):
+    """What is given is the library's too: names of attributes, settings, first weights, state."""
+    _, module = load(path)
+    for cls, right in classes(module):
+        said = module.CHECK.get(cls.__name__, {})
+        arguments = {k: said[k] for k in inspect.signature(right).parameters if k in said}
+        mine, theirs = ({k: v for k, v in vars(c(**arguments)).items()} for c in (cls, right))
+        assert mine.keys() == theirs.keys(), cls
+        for name in mine.keys() - {"bce"}:
+            assert np.array_equal(mine[name], theirs[name]), f"{cls.__name__}.{name}"
+
+
 def test_the_readme_lists_every_exercise_and_its_links_lead_somewhere():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     targets = re.findall(r"\]\((?!http)(.*?)\)", text)
