@@ -14,6 +14,7 @@ import pytest
 
 import minigan
 from minigan.check.discover import find
+from minigan.cli import main
 
 FOLDER = Path(__file__).parents[1] / "tutorials" / "exercises"
 FILES = sorted(FOLDER.glob("[0-9]*.py"))
@@ -160,6 +161,12 @@ def test_the_readme_lists_every_exercise_and_its_links_lead_somewhere():
     targets = re.findall(r"\]\((?!http)(.*?)\)", text)
     assert {path.name for path in FILES} <= set(targets)
     assert all((FOLDER / target).exists() for target in targets)
+
+
+def test_the_command_says_what_is_to_do(capsys):
+    assert main(["check", str(FILES[0])]) == 1
+    out = capsys.readouterr().out
+    assert "Dense   ← unfinished" in out and "next: forward is not written yet" in out
 
 
 def test_exercises_are_found_from_anywhere(tmp_path, monkeypatch):
