@@ -8,11 +8,13 @@ Each check returns a `Report`: ``.ok``, the numbers, and a readable ``print(repo
 ``report.assert_ok()``. To see how it is done, start with `minigan.check.numerical`.
 """
 
-from .functions import gradient, loss, penalty
+from .functions import gradient, loss_function
 from .layers import away_from_zero, layer
+from .losses import loss
 from .numerical import complex_step, dot_product_defect, finite_difference, relative_error
 from .optimisers import optimiser
 from .pairs import pair
+from .penalties import penalty
 from .report import Diagnosis, Finding, Report
 from .rules import broken_rules
 
@@ -28,6 +30,7 @@ __all__ = [
     "gradient",
     "layer",
     "loss",
+    "loss_function",
     "optimiser",
     "pair",
     "penalty",

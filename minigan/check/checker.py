@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .diagnosis import diagnose, most_likely
+from .diagnosis import ERRORS, KINDS, diagnose, first_of_rules, most_likely, plain
 from .evidence import Evidence, Guess
 from .numerical import (
     Function,
@@ -26,6 +26,7 @@ from .numerical import (
     slope,
     slopes,
 )
+from .repair import Patient, repair
 from .report import COMPLEX_STEP_LIMIT, BrokenRule, Diagnosis, Finding, Report
 
 Arrays = dict[str, Array]
@@ -56,6 +57,33 @@ class Derivative:
         return complex_step(self.f, self.x, self.v)
 
 
+class WrongReturn(Exception):
+    """What was returned is not what is asked for, such as None where a `return` is missing."""
+
+
+def an_array(map: str, name: str, returned: Any) -> Array:
+    """Return what a map has returned, if that is an array."""
+    if not isinstance(returned, np.ndarray):
+        raise WrongReturn(f"{map} returns {name}, an array; this one returned {_kind_of(returned)}")
+    return returned
+
+
+def a_tuple(map: str, names: tuple[str, ...], returned: Any) -> Any:
+    """Return what was returned, if that is a tuple with one entry for each name."""
+    if not (isinstance(returned, tuple) and len(returned) == len(names)):
+        raise WrongReturn(
+            f"{map} returns ({', '.join(names)}); this one returned {_kind_of(returned)}"
+        )
+    return returned
+
+
+def _kind_of(returned: Any) -> str:
+    if returned is None:
+        return "None: is a `return` missing?"
+    many = f" of {len(returned)}" if isinstance(returned, tuple) else ""
+    return f"{type(returned).__name__}{many}"
+
+
 class Checker:
     """A report in the making.
 
@@ -65,6 +93,8 @@ class Checker:
         What is checked.
     settings, sizes, others, numbers
         What mistakes may be made of; see `minigan.check.evidence.Evidence`.
+    complete
+        Whether nothing may be left unwritten, as where it is held against something that is right.
     """
 
     def __init__(
@@ -74,11 +104,15 @@ class Checker:
         sizes: dict[str, int] | None = None,
         others: Arrays | None = None,
         numbers: Settings | None = None,
+        complete: bool = False,
     ) -> None:
-        self.report = Report(name)
+        self.report, self.complete = Report(name), complete
         self.settings, self.sizes = settings or {}, sizes or {}
         self.others, self.numbers = others or {}, numbers or {}
         self.evidence: list[Evidence] = []
+        self.asks: dict[str, Ask] = {}  # by map and array: the derivative that it should be
+        self.right: Arrays = {}  # and what that has come to
+        self.patients: dict[str, Patient] = {}  # by map: its code
         self.start = time.perf_counter()
 
     def compare(
@@ -137,6 +171,7 @@ class Checker:
     ) -> None:
         """Do the same where the right array is known already."""
         found = np.asarray(found)
+        self.right[what] = right.best
         errors: list[float | None] = [float("inf"), None]
         if found.shape == right.best.shape:
             errors[0] = relative_error(found, right.by_differences, scale)
@@ -150,6 +185,7 @@ class Checker:
         label = f"{what}, terms cancel" if scale else what
         finding = Finding(label, errors[0], errors[1], defect, found.shape)
         self.report.findings.append(finding)
+        # Where J and Jᵀ alone disagree, this array is right and the other one is not.
         if not replace(finding, dot_product=None).ok:
             self._keep(what, found, right.best, inputs, what_if, more_guesses)
 
@@ -161,10 +197,11 @@ class Checker:
         same_shape = found.shape == right.shape
         error = relative_error(found, right) if same_shape else float("inf")
         if not error <= COMPLEX_STEP_LIMIT:
-            how = f"a relative error of {error:.1e}" if same_shape else f"shape {found.shape}"
+            how = f"a relative error of {error:.1e}"
+            if not same_shape:
+                how = f"shape {found.shape}, expected {right.shape}"
             map, name = what.split()
-            text = f"{map} gives the right {name}, but there is {how}, expected {right.shape}"
-            self.broken(text if not same_shape else text.rpartition(",")[0], map, "value")
+            self.broken(f"{map} gives the right {name}, but there is {how}", map, "value")
             self._keep(what, found, right, inputs, exact_with, None)
 
     def _keep(
@@ -207,8 +244,14 @@ class Checker:
         """Turn what the code under check raises into a line of the report."""
         try:
             yield
-        except NotImplementedError:
-            self.report.not_checked.append(f"{map}: not written")
+        except NotImplementedError as error:
+            if self.complete:
+                hint = f": {error}" if str(error) else ""
+                self.broken(f"{map} is not written yet{hint}", map, "not written")
+            else:
+                self.report.not_checked.append(f"{map}: not written")
+        except WrongReturn as wrong:
+            self.broken(str(wrong), map, "raised")
         except Exception as error:
             kind, text = what_was_raised(error, self.sizes)
             self.broken(f"{map} {text}", map, kind)
@@ -233,10 +276,39 @@ class Checker:
         report = self.report
         if not report.ok:
             inside = look_inside() if look_inside else None
-            diagnoses = [] if inside else [diagnose(e) for e in self.evidence]
-            report.diagnosis = inside or most_likely(report.broken_rules, diagnoses)
+            report.diagnosis = inside or self._diagnosis()
         report.seconds = time.perf_counter() - self.start
         return report
+
+    def _diagnosis(self) -> Diagnosis | None:
+        """Ask the rules, the numbers and the code, in the order of how much they prove."""
+        rules = self.report.broken_rules
+        first = first_of_rules(rules)
+        if first is not None and first.kind not in ERRORS:
+            return first
+        failed = {rule.map: rule for rule in rules if rule.kind in ERRORS}
+        wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
+        for map in wrong:
+            simple = [d for e in self.evidence if e.where.startswith(map) and (d := plain(e))]
+            mended = self._mended(map)
+            if mended is not None:
+                kind, edit = mended
+                where = next((e.where for e in self.evidence if e.where.startswith(map)), map)
+                if simple:
+                    return Diagnosis(simple[0].kind, where, f"{simple[0].reason}; {edit}")
+                why = failed[map].text if map in failed else KINDS[kind]
+                return Diagnosis(kind, where, f"{why}; {edit}")
+        return first or most_likely(rules, [diagnose(e) for e in self.evidence])
+
+    def _mended(self, map: str) -> tuple[str, str] | None:
+        """Return the edit that makes a map right, if its code is at hand."""
+        if map not in self.patients:
+            return None
+        exact = {what: right for what, right in self.right.items() if what.split()[0] == map}
+        if not exact:  # it has raised before anything was compared
+            asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
+            exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
+        return repair(self.patients[map], exact) if exact else None
 
 
 def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
@@ -262,6 +334,12 @@ def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
         if any(len(a) != len(b) for a in shapes for b in shapes):
             return "axis", f"{text}: a sum over an axis is missing?"
     return "raised", text
+
+
+def title(thing: Any) -> str:
+    """Return what a report calls a thing: its repr, or its class where that is only an address."""
+    text = repr(thing)
+    return type(thing).__name__ if text == object.__repr__(thing) else text
 
 
 def numbers_of(thing: Any) -> tuple[Settings, dict[str, int]]:

@@ -72,7 +72,7 @@ _HEAD = ("map", "shapes", *COLUMNS, "time")
 
 def _rows(item: Item, report: Report) -> Iterator[str]:
     """Give an item's lines: its name, then each map with its worst errors."""
-    yield f"{item.name}{'' if report.ok else '   ← WRONG'}"
+    yield f"{item.name}{'' if report.ok else f'   ← {report.verdict}'}"
     for i, map in enumerate(name for name in report.maps if name != "rules"):
         findings = [finding for finding in report.findings if finding.map == map]
         if not findings:

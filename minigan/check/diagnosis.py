@@ -45,6 +45,7 @@ KINDS = {
     "term": "a term of a sum missing, wrong or too many",
     "value": "the value itself is another one than the definition's",
     "rule": "a rule of the library that is not kept",
+    "not written": "a part that is asked for and is not written yet",
     "unknown": "no known pattern",
 }
 
@@ -57,6 +58,20 @@ GUESSES = (
     spread,
     residues,
 )
+
+
+# Kinds that the two arrays prove by themselves.
+PLAIN = ("sign", "factor", "n-1", "transposed", "zero")
+
+
+def plain(e: Evidence) -> Diagnosis | None:
+    """Name the mistake where the wrong array and the right one alone prove it."""
+    if e.found.shape != e.exact.shape or not np.isfinite(e.found).all():
+        return diagnose(e)
+    for guess in from_values(e):
+        if guess.kind in PLAIN and guess.certain and e.explained_by(guess.predicted):
+            return Diagnosis(guess.kind, e.where, guess.reason)
+    return None
 
 
 def diagnose(e: Evidence) -> Diagnosis:
@@ -104,18 +119,29 @@ def _all_guesses(e: Evidence) -> Iterator[Guess]:
 
 # Kinds in the order in which they explain others: code that changes its arguments in place also
 # gives wrong numbers, but wrong numbers change no argument.
-FIRST = ("raised", "in place", "state", "overwritten", "float32")
+ERRORS = ("raised", "transposed", "axis")  # what an exception may point to
+FIRST = (*ERRORS, "in place", "state", "overwritten", "float32")
 LAST = ("rule", "unknown", "dtype")
+
+
+def first_of_rules(rules: list[BrokenRule]) -> Diagnosis | None:
+    """Return the broken rule that explains whatever else is wrong, if there is one."""
+    for kind in FIRST:
+        for rule in rules:
+            if rule.kind == kind:
+                return Diagnosis(rule.kind, rule.map, rule.text)
+    return None
 
 
 def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosis | None:
     """Choose what a report ends with, from what was found about each array and each rule."""
+    first = first_of_rules(rules)
+    if first is not None:
+        return first
     named = [Diagnosis(rule.kind, rule.map, rule.text) for rule in rules]
-    for kind in FIRST:
-        for diagnosis in named:
-            if diagnosis.kind == kind:
-                return diagnosis
     candidates = [*diagnoses, *named]
+    # What is wrong comes before what is missing: whoever fills in blanks does so one by one.
+    candidates = [d for d in candidates if d.kind != "not written"] or candidates
     certain = [d for d in candidates if d.kind not in LAST] or candidates
     if not certain:
         return None

@@ -61,6 +61,8 @@ def edits(function: ast.FunctionDef, values: dict[str, Any]) -> Iterator[Edit]:
     usable = {name: value for name, value in values.items() if _is_number(value)}
     snippets = {name: ast.parse(name, mode="eval").body for name in usable}
     for statement, slot, node in _expressions(function):
+        if isinstance(node, ast.Name) and node.id in ("grad", "self"):
+            continue  # what is added to must stay what it is
         for rank, kind, new in _of_expression(slot, node, usable, snippets):
             yield Edit(rank, kind, slot, new, statement)
     for slot, statement in _statements(function):
@@ -75,7 +77,7 @@ def _of_expression(
     slot: Slot, node: ast.expr, values: dict[str, Any], snippets: dict[str, ast.expr]
 ) -> Iterator[Change]:
     if isinstance(node, ast.BinOp):
-        yield from _of_operation(node, values)
+        yield from _of_operation(slot, node, values)
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
         for op in (ast.Lt, ast.Gt, ast.LtE, ast.GtE):
             if not isinstance(node.ops[0], op):
@@ -97,8 +99,8 @@ def _of_expression(
         yield from _insertions(slot, node, text, values, snippets)
 
 
-def _of_operation(node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
-    """A sign, an operation for its inverse, or one operand too many."""
+def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
+    """Give a sign, an operation for its inverse, or one operand without the other."""
     left, right = node.left, node.right
     swapped = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
     for old, new in swapped.items():
@@ -109,6 +111,8 @@ def _of_operation(node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
         yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
+        if isinstance(slot[0], ast.Subscript):  # W[k − 1 − j] where W[j] is meant
+            yield 0, "kernel", right
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -216,9 +220,7 @@ def _of_constant(
             yield 2, "setting", snippets[name]
 
 
-def _of_name(
-    text: str, values: dict[str, Any], snippets: dict[str, ast.expr]
-) -> Iterator[Change]:
+def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -> Iterator[Change]:
     """Another name of something of the same shape."""
     for other, value in values.items():
         if other != text and np.shape(value) == np.shape(values[text]):
@@ -239,13 +241,15 @@ def _insertions(
     values: dict[str, Any],
     snippets: dict[str, ast.expr],
 ) -> Iterator[Change]:
-    """A sign, a factor, a term that is missing."""
+    """Put in a sign, a factor, a term."""
     if not isinstance(node, (ast.Constant, ast.UnaryOp)):
         yield 1, "sign", ast.UnaryOp(ast.USub(), node)
     for c in (2.0, 0.5):
         yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
     for function in ("sqrt", "exp"):
-        called = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), function, ast.Load()), [node], [])
+        called = ast.Call(
+            ast.Attribute(ast.Name("np", ast.Load()), function, ast.Load()), [node], []
+        )
         yield 4, "extra factor", called
     yield 4, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
     for name, value in values.items():

@@ -27,6 +27,7 @@ class Guess(NamedTuple):
     reason: str
     predicted: Array
     alone: bool = False  # True: not together with a constant factor
+    certain: bool = True  # False: other mistakes may make the same array
 
 
 @dataclass

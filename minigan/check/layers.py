@@ -22,13 +22,23 @@ import numpy as np
 from ..arrays import Array, stream
 from ..layers.base import Layer, Shape, split
 from ..network import Sequential
-from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, numbers_of, sizes_of
+from .checker import (
+    Arrays,
+    Ask,
+    Checker,
+    Derivative,
+    Settings,
+    a_tuple,
+    an_array,
+    in_the_cache,
+    numbers_of,
+    sizes_of,
+)
 from .evidence import Guess
 from .numerical import dot_product_defect, relative_error, slope
+from .repair import Functions, Patient, methods_of, with_functions
 from .report import Diagnosis, Report
 from .rules import broken_rules, normal, refuses_jvp_backward
-
-MAPS = ("forward", "backward", "jvp", "jvp_backward")
 
 
 def layer(
@@ -76,11 +86,15 @@ def layer(
             raise ValueError(f"{layer!r} takes samples of any shape: give a point x to check it at")
         n = n or _batch_size(layer)
         x = away_from_zero(stream(seed, "x").standard_normal((n, *layer.in_shape)))
-    check = Checker(repr(layer), *numbers_of(layer))
+    name = repr(layer) if train else f"{layer!r}, in evaluation"
+    check = Checker(name, *numbers_of(layer), complete=reference is not None)
     point = _Point(check, layer.astype(np.float64), np.array(x, np.float64), seed, train)
-    if point.reach(reference):
+    if point.reach():
         for map in (point.backward, point.jvp, point.jvp_backward):
-            with check.guarded(map.__name__):
+            name = map.__name__
+            run = partial(point._run, name)
+            check.patients[name] = Patient(methods_of(point.layer, name), run, type(layer))
+            with check.guarded(name):
                 map()
         if reference is not None:
             point.compare_with(reference)
@@ -128,19 +142,17 @@ class _Point:
     def t_of(self, arrays: Arrays, settings: Settings) -> Array:
         """Return J·v by the layer's own jvp."""
         moved = self.at(arrays, settings)
-        return moved.jvp(arrays["v"].copy(), self.forward(moved, arrays["x"].copy())[1])
+        cache = self.forward(moved, arrays["x"].copy())[1]
+        return an_array("jvp", "t", moved.jvp(arrays["v"].copy(), cache))
 
     # --- the check, map by map ---
 
-    def reach(self, reference: Layer | None) -> bool:
+    def reach(self) -> bool:
         """Find a point without a kink, and what the maps start from; False if forward fails."""
         check = self.check
         with check.guarded("forward"):
-            y, _ = self.forward(self.layer, self.x.copy())
-            if not isinstance(y, np.ndarray):
-                text = f"forward returns (y, cache), y an array, but y is {type(y).__name__}"
-                check.broken(text, "forward", "rule")
-                return False
+            returned = self.forward(self.layer, self.x.copy())
+            y = an_array("forward", "y", a_tuple("forward", ("y", "cache"), returned)[0])
             again, _ = self.forward(self.layer, self.x.copy())
             if y.shape != again.shape or not (y == again).all():
                 text = "forward called again with the same x and rng gives another y"
@@ -157,8 +169,6 @@ class _Point:
             check.others |= _but_for(arrays, {"x": self.x, "y": self.y} | self.inputs)
             check.numbers |= numbers
             return True
-        if reference is not None:
-            check.broken("forward is not written yet", "forward", "raised")
         return False
 
     def _off_kinks(self) -> Array:
@@ -177,15 +187,17 @@ class _Point:
         return moved[theta.size :].reshape(self.x.shape)
 
     def backward(self) -> None:
-        grad = self.layer.new_grad()
-        dx = self.layer.backward(self.dy.copy(), self.cache, grad)
-        terms = self.layer.views(_absolute_terms(self.layer, self.dy, self.cache))
         inputs = self.inputs | {"dy": self.dy}
+        for name in self.inputs:
+            self._ask("backward", name, self.y_of, inputs)
+        grad = self.layer.new_grad()
+        dx = an_array("backward", "dx", self.layer.backward(self.dy.copy(), self.cache, grad))
+        terms = self.layer.views(_absolute_terms(self.layer, self.dy, self.cache))
         for name, found in ({"x": dx} | self.layer.views(grad)).items():
             self._compare("backward", name, found, self.y_of, inputs, terms.get(name))
 
     def jvp(self) -> None:
-        t = self.layer.jvp(self.v.copy(), self.cache)
+        t = an_array("jvp", "t", self.layer.jvp(self.v.copy(), self.cache))
         inputs = self.inputs | {"v": self.v}
 
         def along_v(changes: Arrays, settings: Settings) -> Derivative:
@@ -195,11 +207,14 @@ class _Point:
             )
 
         defect = None
-        if t.shape == self.y.shape:
+        if t.shape == self.y.shape and self._has_backward():
             dx = self.layer.backward(self.dy.copy(), self.cache)
             if dx.shape == self.x.shape:
                 defect = dot_product_defect(t, self.dy, self.v, dx)
         self.check.compare("jvp t", t, along_v, inputs, defect=defect)
+
+    def _has_backward(self) -> bool:
+        return any(finding.map == "backward" for finding in self.check.report.findings)
 
     def jvp_backward(self) -> None:
         if refuses_jvp_backward(self.layer, self.v, self.dy, self.cache):
@@ -207,10 +222,39 @@ class _Point:
             self.check.report.not_checked.append(text)
             return
         grad = self.layer.new_grad()
-        dx = self.layer.jvp_backward(self.v.copy(), self.dy.copy(), self.cache, grad)
+        returned = self.layer.jvp_backward(self.v.copy(), self.dy.copy(), self.cache, grad)
+        dx = an_array("jvp_backward", "dx", returned)
         inputs = self.inputs | {"dy": self.dy, "v": self.v}
         for name, found in ({"x": dx} | self.layer.views(grad)).items():
             self._compare("jvp_backward", name, found, self.t_of, inputs)
+
+    def _ask(
+        self, map: str, name: str, f: Callable[[Arrays, Settings], Array], inputs: Arrays
+    ) -> Ask:
+        """Ask for the gradient of ⟨dy, f⟩ in the input `name`."""
+
+        def gradient(changes: Arrays, settings: Settings) -> Derivative:
+            arrays = inputs | changes
+
+            def number(a: Array) -> Any:
+                y = f(arrays | {name: a}, settings)
+                return (_in_the_corner(arrays["dy"], y.shape) * y).sum()
+
+            return Derivative(number, arrays[name])
+
+        self.check.asks[f"{map} d{name}"] = gradient
+        return gradient
+
+    def _run(self, map: str, functions: Functions) -> Arrays:
+        """Run a map with some of the layer's functions exchanged."""
+        twin = with_functions(self.layer.copy(), functions)
+        _, cache = self.forward(twin, self.x.copy())
+        if map == "jvp":
+            return {"jvp t": twin.jvp(self.v.copy(), cache)}
+        grad = twin.new_grad()
+        tangent = () if map == "backward" else (self.v.copy(),)
+        dx = getattr(twin, map)(*tangent, self.dy.copy(), cache, grad)
+        return {f"{map} d{k}": a for k, a in ({"x": dx} | twin.views(grad)).items()}
 
     def _compare(
         self,
@@ -222,16 +266,7 @@ class _Point:
         terms: Array | None = None,
     ) -> None:
         """Hold what a map has found against the gradient of ⟨dy, f⟩ in the input `name`."""
-
-        def gradient(changes: Arrays, settings: Settings) -> Derivative:
-            arrays = inputs | changes
-
-            def number(a: Array) -> Any:
-                y = f(arrays | {name: a}, settings)
-                return (_in_the_corner(arrays["dy"], y.shape) * y).sum()
-
-            return Derivative(number, arrays[name])
-
+        gradient = self._ask(map, name, f, inputs)
         more = partial(self._of_second_order, name) if map == "jvp_backward" else None
         self.check.compare(
             f"{map} d{name}", found, gradient, inputs, terms=terms, more_guesses=more
@@ -299,9 +334,6 @@ class _Point:
             return self.forward(twin(arrays, settings), arrays["x"])[0]
 
         self.check.compare_value("forward y", self.y, y_of({}, {}), self.inputs, y_of)
-        for map in MAPS[1:]:
-            if f"{map}: not written" in self.check.report.not_checked:
-                self.check.broken(f"{map} is not written yet", map, "raised")
         right, mine = twin(self.inputs, {}), self.layer.copy()
         with self.check.guarded("update_state"):
             mine.update_state(self.forward(mine, self.x.copy())[1])

@@ -51,9 +51,11 @@ from ..optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
 from ..penalties import DRAGAN, R1, R2, GradientPenalty, Penalty
 from ..regularisers import L1, L2, Regulariser
 from .discover import Item
-from .functions import gradient, loss, penalty
+from .functions import gradient
 from .layers import away_from_zero, layer
+from .losses import loss
 from .optimisers import optimiser
+from .penalties import penalty
 from .report import Report
 
 

@@ -22,6 +22,7 @@ from ..arrays import Array, stream
 from .checker import Checker, numbers_of
 from .evidence import Guess
 from .numerical import Slope
+from .repair import Functions, Patient, methods_of, with_functions
 from .report import Finding, Report
 
 Numbers = dict[str, Any]
@@ -59,9 +60,15 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
         Of θ and the gradients.
     """
     settings, _ = numbers_of(optimiser)
-    check = Checker(type(optimiser).__name__, settings)
+    check = Checker(type(optimiser).__name__, settings, complete=reference is not None)
     theta = stream(seed, "theta").standard_normal(5)
     grads = list(stream(seed, "grad").standard_normal((steps, 5)))
+
+    def run(functions: Functions) -> dict[str, Array]:
+        twin = with_functions(copy.deepcopy(optimiser), functions)
+        return {"step theta": _moves(_trajectory(Checker(""), twin, theta, grads), theta)}
+
+    check.patients["step"] = Patient(methods_of(optimiser, "step"), run, type(optimiser))
     with check.guarded("step"):
         found = _trajectory(check, optimiser, theta, grads)
         _rules(check, optimiser, theta, grads)

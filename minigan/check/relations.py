@@ -98,8 +98,14 @@ def _missing_in_part(e: Evidence) -> Iterator[Guess]:
         rows = np.flatnonzero(wrong.any(axis=tuple(a for a in range(wrong.ndim) if a != axis)))
         if not e.found.take(rows, axis).any():
             text = f"zero where the index of axis {axis} is {', '.join(map(str, rows))}: left out"
-            yield Guess("zero", text, e.found, alone=True)
-    yield Guess("zero", f"zero in {int(wrong.sum())} of {wrong.size} entries", e.found, alone=True)
+            yield Guess("zero", text, e.found, alone=True, certain=False)
+    yield Guess(
+        "zero",
+        f"zero in {int(wrong.sum())} of {wrong.size} entries",
+        e.found,
+        alone=True,
+        certain=False,
+    )
 
 
 def spread(e: Evidence) -> Iterator[Guess]:

@@ -26,7 +26,6 @@ import numpy as np
 
 from ..arrays import Array
 from .edits import edits
-from .report import Diagnosis
 
 SECONDS = 5.0  # of computing: how long edits are tried
 RIGHT = 1e-8  # relative error of an array that an edit has made right
@@ -42,20 +41,21 @@ class Patient:
     Attributes
     ----------
     functions
-        What runs, the function under suspicion first; methods by their names.
-    owner
-        The class whose methods they are; None for plain functions.
+        What runs, the function under suspicion first: methods, and plain functions that they call.
     run
-        Takes functions by name, in the place of those of the same names, and returns what is then
-        found.
-    thing
-        What the methods' ``self`` is, for the values of its attributes.
+        Takes the functions, some of them edited, and returns what is then found.
+    owner
+        The class of which some of them are methods.
     """
 
     functions: Functions
     run: Callable[[Functions], Found]
     owner: type | None = None
-    thing: Any = None
+
+    def class_of(self, name: str) -> type | None:
+        """Return the class that a method is written in, for its ``super()``."""
+        classes = () if self.owner is None else self.owner.__mro__
+        return next((c for c in classes if vars(c).get(name) is self.functions[name]), None)
 
 
 def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
@@ -70,40 +70,49 @@ def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
         if time.process_time() > deadline:
             return None
         with edit.applied():
-            f = _compiled(trees[name], patient.functions[name], patient.owner)
-            if f is not None and _is_right(_quietly(patient.run, {name: f}), exact):
+            f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
+            if f is not None and _is_right(_run(patient, {name: f}), exact):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
-                place = f"{file}, line {edit.statement.lineno}"
-                return edit.kind, f"{place}, would be right as `{edit.line()}`"
+                place = f"line {edit.statement.lineno} of {file}"
+                return edit.kind, f"{place} would be right as `{edit.line()}`"
     return None
 
 
 def methods_of(thing: Any, *names: str) -> Functions:
-    """Return the methods of these names, and those that they call through ``self``.
+    """Return methods, those that they call through ``self``, and the plain functions of theirs.
 
-    Those of `minigan.layers.base` are left out: they are no part of a layer's mathematics.
+    Those that a class inherits from the library are left out.
     """
     methods: Functions = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop(0)
         f = getattr(type(thing), name, None)
-        if name in methods or not inspect.isfunction(f) or f.__module__ == "minigan.layers.base":
+        if name in methods or not inspect.isfunction(f) or not _may_be_wrong(f, type(thing)):
             continue
         methods[name] = f
-        waiting += [called for called in f.__code__.co_names if called not in methods]
-    return methods
+        waiting += f.__code__.co_names
+    held = [f for f in vars(thing).values() if inspect.isfunction(f)]
+    return methods | functions_of(*methods.values(), *held, but_not=set(methods))
 
 
-def functions_of(*functions: types.FunctionType) -> Functions:
+def _may_be_wrong(f: Any, cls: type) -> bool:
+    """Whether a method may be what is wrong: the library's are right, unless they are checked."""
+    if f.__module__ == "minigan.layers.base":
+        return False
+    return cls.__module__.startswith("minigan.") or not f.__module__.startswith("minigan.")
+
+
+def functions_of(*functions: Any, but_not: set[str] = frozenset()) -> Functions:  # type: ignore[assignment]
     """Return plain functions by name, and those of the same module that they call."""
     found: Functions = {}
     waiting = list(functions)
     while waiting:
         f = waiting.pop(0)
-        if f.__name__ in found:
-            continue
-        found[f.__name__] = f
+        if f.__name__ not in but_not and "." not in f.__qualname__:
+            if f.__name__ in found:
+                continue
+            found[f.__name__] = f
         for name in f.__code__.co_names:
             called = f.__globals__.get(name)
             if inspect.isfunction(called) and called.__module__ == f.__module__:
@@ -111,12 +120,41 @@ def functions_of(*functions: types.FunctionType) -> Functions:
     return found
 
 
-def with_methods(thing: Any, methods: Functions) -> Any:
-    """Turn a thing into one of a class with other methods; plain functions are found by them."""
+def with_functions(thing: Any, functions: Functions) -> Any:
+    """Turn a thing into one whose methods, and functions that it holds, are these."""
     cls = type(thing)
-    own = {name: f for name, f in methods.items() if hasattr(cls, name)}
-    thing.__class__ = type(cls.__name__, (cls,), dict(own))
+    methods = {
+        name: f for name, f in functions.items() if inspect.isfunction(getattr(cls, name, 0))
+    }
+    thing.__class__ = type(cls.__name__, (cls,), methods)
+    for name, value in list(vars(thing).items()):
+        if inspect.isfunction(value) and value.__name__ in functions:
+            setattr(thing, name, functions[value.__name__])
     return thing
+
+
+def _run(patient: Patient, edited: Functions) -> Found:
+    """Run the code with edited functions, which are found by those that call them by name.
+
+    Whatever edited code raises, says or warns of is its own affair.
+    """
+    scopes: dict[int, dict[str, Any]] = {}
+    functions: Functions = {}
+    for name, f in patient.functions.items():
+        scope = scopes.setdefault(id(f.__globals__), dict(f.__globals__))
+        f = edited.get(name, f)
+        functions[name] = types.FunctionType(
+            f.__code__, scope, f.__name__, f.__defaults__, f.__closure__
+        )
+        functions[name].__kwdefaults__ = f.__kwdefaults__
+        if name in scope:
+            scope[name] = functions[name]
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return patient.run(functions)
+    except Exception:
+        return {}
 
 
 def _tree(f: types.FunctionType) -> ast.FunctionDef | None:
@@ -147,13 +185,12 @@ def _compiled(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(module, "<edited>", "exec"), f.__globals__ | {}, names)
-        scope = f.__globals__ if owner is None else f.__globals__
-        edited = types.FunctionType(names["around"].__code__, scope)(owner)
+            exec(compile(module, "<edited>", "exec"), f.__globals__, names)
+        edited: types.FunctionType = names["around"](owner)
     except (SyntaxError, ValueError, TypeError):
         return None
     edited.__defaults__, edited.__kwdefaults__ = f.__defaults__, f.__kwdefaults__
-    return edited  # type: ignore[no-any-return]
+    return edited
 
 
 def _values(patient: Patient) -> dict[str, dict[str, Any]]:
@@ -169,7 +206,7 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
     before = sys.getprofile()
     sys.setprofile(see)
     try:
-        _quietly(patient.run, {})
+        _run(patient, {})
     finally:
         sys.setprofile(before)
     for held in values.values():
@@ -183,24 +220,11 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
     return values
 
 
-def _quietly(run: Callable[[Functions], Found], functions: Functions) -> Found:
-    """Run edited code: whatever it raises, says or warns of is its own affair."""
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return run(functions)
-    except Exception:
-        return {}
-
-
 def _is_right(found: Found, exact: Found) -> bool:
     for name, right in exact.items():
-        if np.shape(found.get(name)) != right.shape:
+        if name not in found or np.shape(found[name]) != right.shape:
             return False
         size = float(np.max(np.abs(right), initial=0.0))
         if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= RIGHT * size + 1e-14:
             return False
     return True
-
-
-__all__ = ["Diagnosis", "Patient", "functions_of", "methods_of", "repair", "with_methods"]

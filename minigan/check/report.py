@@ -69,6 +69,8 @@ class Diagnosis:
         """Return the line that ends a report."""
         if self.kind == "unknown":
             return f"no known pattern fits {self.where}: {self.reason}"
+        if self.kind == "not written":
+            return f"next: {self.reason}"
         return f"most likely: {self.where}: {self.reason}"
 
 
@@ -95,6 +97,15 @@ class Report:
         )
 
     @property
+    def verdict(self) -> str:
+        """``"ok"``, ``"unfinished"`` where nothing is wrong but something missing, ``"WRONG"``."""
+        if self.ok:
+            return "ok"
+        missing = [rule.kind == "not written" for rule in self.broken_rules]
+        right = all(finding.ok for finding in self.findings)
+        return "unfinished" if right and missing and all(missing) else "WRONG"
+
+    @property
     def maps(self) -> list[str]:
         """The maps that something was found out about, in order; ``"rules"`` last."""
         maps = [finding.map for finding in self.findings] + [rule.map for rule in self.broken_rules]
@@ -117,7 +128,7 @@ class Report:
     def __str__(self) -> str:
         """Return the report as a table, and what it points to as its last line."""
         width = max([28, *(len(finding.what) + 2 for finding in self.findings)])
-        lines = [f"{self.name}: {'ok' if self.ok else 'WRONG'}"]
+        lines = [f"{self.name}: {self.verdict}"]
         if self.findings:
             lines.append(f"  {'':<{width}}" + "".join(f"{name:>14}" for name in COLUMNS))
             for f in self.findings:
@@ -129,7 +140,8 @@ class Report:
             lines.append(f"  kinks: the point was moved {self.kinks}×, off a kink; that is no bug")
         lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  not checked: {what}" for what in self.not_checked]
-        lines += [f"  rule broken: {rule}" for rule in self.broken_rules]
+        for rule in self.broken_rules:
+            lines.append(f"  {'to do' if rule.kind == 'not written' else 'rule broken'}: {rule}")
         if self.diagnosis is not None:
             lines.append(f"  {self.diagnosis}")
         return "\n".join(lines)

@@ -34,6 +34,7 @@ def broken_rules(
         The maps that the layer has, all four unless given.
     """
     rules = _Rules(layer, x, seed, train)
+    rules.has_backward = maps is None or "backward" in maps
     rules.of_forward()
     checks = {
         "backward": rules.of_backward,
@@ -48,6 +49,8 @@ def broken_rules(
 
 class _Rules:
     """A layer at a point. Every call gets copies, so that one broken rule breaks no other one."""
+
+    has_backward = True
 
     def __init__(self, layer: Layer, x: Array, seed: int, train: bool) -> None:
         self.layer, self.seed, self.train = layer, seed, train
@@ -128,6 +131,8 @@ class _Rules:
             fits and t.dtype == self.y.dtype, "t has the shape and dtype of y", "jvp", "dtype"
         )
         self.unchanged("jvp", v=self.v, cache=self.cache())
+        if not self.has_backward:
+            return
         dx = self.backward()
         if fits and dx.shape == self.x.shape:
             defect = dot_product_defect(t, self.dy, self.v, dx)

@@ -1,0 +1,156 @@
+"""Is a loss right? Its derivatives, for both players, against the slopes of its values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, stream
+from .checker import Arrays, Checker, Derivative, Settings, a_tuple, numbers_of, title
+from .evidence import Guess
+from .numerical import relative_error, slopes
+from .repair import Functions, Patient, methods_of, with_functions
+from .report import COMPLEX_STEP_LIMIT, Report
+
+# Where each player's derivatives stand among what its half of a loss returns.
+HALVES = {"discriminator": {"real": 1, "fake": 2}, "generator": {"fake": 1}}
+
+
+def loss(
+    loss: Any,
+    *,
+    n: int = 5,
+    seed: int = 0,
+    outputs: Callable[[Array], Array] | None = None,
+    reference: Any = None,
+) -> Report:
+    """Check a loss: each value against each derivative, with respect to each argument.
+
+    Parameters
+    ----------
+    loss
+        Something with ``discriminator(real, fake)`` and ``generator(fake, real)``.
+    n
+        Batch size.
+    seed
+        Of the outputs of D that are drawn.
+    outputs
+        Makes D's outputs from normal numbers; the identity unless given. A loss on probabilities
+        is checked with ``outputs=sigmoid``.
+    reference
+        A loss that is right: the values are held against its values.
+    """
+    settings, sizes = numbers_of(loss)
+    complete = reference is not None
+    check = Checker(title(loss), settings, sizes | {"n": n}, complete=complete)
+
+    def both(joined: Array) -> Any:
+        real, fake = joined[:n], joined[n:]
+        return np.stack([_call_half(loss, half, real, fake)[0] for half in HALVES])
+
+    with check.guarded("discriminator"):
+        drawn = [2 * stream(seed, key).standard_normal((n, 1)) for key in ("real", "fake")]
+        joined = np.concatenate(drawn)
+        joined = joined if outputs is None else outputs(joined)
+        with suppress(Exception):  # what is wrong in a half is said below, with its name
+            joined = check.off_kinks(both, joined, seed)
+        real, fake = joined[:n], joined[n:]
+        inputs = {"real": real, "fake": fake}
+        for half, places in HALVES.items():
+            run = partial(_run, loss, half, real, fake)
+            check.patients[half] = Patient(methods_of(loss, half), run, type(loss))
+            with check.guarded(half):
+                call = partial(_call_half, loss, half)
+                _check_half(check, half, call, places, inputs)
+                if reference is not None:
+                    right = _call_half(reference, half, real, fake)[0]
+                    check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
+                _rules_of_half(check, half, call, real, fake)
+                if reference is not None and outputs is None and not check.evidence:
+                    _far_out(check, half, call, partial(_call_half, reference, half))
+    return check.finish()
+
+
+def _call_half(loss: Any, half: str, real: Array, fake: Array) -> Any:
+    """Call one half of a loss: D's takes real and fake, G's fake and real."""
+    if half == "discriminator":
+        return a_tuple(half, ("value", "d_real", "d_fake"), loss.discriminator(real, fake))
+    return a_tuple(half, ("value", "d_fake"), loss.generator(fake, real))
+
+
+def _run(loss: Any, half: str, real: Array, fake: Array, functions: Functions) -> Arrays:
+    """Return one player's derivatives with some of the loss's functions exchanged."""
+    twin = with_functions(copy.copy(loss), functions)
+    results = _call_half(twin, half, real.copy(), fake.copy())
+    return {f"{half} d_{name}": results[place] for name, place in HALVES[half].items()}
+
+
+def _check_half(
+    check: Checker, half: str, call: Callable[..., Any], places: dict[str, int], inputs: Arrays
+) -> None:
+    """Hold the derivatives of one player's loss against the slopes of its value."""
+    results = call(inputs["real"].copy(), inputs["fake"].copy())
+    for name, place in places.items():
+
+        def gradient(changes: Arrays, settings: Settings, name: str = name) -> Derivative:
+            arrays = inputs | changes
+
+            def value(a: Array) -> Any:
+                real, fake = (arrays | {name: a}).values()
+                return call(real, fake)[0]
+
+            return Derivative(value, arrays[name])
+
+        more = partial(_sample_by_sample, call, inputs, name)
+        check.compare(f"{half} d_{name}", results[place], gradient, inputs, more_guesses=more)
+
+
+def _sample_by_sample(call: Callable[..., Any], inputs: Arrays, name: str) -> Iterator[Guess]:
+    """Guess that the derivative is right, but the value compares every sample with every other."""
+
+    def value(a: Array) -> Any:
+        real, fake = (inputs | {name: a}).values()
+        n = len(a)
+        return sum(call(real[i : i + 1], fake[i : i + 1])[0] for i in range(n)) / n
+
+    reason = "it fits the value sample by sample, but `value` mixes samples: (n, 1) met (n,)?"
+    yield Guess("broadcast", reason, slopes(value, inputs[name]).best)
+
+
+def _rules_of_half(
+    check: Checker, half: str, call: Callable[..., Any], real: Array, fake: Array
+) -> None:
+    """Arguments stay as they are, dtypes are kept, values are 0-d."""
+    copies = real.copy(), fake.copy()
+    call(*copies)
+    if not ((real == copies[0]).all() and (fake == copies[1]).all()):
+        check.broken(f"{half} leaves its arguments unchanged", half, "in place")
+    for dtype in (np.float32, np.float64):
+        value, *slopes = call(real.astype(dtype), fake.astype(dtype))
+        if np.ndim(value):
+            check.broken(f"the value is one number, not {np.shape(value)}", half, "dtype")
+        elif not isinstance(value, np.ndarray):
+            check.note("the value is no 0-d array (np.asarray makes one): a GPU waits for it")
+        if any(np.asarray(a).dtype != dtype for a in (value, *slopes)):
+            check.broken(f"{np.dtype(dtype)} is kept", half, "dtype")
+
+
+def _far_out(
+    check: Checker, half: str, call: Callable[..., Any], right: Callable[..., Any]
+) -> None:
+    """Hold a half of a loss against one that is right where D is as sure as it can get."""
+    far = np.array([-1e4, -50.0, 0.5, 50.0, 1e4])[:, None]
+    with np.errstate(all="ignore"):
+        pairs = zip(call(far, far[::-1]), right(far, far[::-1]), strict=True)
+        if all(relative_error(np.asarray(a), b) <= COMPLEX_STEP_LIMIT for a, b in pairs):
+            return
+    text = (
+        f"{half} has to be right at outputs of ±50 and ±1e4 too: does an exponential overflow "
+        "there, or a small number drown?"
+    )
+    check.broken(text, half, "nan")
