@@ -113,6 +113,7 @@ class Checker:
         self.asks: dict[str, Ask] = {}  # by map and array: the derivative that it should be
         self.right: Arrays = {}  # and what that has come to
         self.patients: dict[str, Patient] = {}  # by map: its code
+        self.values: dict[str, Patient] = {}  # by map: the code of the value that it belongs to
         self.start = time.perf_counter()
 
     def compare(
@@ -308,7 +309,14 @@ class Checker:
         if not exact:  # it has raised before anything was compared
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
             exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
-        return repair(self.patients[map], exact) if exact else None
+        mended = repair(self.patients[map], exact) if exact else None
+        if mended is None and map in self.values:
+            # It may be the value that is wrong, and the derivative that of the value that is meant.
+            mended = repair(self.values[map], {"defect": np.zeros(1)})
+            if mended is not None:
+                kind, edit = mended
+                return kind, f"the derivative is that of another value: {edit}"
+        return mended
 
 
 def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from .evidence import Evidence, Guess, name_factor
-from .relations import digits_lost, from_shapes, from_values, spread, worst_entries
+from .relations import (
+    digits_lost,
+    from_shapes,
+    from_values,
+    other_order,
+    spread,
+    worst_entries,
+)
 from .report import BrokenRule, Diagnosis
 from .terms import normalisation, residues, slopes_and_masks, sums
 from .whatif import with_other_arrays, with_other_settings
@@ -56,6 +63,7 @@ GUESSES = (
     normalisation,
     with_other_arrays,
     spread,
+    other_order,
     residues,
 )
 
@@ -70,6 +78,9 @@ def plain(e: Evidence) -> Diagnosis | None:
         return diagnose(e)
     for guess in from_values(e):
         if guess.kind in PLAIN and guess.certain and e.explained_by(guess.predicted):
+            return Diagnosis(guess.kind, e.where, guess.reason)
+    for guess in e.more_guesses() if e.more_guesses is not None else ():
+        if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason)
     return None
 

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations, combinations_with_replacement, permutations
 from typing import Any
 
 import numpy as np
@@ -24,26 +24,27 @@ class Edit:
 
     rank: int  # the smaller, the likelier
     kind: str  # as in `minigan.check.diagnosis.KINDS`
-    slot: Slot
-    new: ast.AST
-    statement: ast.stmt
+    changes: list[tuple[Slot, ast.AST]]  # places, and what is put there
+    statement: ast.stmt  # the first that is changed
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Make the edit for a while."""
-        old = _get(self.slot)
-        ast.copy_location(self.new, old)
-        ast.fix_missing_locations(self.new)
-        _put(self.slot, self.new)
+        old = [_get(slot) for slot, _ in self.changes]
+        for (slot, new), before in zip(self.changes, old, strict=True):
+            ast.copy_location(new, before)
+            ast.fix_missing_locations(new)
+            _put(slot, new)
         try:
             yield
         finally:
-            _put(self.slot, old)
+            for (slot, _), before in zip(self.changes, old, strict=True):
+                _put(slot, before)
 
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
-        slot_holds_statement = isinstance(self.new, ast.stmt)
-        text = ast.unparse(self.new if slot_holds_statement else self.statement)
+        new = self.changes[0][1]
+        text = ast.unparse(new if isinstance(new, ast.stmt) else self.statement)
         first = text.splitlines()[0]
         return first if len(first) <= 100 else first[:99] + "…"
 
@@ -64,10 +65,11 @@ def edits(function: ast.FunctionDef, values: dict[str, Any]) -> Iterator[Edit]:
         if isinstance(node, ast.Name) and node.id in ("grad", "self"):
             continue  # what is added to must stay what it is
         for rank, kind, new in _of_expression(slot, node, usable, snippets):
-            yield Edit(rank, kind, slot, new, statement)
+            yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
     for slot, statement in _statements(function):
         for rank, kind, new in _of_statement(statement):
-            yield Edit(rank, kind, slot, new, statement)
+            yield Edit(rank, kind, [(slot, new)], statement)
+    yield from _everywhere(function, usable, snippets)
 
 
 Change = tuple[int, str, ast.AST]
@@ -92,6 +94,8 @@ def _of_expression(
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
         yield 0, "kernel", node.value
+    elif isinstance(node, ast.Slice):
+        yield from _of_slice(node, values, snippets)
     text = ast.unparse(node)
     if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
         yield from _of_name(text, values, snippets)
@@ -128,6 +132,20 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         yield 1, "epsilon", ast.Call(left.func, [inside], [])  # type: ignore[attr-defined]
 
 
+def _of_slice(
+    node: ast.Slice, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Give a:a + m a step s: a:a + s·m:s."""
+    upper = node.upper
+    if node.step is None and isinstance(upper, ast.BinOp) and isinstance(upper.op, ast.Add):
+        for name, value in values.items():
+            if np.ndim(value) == 0 and value != 1:
+                for first, m in ((upper.left, upper.right), (upper.right, upper.left)):
+                    product = ast.BinOp(snippets[name], ast.Mult(), m)
+                    end = ast.BinOp(first, ast.Add(), product)
+                    yield 3, "stride", ast.Slice(node.lower, end, snippets[name])
+
+
 def _of_call(node: ast.Call) -> Iterator[Change]:
     """Another reduction, another axis, arguments swapped, or a call too many."""
     function, arguments, keywords = node.func, node.args, node.keywords
@@ -145,8 +163,8 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
         if function.attr == "transpose":
             yield from _of_transpose(node)
-        if function.attr in ("copy",):
-            return
+        if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
+            yield 0, "broadcast", function.value
     if len(arguments) == 1 and not keywords:
         yield 2, "float32" if _is_float32(node) else "extra factor", arguments[0]
         if _is_call(node, "sqrt") and isinstance(arguments[0], ast.BinOp):
@@ -210,6 +228,8 @@ def _of_constant(
         kind = "factor"
     elif isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow):
         kind = "extra factor"
+    if isinstance(parent, ast.keyword) and parent.arg == "ddof":
+        kind = "n-1"
     number = node.value
     assert isinstance(number, (int, float))
     for other in dict.fromkeys((*CONSTANTS, number + 1, number - 1, 2 * number, number / 2)):
@@ -261,8 +281,9 @@ def _insertions(
         kind = "epsilon" if "eps" in name else "term"
         yield 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
-    yield 3, "n-1", ast.BinOp(node, ast.Sub(), ast.Constant(1))
-    yield 3, "n-1", ast.BinOp(node, ast.Add(), ast.Constant(1))
+    one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
+    for op in (ast.Sub(), ast.Add()):
+        yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
     for name, value in values.items():
         if np.ndim(value) == 0 and isinstance(node, ast.Name):
             last = ast.BinOp(snippets[name], ast.Sub(), ast.Constant(1))
@@ -293,9 +314,66 @@ def _of_statement(statement: ast.stmt) -> Iterator[Change]:
             yield 0, "overwritten", ast.AugAssign(target, ast.Add(), statement.value)
 
 
+def _everywhere(
+    function: ast.FunctionDef, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Edit]:
+    """One change in several places: a name, an axis, or loop variables without their stride."""
+    names: dict[str, list[tuple[ast.stmt, Slot]]] = {}
+    axes: dict[str, list[tuple[ast.stmt, Slot]]] = {}
+    in_slices: list[tuple[ast.stmt, Slot, ast.expr]] = []
+    loops = {
+        node.target.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name)
+    }
+    indices = {id(node.slice) for node in ast.walk(function) if isinstance(node, ast.Subscript)}
+    for statement, slot, node in _expressions(function):
+        text = ast.unparse(node)
+        if text in values:
+            names.setdefault(text, []).append((statement, slot))
+        if isinstance(slot[0], ast.keyword) and slot[0].arg == "axis":
+            axes.setdefault(text, []).append((statement, slot))
+        if text in loops and id(slot[0]) not in indices and not isinstance(slot[0], ast.Subscript):
+            in_slices.append((statement, slot, node))
+    for text, places in axes.items():
+        for axis in AXES:
+            new = ast.parse(repr(axis), mode="eval").body
+            if repr(axis) == text:
+                continue
+            for some in (*combinations(places, 2), places):
+                yield Edit(2, "axis", [(slot, new) for _, slot in some], some[0][0])
+    for text, places in names.items():
+        for other, value in values.items():
+            same_shape = np.shape(value) == np.shape(values[text])
+            if other == text or not same_shape or np.array_equal(value, values[text]):
+                continue
+            kind = _swap_kind(text, other, values)
+            for statement in {id(statement): statement for statement, _ in places}.values():
+                here = [(slot, snippets[other]) for s, slot in places if s is statement]
+                if len(here) > 1:
+                    yield Edit(2, kind, here, statement)  # type: ignore[arg-type]
+            if len(places) > 1:
+                changes: list[tuple[Slot, ast.AST]] = [(s, snippets[other]) for _, s in places]
+                yield Edit(3, kind, changes, places[0][0])
+    for name, value in values.items():
+        if np.ndim(value) == 0 and in_slices:
+            kind = "stride" if "stride" in name or name in ("s", "pool_stride") else "factor"
+            product = [
+                (slot, ast.BinOp(node, ast.Mult(), snippets[name])) for _, slot, node in in_slices
+            ]
+            yield Edit(3, kind, product, in_slices[0][0])  # type: ignore[arg-type]
+
+
 # --- kinds ----------------------------------------------------------------------------------------
 
 UPSTREAM = ("dy", "dout", "grad_output", "dz", "upstream", "g")
+
+
+def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
+    """Call what is compared, or chosen, a mask."""
+    compared = isinstance(slot[0], ast.Compare)
+    chosen = any(word in ast.unparse(statement) for word in ("argmax", "argmin"))
+    return "mask" if compared or chosen else kind
 
 
 def _factor_kind(removed: ast.expr, values: dict[str, Any]) -> str:
@@ -322,7 +400,8 @@ def _missing_kind(name: str, value: Any) -> str:
         return "factor"
     if np.asarray(value).dtype == bool:
         return "mask"
-    return "ignored" if last in UPSTREAM or name.startswith("self.") else "extra factor"
+    a_parameter = last in UPSTREAM or name.startswith("self.") or np.ndim(value) == 1
+    return "ignored" if a_parameter else "extra factor"
 
 
 def _swap_kind(wrong: str, right: str, values: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ from .checker import (
     sizes_of,
 )
 from .evidence import Guess
-from .numerical import dot_product_defect, relative_error, slope
+from .numerical import complex_step, dot_product_defect, relative_error, slope
 from .repair import Functions, Patient, methods_of, with_functions
 from .report import Diagnosis, Report
 from .rules import broken_rules, normal, refuses_jvp_backward
@@ -94,6 +94,9 @@ def layer(
             name = map.__name__
             run = partial(point._run, name)
             check.patients[name] = Patient(methods_of(point.layer, name), run, type(layer))
+            if name == "backward":
+                methods = methods_of(point.layer, "forward")
+                check.values[name] = Patient(methods, point.defect, type(layer))
             with check.guarded(name):
                 map()
         if reference is not None:
@@ -289,6 +292,14 @@ class _Point:
             reason = "the pull-back is missing: the way from weights through x into J (sweep three)"
             yield Guess("term", reason, Derivative(frozen, self.inputs[name]).slope().best)
 
+    def defect(self, functions: Functions) -> Arrays:
+        """Return ⟨dy, J·v⟩ − ⟨Jᵀ·dy, v⟩ with some of the layer's functions exchanged."""
+        twin = with_functions(self.layer.copy(), functions)
+        _, cache = self.forward(twin, self.x.copy())
+        dx = twin.backward(self.dy.copy(), cache)
+        t = complex_step(lambda x: self.forward(twin, x)[0], self.x, self.v)
+        return {"defect": np.array([(self.dy * t).sum() - (dx * self.v).sum()])}
+
     def keep_rules(self) -> None:
         """Check the rules, with the maps that are written and run."""
         report = self.check.report
@@ -300,6 +311,23 @@ class _Point:
                     self.check.broken(rule.text, rule.map, rule.kind)
         with self.check.guarded("rules"):
             self._keeps_its_digits()
+        with self.check.guarded("rules"):
+            self._stays_a_number()
+
+    def _stays_a_number(self) -> None:
+        """See whether large inputs overflow on the way, and come out as no number at all."""
+        far = 1e3 * self.x
+        try:
+            with np.errstate(over="raise"):
+                self.forward(self.layer, far.copy())
+        except FloatingPointError:
+            with np.errstate(all="ignore"):
+                y, _ = self.forward(self.layer, far.copy())
+            if np.isnan(y).any():
+                text = (
+                    "forward overflows at inputs of ±1000, and gives NaN: an exp of a large number?"
+                )
+                self.check.broken(text, "forward", "nan")
 
     def _keeps_its_digits(self) -> None:
         """See whether y follows a step of x that float32 can't see."""

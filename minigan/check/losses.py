@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Array, stream
 from .checker import Arrays, Checker, Derivative, Settings, a_tuple, numbers_of, title
 from .evidence import Guess
-from .numerical import relative_error, slopes
+from .numerical import complex_step, relative_error, slopes
 from .repair import Functions, Patient, methods_of, with_functions
 from .report import COMPLEX_STEP_LIMIT, Report
 
@@ -63,7 +63,9 @@ def loss(
         inputs = {"real": real, "fake": fake}
         for half, places in HALVES.items():
             run = partial(_run, loss, half, real, fake)
-            check.patients[half] = Patient(methods_of(loss, half), run, type(loss))
+            methods = methods_of(loss, half)
+            check.patients[half] = Patient(methods, run, type(loss))
+            check.values[half] = Patient(methods, partial(_defect, loss, half, inputs), type(loss))
             with check.guarded(half):
                 call = partial(_call_half, loss, half)
                 _check_half(check, half, call, places, inputs)
@@ -88,6 +90,23 @@ def _run(loss: Any, half: str, real: Array, fake: Array, functions: Functions) -
     twin = with_functions(copy.copy(loss), functions)
     results = _call_half(twin, half, real.copy(), fake.copy())
     return {f"{half} d_{name}": results[place] for name, place in HALVES[half].items()}
+
+
+def _defect(loss: Any, half: str, inputs: Arrays, functions: Functions) -> Arrays:
+    """Return by how much value and derivatives disagree, with some functions exchanged."""
+    twin = with_functions(copy.copy(loss), functions)
+    real, fake = inputs.values()
+    results = _call_half(twin, half, real.copy(), fake.copy())
+    defect = 0.0
+    for i, (name, place) in enumerate(HALVES[half].items()):
+        v = np.cos(np.arange(len(real)) + i)[:, None]
+
+        def value(a: Array, name: str = name) -> Any:
+            return _call_half(twin, half, *(inputs | {name: a}).values())[0]
+
+        by_hand = float((results[place] * v).sum())
+        defect += abs(float(complex_step(value, inputs[name], v)) - by_hand)
+    return {"defect": np.array([defect])}
 
 
 def _check_half(

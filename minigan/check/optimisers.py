@@ -107,6 +107,8 @@ def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
                     if hasattr(optimiser, alias):
                         numbers[name] = getattr(optimiser, alias)
                         break
+            if any("nesterov" in name for name in names):
+                numbers["nesterov"] = True
             if hasattr(optimiser, "betas"):
                 numbers["beta1"], numbers["beta2"] = optimiser.betas
             return definition, numbers

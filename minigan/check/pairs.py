@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays import Array, stream
 from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, sizes_of
+from .numerical import complex_step
 from .repair import Functions, Patient, functions_of
 from .report import Diagnosis, Report
 
@@ -66,7 +67,20 @@ def pair(
             returned = returned if isinstance(returned, (tuple, list)) else (returned,)
             return {f"backward d{name}": a for name, a in zip(inputs, returned, strict=False)}
 
+        def defect(functions: Functions) -> Arrays:
+            edited = _Call(functions[forward.__name__], arguments)
+            edited.arrays = inputs
+            returned = backward(dout.copy(), edited(inputs)[1])
+            returned = returned if isinstance(returned, (tuple, list)) else (returned,)
+            difference = 0.0
+            for name, found in zip(inputs, returned, strict=False):
+                v = np.cos(np.arange(inputs[name].size)).reshape(inputs[name].shape)
+                t = complex_step(lambda a, n=name: edited(inputs | {n: a})[0], inputs[name], v)
+                difference += abs(float((dout * t).sum() - (found * v).sum()))
+            return {"defect": np.array([difference])}
+
         check.patients["backward"] = Patient(functions_of(backward), run)
+        check.values["backward"] = Patient(functions_of(forward), defect)
         for name in inputs:
             _ask(check, call, name, dout)
         with check.guarded("backward"):

@@ -88,6 +88,15 @@ def _rearranged(e: Evidence) -> Iterator[Guess]:
             yield Guess(kind, text, _shift(exact, by, axes))
 
 
+def other_order(e: Evidence) -> Iterator[Guess]:
+    """Guess that it holds the right numbers, each of them, in other places."""
+    found, exact = np.sort(e.found, axis=None), np.sort(e.exact, axis=None)
+    size = float(np.max(np.abs(exact), initial=0.0))
+    if e.found.size > 3 and np.abs(found - exact).max() <= 1e-9 * size:
+        text = "the right numbers in other places: a reshape where a transpose belongs?"
+        yield Guess("order", text, e.found, alone=True)
+
+
 def _missing_in_part(e: Evidence) -> Iterator[Guess]:
     """Guess that it is zero in some rows, and right in the others."""
     size = float(np.max(np.abs(e.exact), initial=0.0))

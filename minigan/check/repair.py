@@ -225,6 +225,6 @@ def _is_right(found: Found, exact: Found) -> bool:
         if name not in found or np.shape(found[name]) != right.shape:
             return False
         size = float(np.max(np.abs(right), initial=0.0))
-        if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= RIGHT * size + 1e-14:
+        if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= RIGHT * size + 1e-12:
             return False
     return True

@@ -43,6 +43,7 @@ def slopes_and_masks(e: Evidence) -> Iterator[Guess]:
             yield from _masks(e, name, incoming)
             yield Guess("ignored", f"it is {name} itself: the slope is left out", incoming)
     yield from _two_branches(e)
+    yield from _diagonal(e)
     yield from _slope_once_more(e)
 
 
@@ -76,10 +77,8 @@ def _masks(e: Evidence, name: str, incoming: Array) -> Iterator[Guess]:
                 reason = f"the mask is that of {other} {text}"
                 yield Guess("mask", reason, np.where(mask, high, low) * incoming)
     if np.isin(np.round(found, 9), values).all():
-        reason = (
-            f"the mask is of no array at hand: another one than the one of `forward`, times {name}"
-        )
-        yield Guess("mask", reason, e.found)
+        reason = "the mask is another one than that of `forward`: drawn anew, or left over?"
+        yield Guess("state", reason, e.found)
 
 
 def _slope_once_more(e: Evidence) -> Iterator[Guess]:
@@ -98,6 +97,25 @@ def _slope_once_more(e: Evidence) -> Iterator[Guess]:
                     shown = text.format(name, name)
                     yield Guess("extra factor", f"times {shown} once too often", e.exact * g)
                     yield Guess("extra factor", f"the factor {shown} is missing", e.exact / g)
+
+
+def _diagonal(e: Evidence) -> Iterator[Guess]:
+    """Guess that each y_i was taken to depend on x_i alone, as if the Jacobian were diagonal."""
+    dy, x = e.inputs.get("dy"), e.inputs.get("x")
+    if dy is None or x is None or not dy.shape == x.shape == e.exact.shape or dy.size > 100:
+        return
+    diagonal = np.zeros(dy.shape)
+    for i in np.ndindex(dy.shape):
+        alone = np.zeros(dy.shape)
+        alone[i] = dy[i]
+        slopes = e.what_if({"dy": alone})
+        if slopes is None:
+            return
+        diagonal[i] = slopes[i]
+    reason = (
+        "only the diagonal of the Jacobian: y_i depends on other x_j too, and those are left out"
+    )
+    yield Guess("term", reason, diagonal)
 
 
 def _two_branches(e: Evidence) -> Iterator[Guess]:
