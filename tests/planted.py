@@ -9,6 +9,7 @@ its place. To plant another, add one there.
 
 from __future__ import annotations
 
+import linecache
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 
 import minigan
 from minigan import Dense, Sequential, check, stream
-from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES
+from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
 
 LIST = Path(__file__).parent / "planted_bugs.toml"
 PACKAGE = Path(minigan.__file__).parent
@@ -48,11 +49,15 @@ class Bug:
                 f"{self.what!r}: old occurs {text.count(self.old)} times in {self.file}, "
                 "expected once; has the code changed? Take more of its lines"
             )
+        text = text.replace(self.old, self.new)
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         module = ModuleType(f"{name} with a bug")
-        module.__dict__.update(__package__=name.rpartition(".")[0], __file__=str(path))
+        module.__dict__["__package__"] = name.rpartition(".")[0]
         sys.modules[module.__name__] = module
-        exec(compile(text.replace(self.old, self.new), str(path), "exec"), module.__dict__)
+        # The checks read the code that they run: it is handed to them in the place of a file.
+        file = f"<{self.file} with a bug: {self.what}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        exec(compile(text, file, "exec"), module.__dict__)
         return module
 
     def report(self) -> check.Report | None:
@@ -85,7 +90,7 @@ def _cases(item: str, module: ModuleType) -> Any:
         if kind.__name__ == item:
             for train in (True, False):
                 for layer, shape in layers:
-                    twin = _turned_into(layer.copy(), getattr(module, item))
+                    twin = _turned_into(shaken(layer.copy()), getattr(module, item))
                     x = stream(0, "point").standard_normal(
                         (6 if twin.couples_samples else 3, *shape)
                     )

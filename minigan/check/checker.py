@@ -290,16 +290,32 @@ class Checker:
         failed = {rule.map: rule for rule in rules if rule.kind in ERRORS}
         wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
         for map in wrong:
-            simple = [d for e in self.evidence if e.where.startswith(map) and (d := plain(e))]
+            here = [e for e in self.evidence if e.where.startswith(f"{map} ")]
+            simple = [d for e in here if (d := self._exchanged(e) or plain(e))]
             mended = self._mended(map)
             if mended is not None:
                 kind, edit = mended
-                where = next((e.where for e in self.evidence if e.where.startswith(map)), map)
+                where = here[0].where if here else map
                 if simple:
                     return Diagnosis(simple[0].kind, where, f"{simple[0].reason}; {edit}")
                 why = failed[map].text if map in failed else KINDS[kind]
                 return Diagnosis(kind, where, f"{why}; {edit}")
-        return first or most_likely(rules, [diagnose(e) for e in self.evidence])
+        if first is not None:
+            return first
+        diagnoses = [self._exchanged(e) or diagnose(e) for e in self.evidence]
+        last = most_likely(rules, diagnoses)
+        if last is not None and not last.certain:
+            return next((d for map in wrong if (d := self._other_value(map))), last)
+        return last
+
+    def _exchanged(self, e: Evidence) -> Diagnosis | None:
+        """Say so if an array is what another one of the same map should be."""
+        for what, right in self.right.items():
+            same_map = what.split()[0] == e.where.split()[0]
+            if same_map and what != e.where and e.explained_by(right) and right.any():
+                reason = f"it is what {what.split()[1]} should be"
+                return Diagnosis("wrong array", e.where, reason)
+        return None
 
     def _mended(self, map: str) -> tuple[str, str] | None:
         """Return the edit that makes a map right, if its code is at hand."""
@@ -309,14 +325,20 @@ class Checker:
         if not exact:  # it has raised before anything was compared
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
             exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
-        mended = repair(self.patients[map], exact) if exact else None
-        if mended is None and map in self.values:
-            # It may be the value that is wrong, and the derivative that of the value that is meant.
-            mended = repair(self.values[map], {"defect": np.zeros(1)})
-            if mended is not None:
-                kind, edit = mended
-                return kind, f"the derivative is that of another value: {edit}"
-        return mended
+        return repair(self.patients[map], exact) if exact else None
+
+    def _other_value(self, map: str) -> Diagnosis | None:
+        """Say so if an edit of the value makes it the one that the derivative belongs to."""
+        mended = repair(self.values[map], {"defect": np.zeros(())}) if map in self.values else None
+        if mended is None:
+            return None
+        return Diagnosis(mended[0], map, f"it is the derivative of another value: {mended[1]}")
+
+
+def relative_defect(a: float, b: float) -> Array:
+    """Return |a − b| relative to both; not a number where both are zero, which proves nothing."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.float64(abs(a - b)) / np.float64(abs(a) + abs(b)))
 
 
 def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,16 +97,17 @@ def diagnose(e: Evidence) -> Diagnosis:
         return Diagnosis("nan", e.where, f"{bad} of {e.found.size} entries are not finite")
     for guess in _all_guesses(e):
         if e.explained_by(guess.predicted):
-            return Diagnosis(guess.kind, e.where, guess.reason)
+            return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)
         if not guess.alone:
             more = _and_a_factor(e, guess)
             if more:
-                return Diagnosis(guess.kind, e.where, f"{guess.reason}, {more}")
+                return Diagnosis(guess.kind, e.where, f"{guess.reason}, {more}", guess.certain)
     lost = digits_lost(e)
     if lost is not None:
         return Diagnosis(lost.kind, e.where, lost.reason)
     array = e.where.split()[-1]
-    return Diagnosis("unknown", e.where, f"the entries that differ most: {array}{worst_entries(e)}")
+    reason = f"the entries that differ most: {array}{worst_entries(e)}"
+    return Diagnosis("unknown", e.where, reason, certain=False)
 
 
 def _and_a_factor(e: Evidence, guess: Guess) -> str:
@@ -153,7 +155,7 @@ def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosi
     candidates = [*diagnoses, *named]
     # What is wrong comes before what is missing: whoever fills in blanks does so one by one.
     candidates = [d for d in candidates if d.kind != "not written"] or candidates
-    certain = [d for d in candidates if d.kind not in LAST] or candidates
+    certain = [d for d in candidates if d.kind not in LAST] or diagnoses or candidates
     if not certain:
         return None
     # The mistake that explains the most arrays; of several the first.
@@ -161,4 +163,4 @@ def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosi
     chosen = max(certain, key=lambda d: kinds[d.kind])
     others = [d.where for d in diagnoses if d.kind == chosen.kind and d.where != chosen.where]
     also = f" (the same in {', '.join(others)})" if others else ""
-    return Diagnosis(chosen.kind, chosen.where, chosen.reason + also)
+    return replace(chosen, reason=chosen.reason + also)

@@ -234,10 +234,13 @@ def _of_constant(
     assert isinstance(number, (int, float))
     for other in dict.fromkeys((*CONSTANTS, number + 1, number - 1, 2 * number, number / 2)):
         if other != number:
-            yield 1, kind, ast.Constant(other)
+            in_a_sum = isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub))
+            yield 2, "n-1" if in_a_sum and {number, other} == {0, 1} else kind, ast.Constant(other)
     for name, value in values.items():
         if np.ndim(value) == 0:
-            yield 2, "setting", snippets[name]
+            last = name.rpartition(".")[2]
+            is_stride = "stride" in last or "pad" in last
+            yield 1, "stride" if is_stride else "setting", snippets[name]
 
 
 def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -> Iterator[Change]:
@@ -476,7 +479,8 @@ def _is_stored(node: ast.expr) -> bool:
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "fb" and value.size > 0
+        # An array of zeros, or of ones, would make almost any edit right.
+        return value.dtype.kind in "fb" and value.size > 0 and np.ptp(value.astype(float)) > 0
     return isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool)
 
 

@@ -32,6 +32,7 @@ from .checker import (
     an_array,
     in_the_cache,
     numbers_of,
+    relative_defect,
     sizes_of,
 )
 from .evidence import Guess
@@ -298,7 +299,7 @@ class _Point:
         _, cache = self.forward(twin, self.x.copy())
         dx = twin.backward(self.dy.copy(), cache)
         t = complex_step(lambda x: self.forward(twin, x)[0], self.x, self.v)
-        return {"defect": np.array([(self.dy * t).sum() - (dx * self.v).sum()])}
+        return {"defect": relative_defect((self.dy * t).sum(), (dx * self.v).sum())}
 
     def keep_rules(self) -> None:
         """Check the rules, with the maps that are written and run."""
@@ -319,15 +320,15 @@ class _Point:
         far = 1e3 * self.x
         try:
             with np.errstate(over="raise"):
-                self.forward(self.layer, far.copy())
+                self.layer.backward(self.dy.copy(), self.forward(self.layer, far.copy())[1])
         except FloatingPointError:
             with np.errstate(all="ignore"):
-                y, _ = self.forward(self.layer, far.copy())
-            if np.isnan(y).any():
-                text = (
-                    "forward overflows at inputs of ±1000, and gives NaN: an exp of a large number?"
-                )
-                self.check.broken(text, "forward", "nan")
+                y, cache = self.forward(self.layer, far.copy())
+                dx = self.layer.backward(self.dy.copy(), cache)
+            for map, result in (("forward", y), ("backward", dx)):
+                if np.isnan(result).any():
+                    text = f"{map} overflows at inputs of ±1000 and gives NaN: an exp too large?"
+                    self.check.broken(text, map, "nan")
 
     def _keeps_its_digits(self) -> None:
         """See whether y follows a step of x that float32 can't see."""

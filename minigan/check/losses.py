@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Arrays, Checker, Derivative, Settings, a_tuple, numbers_of, title
+from .checker import (
+    Arrays,
+    Checker,
+    Derivative,
+    Settings,
+    a_tuple,
+    numbers_of,
+    relative_defect,
+    title,
+)
 from .evidence import Guess
 from .numerical import complex_step, relative_error, slopes
 from .repair import Functions, Patient, methods_of, with_functions
@@ -97,16 +106,16 @@ def _defect(loss: Any, half: str, inputs: Arrays, functions: Functions) -> Array
     twin = with_functions(copy.copy(loss), functions)
     real, fake = inputs.values()
     results = _call_half(twin, half, real.copy(), fake.copy())
-    defect = 0.0
+    slope = by_hand = 0.0
     for i, (name, place) in enumerate(HALVES[half].items()):
         v = np.cos(np.arange(len(real)) + i)[:, None]
 
         def value(a: Array, name: str = name) -> Any:
             return _call_half(twin, half, *(inputs | {name: a}).values())[0]
 
-        by_hand = float((results[place] * v).sum())
-        defect += abs(float(complex_step(value, inputs[name], v)) - by_hand)
-    return {"defect": np.array([defect])}
+        by_hand += float((results[place] * v).sum())
+        slope += float(complex_step(value, inputs[name], v))
+    return {"defect": relative_defect(slope, by_hand)}
 
 
 def _check_half(

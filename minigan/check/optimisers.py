@@ -274,7 +274,7 @@ OF_THE_ROOT = {
     "epsilon in the root": ("epsilon", "ε stands under the root, not beside it"),
     "no epsilon": ("epsilon", "ε is dropped"),
     "epsilon²": ("epsilon", "ε² in the place of ε"),
-    "no root": ("term", "the root of v is missing"),
+    "no root": ("extra factor", "the root of v is missing"),
     "no square": ("wrong array", "v is a mean of g, not of g²"),
     "absolute": ("wrong array", "v is a mean of |g|, not of g²"),
     "sum of squares": ("broadcast", "g² is summed over θ: one v for all coordinates"),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, sizes_of
+from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, relative_defect, sizes_of
 from .numerical import complex_step
 from .repair import Functions, Patient, functions_of
 from .report import Diagnosis, Report
@@ -72,12 +72,16 @@ def pair(
             edited.arrays = inputs
             returned = backward(dout.copy(), edited(inputs)[1])
             returned = returned if isinstance(returned, (tuple, list)) else (returned,)
-            difference = 0.0
+            slope = by_hand = 0.0
             for name, found in zip(inputs, returned, strict=False):
                 v = np.cos(np.arange(inputs[name].size)).reshape(inputs[name].shape)
-                t = complex_step(lambda a, n=name: edited(inputs | {n: a})[0], inputs[name], v)
-                difference += abs(float((dout * t).sum() - (found * v).sum()))
-            return {"defect": np.array([difference])}
+
+                def out(a: Array, name: str = name) -> Any:
+                    return edited(inputs | {name: a})[0]
+
+                slope += float((dout * complex_step(out, inputs[name], v)).sum())
+                by_hand += float((found * v).sum())
+            return {"defect": relative_defect(slope, by_hand)}
 
         check.patients["backward"] = Patient(functions_of(backward), run)
         check.values["backward"] = Patient(functions_of(forward), defect)

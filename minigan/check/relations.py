@@ -58,7 +58,7 @@ def _factor(e: Evidence) -> Iterator[Guess]:
         named.name if named else f"{c:.8g}" if abs(abs(c) - 1) > 1e-6 else f"1 + {abs(c) - 1:.1e}"
     )
     reason = f"{sign}it is {much} times what it should be"
-    yield Guess(named.kind if named else "factor", reason, c * e.exact, alone=True)
+    yield Guess(named.kind if named else "factor", reason, c * e.exact, True, named is not None)
 
 
 def _rearranged(e: Evidence) -> Iterator[Guess]:

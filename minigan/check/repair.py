@@ -61,6 +61,10 @@ class Patient:
 def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
     """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is."""
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
+    for name, tree in trees.items():
+        f = _compiled(tree, patient.functions[name], patient.class_of(name))
+        if f is not None and _is_right(_run(patient, {name: f}), exact):
+            return None  # right without an edit: the file is not what runs, it has been changed
     values = _values(patient)
     candidates = [
         (edit, name) for name, tree in trees.items() for edit in edits(tree, values.get(name, {}))
@@ -210,6 +214,9 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
     finally:
         sys.setprofile(before)
     for held in values.values():
+        for name, value in list(held.items()):
+            if hasattr(value, "_asdict"):  # a cache with names
+                held |= {f"{name}.{field}": v for field, v in value._asdict().items()}
         me = held.pop("self", None)
         if me is not None:
             shown = {k: v for k, v in vars(me).items() if not k.startswith("_")}

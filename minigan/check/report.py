@@ -64,6 +64,7 @@ class Diagnosis:
     kind: str  # such as "sign"; see `minigan.check.diagnosis.KINDS`
     where: str  # such as "backward dW"
     reason: str
+    certain: bool = True  # False: other mistakes may look the same
 
     def __str__(self) -> str:
         """Return the line that ends a report."""
