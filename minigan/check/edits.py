@@ -375,7 +375,10 @@ UPSTREAM = ("dy", "dout", "grad_output", "dz", "upstream", "g")
 def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
     """Call what is compared, or chosen, a mask."""
     compared = isinstance(slot[0], ast.Compare)
-    chosen = any(word in ast.unparse(statement) for word in ("argmax", "argmin"))
+    text = ast.unparse(statement)
+    if kind == "setting" and any(word in text for word in ("swapaxes", "moveaxis", "transpose(")):
+        return "order"
+    chosen = any(word in text for word in ("argmax", "argmin"))
     return "mask" if compared or chosen else kind
 
 
