@@ -90,13 +90,13 @@ def _cases(item: str, module: ModuleType) -> Any:
         if kind.__name__ == item:
             for train in (True, False):
                 for layer, shape in layers:
-                    twin = _turned_into(shaken(layer.copy()), getattr(module, item))
-                    x = stream(0, "point").standard_normal(
-                        (6 if twin.couples_samples else 3, *shape)
-                    )
-                    yield lambda twin=twin, x=x, train=train: check.layer(
-                        twin, check.away_from_zero(x), train=train
-                    )
+                    n = 6 if layer.couples_samples else 3
+                    points = [stream(0, "point", i).standard_normal((n, *shape)) for i in range(2)]
+                    moved = shaken(layer.copy()).astype(np.float64)
+                    moved.update_state(moved.forward(points[1], rng=stream(0))[1])
+                    twin = _turned_into(moved, getattr(module, item))
+                    x = check.away_from_zero(points[0])
+                    yield lambda twin=twin, x=x, train=train: check.layer(twin, x, train=train)
     for kind, penalties in PENALTIES.items():
         if kind.__name__ == item:
             for penalty in penalties:
@@ -110,10 +110,8 @@ def _cases(item: str, module: ModuleType) -> Any:
     for kind, optimisers in OPTIMISERS.items():
         if kind.__name__ == item:
             for make in optimisers:
-                for size in (4,):
-                    made = make(Sequential(Dense(size, 1)))
-                    twin = _turned_into(made, getattr(module, item))
-                    yield lambda twin=twin: check.optimiser(twin)
+                twin = _turned_into(make(Sequential(Dense(4, 1))), getattr(module, item))
+                yield lambda twin=twin: check.optimiser(twin)
 
 
 def _turned_into(thing: Any, cls: type) -> Any:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from minigan.cli import main
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
@@ -29,8 +31,16 @@ def test_the_training_step_runs_and_trains_both_players():
 
 
 def test_the_example_of_a_check_passes(capsys):
-    exec(PYTHON[1], {})
+    exec(PYTHON[2], {})
     assert capsys.readouterr().out.startswith("Cube(): ok")
+
+
+def test_the_example_of_a_mistake_is_named_as_the_readme_says(tmp_path, capsys):
+    file = tmp_path / "my_layers.py"
+    file.write_text(PYTHON[1], encoding="utf-8")
+    assert main(["check", str(file)]) == 1
+    shown = next(code for language, code in BLOCKS if language == "text")
+    assert " ".join(shown.split()) in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)(.*?)\)", README.read_text("utf-8")))

@@ -296,7 +296,7 @@ class Checker:
             if mended is not None:
                 kind, edit = mended
                 where = here[0].where if here else map
-                if simple:
+                if simple and simple[0].certain:
                     return Diagnosis(simple[0].kind, where, f"{simple[0].reason}; {edit}")
                 why = failed[map].text if map in failed else KINDS[kind]
                 return Diagnosis(kind, where, f"{why}; {edit}")

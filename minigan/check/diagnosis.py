@@ -91,7 +91,7 @@ def diagnose(e: Evidence) -> Diagnosis:
     if e.found.shape != e.exact.shape:
         guess = from_shapes(e)
         assert guess is not None
-        return Diagnosis(guess.kind, e.where, guess.reason)
+        return Diagnosis(guess.kind, e.where, guess.reason, certain=False)
     if not np.isfinite(e.found).all():
         bad = int((~np.isfinite(e.found)).sum())
         return Diagnosis("nan", e.where, f"{bad} of {e.found.size} entries are not finite")

@@ -240,7 +240,8 @@ def _of_constant(
         if np.ndim(value) == 0:
             last = name.rpartition(".")[2]
             is_stride = "stride" in last or "pad" in last
-            yield 1, "stride" if is_stride else "setting", snippets[name]
+            rank = 1 if is_stride or isinstance(value, float) else 2
+            yield rank, "stride" if is_stride else "setting", snippets[name]
 
 
 def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -> Iterator[Change]:
