@@ -47,7 +47,10 @@ def gradient(
     seed
         Of what is drawn.
     """
-    run = lambda functions: {"df(x)": functions[df.__name__](x.copy())}  # noqa: E731
+
+    def run(functions: Functions) -> Arrays:
+        return {"df(x)": functions[getattr(df, "__name__", "")](x.copy())}
+
     return _gradient(f, df, x, name, directions, coordinates, seed, Patient(functions_of(df), run))
 
 

@@ -82,6 +82,8 @@ def loss(
                     right = _call_half(reference, half, real, fake)[0]
                     check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
                 _rules_of_half(check, half, call, real, fake)
+                if outputs is None:
+                    _stays_finite(check, half, call)
                 if reference is not None and outputs is None and not check.evidence:
                     _far_out(check, half, call, partial(_call_half, reference, half))
     return check.finish()
@@ -166,6 +168,16 @@ def _rules_of_half(
             check.note("the value is no 0-d array (np.asarray makes one): a GPU waits for it")
         if any(np.asarray(a).dtype != dtype for a in (value, *slopes)):
             check.broken(f"{np.dtype(dtype)} is kept", half, "dtype")
+
+
+def _stays_finite(check: Checker, half: str, call: Callable[..., Any]) -> None:
+    """See whether a half of a loss on logits survives a D that is sure."""
+    sure = np.array([-50.0, 0.5, 50.0])[:, None]
+    with np.errstate(all="ignore"):
+        results = call(sure, sure[::-1])
+    if not all(np.isfinite(result).all() for result in results):
+        text = f"{half} is finite where D is sure, at logits of ±50: the log of a small number?"
+        check.broken(text, half, "nan")
 
 
 def _far_out(

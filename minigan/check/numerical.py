@@ -25,6 +25,7 @@ from ..arrays import Array, array_module
 Function = Callable[[Array], Any]
 
 GOOD_ENOUGH = 1e-11  # relative; finite differences that agree so well need no smaller steps
+ROUNDED = 1e-9  # relative; where they agree worse, larger steps are tried too
 NOT_ANALYTIC = 1e-6  # relative; a complex step that differs by more is not believed
 
 
@@ -166,26 +167,40 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
     first = 2 * eps**0.2 * max(1.0, float(xp.abs(x).max())) / largest_v
     size = 0.0
 
-    def c(h: float) -> Array:
+    def c(k: int) -> Array:
         nonlocal size
-        right = xp.asarray(f(x + h * v))
-        size = float(xp.abs(right).max())
-        return (right - f(x - h * v)) / (2 * h)
-
-    coarse = last = best = c(first)
-    doubt = float("inf")
-    for k in range(1, 6):
         h = first / 4**k
-        fine = c(h)
-        r = (16 * fine - coarse) / 15
-        if k > 1:
-            disagreement = float(xp.abs(r - last).max())
+        with np.errstate(all="ignore"):  # a large step may lead to where f is not defined
+            right = xp.asarray(f(x + h * v))
+            size = float(xp.abs(right).max())
+            return (right - f(x - h * v)) / (2 * h)
+
+    def r(coarse: Array, fine: Array) -> Array:
+        return (16 * fine - coarse) / 15
+
+    coarse, fine = c(0), c(1)
+    start = last = best = r(coarse, fine)
+    doubt = rounding = float("inf")
+    for k in range(2, 6):
+        fine, finer = c(k), fine
+        estimate = r(finer, fine)
+        disagreement = float(xp.abs(estimate - last).max())
+        if disagreement < doubt:
+            best, doubt, rounding = estimate, disagreement, eps * size * 4**k / first
+        if doubt <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
+            break
+        last = estimate
+    if doubt > ROUNDED * float(xp.abs(best).max()):
+        # f is large beside its slope, and rounding rules: larger steps may do better.
+        fine, last = coarse, start
+        for k in (-1, -2):
+            fine, finer = c(k), fine
+            estimate = r(fine, finer)
+            disagreement = float(xp.abs(estimate - last).max())
             if disagreement < doubt:
-                best, doubt = r, disagreement
-            if doubt <= GOOD_ENOUGH * float(xp.abs(r).max()):
-                break
-        coarse, last = fine, r
-    return best, doubt + eps * size / h
+                best, doubt, rounding = estimate, disagreement, eps * size * 4**k / first
+            last = estimate
+    return best, doubt + rounding
 
 
 def _complex_step_or_none(f: Function, x: Array, v: Array) -> Any:

@@ -97,20 +97,21 @@ def methods_of(thing: Any, *names: str) -> Functions:
         methods[name] = f
         waiting += f.__code__.co_names
     held = [f for f in vars(thing).values() if inspect.isfunction(f)]
-    return methods | functions_of(*methods.values(), *held, but_not=set(methods))
+    return methods | functions_of(*methods.values(), *held, but_not=frozenset(methods))
 
 
 def _may_be_wrong(f: Any, cls: type) -> bool:
     """Whether a method may be what is wrong: the library's are right, unless they are checked."""
-    if f.__module__ == "minigan.layers.base":
+    module = str(f.__module__)  # None for code without a file
+    if module == "minigan.layers.base":
         return False
-    return cls.__module__.startswith("minigan.") or not f.__module__.startswith("minigan.")
+    return cls.__module__.startswith("minigan.") or not module.startswith("minigan.")
 
 
-def functions_of(*functions: Any, but_not: set[str] = frozenset()) -> Functions:  # type: ignore[assignment]
+def functions_of(*functions: Any, but_not: frozenset[str] = frozenset()) -> Functions:
     """Return plain functions by name, and those of the same module that they call."""
     found: Functions = {}
-    waiting = list(functions)
+    waiting = [f for f in functions if inspect.isfunction(f)]
     while waiting:
         f = waiting.pop(0)
         if f.__name__ not in but_not and "." not in f.__qualname__:
