@@ -96,6 +96,12 @@ def test_of_equal_pieces_the_first_wins(xp, to_np):
     assert to_np(layer.views(grad)["b"]).tolist() == [4, 0, 0]
 
 
+def test_maxout_has_five_pieces_unless_told_otherwise():
+    # As in the critic of the first GAN.
+    layer = Maxout(2, 3)
+    assert repr(layer) == "Maxout(p=2, q=3, pieces=5)" and layer.W.shape == (2, 15)
+
+
 def test_maxout_of_one_piece_is_dense():
     dense, maxout = Dense(3, 4, seed=1), Maxout(3, 4, pieces=1, seed=1)
     x = draw(0, 5, 3, dtype=np.float32)
@@ -155,6 +161,13 @@ def test_residual_adds_x():
     plain, residual = Sequential(*f, seed=1), Residual(*(layer.copy() for layer in f), seed=1)
     x = draw(0, 5, 3, dtype=np.float32)
     assert (residual.forward(x)[0] == x + plain.forward(x)[0]).all()
+
+
+def test_residual_hands_on_the_mode_and_the_generator():
+    layer, x = Residual(Dropout(0.5)), draw(0, 5, 3)
+    y, (mask,) = layer.forward(x, rng=stream(1))
+    assert (y == x + mask * x).all() and not mask.all()
+    assert (layer.forward(x, train=False)[0] == 2 * x).all()
 
 
 def test_residual_of_shapes_that_do_not_agree_is_refused():

@@ -187,6 +187,15 @@ def test_batch_norm_refuses_the_second_order_in_training_only():
     assert "not checked: jvp_backward, refused: the layer couples" in str(report)
 
 
+def test_batch_norm_in_evaluation_refuses_vectors_of_another_shape():
+    layer, x = BatchNorm(3), np.ones((4, 3), np.float32)
+    y, cache = layer.forward(x, train=False)
+    with pytest.raises(ValueError, match=r"^v has shape \(2, 3\), expected \(4, 3\)"):
+        layer.jvp_backward(x[:2], y, cache)
+    with pytest.raises(ValueError, match=r"^dy has shape \(2, 3\), expected \(4, 3\)"):
+        layer.jvp_backward(x, y[:2], cache)
+
+
 def test_only_a_layer_that_couples_samples_may_refuse_the_second_order():
     class Refusing(Tanh):
         def jvp_backward(self, v, dy, cache, grad=None):
@@ -234,9 +243,11 @@ def test_arguments_of_norms_are_checked():
         lambda: LayerNorm((1, 1)),
         lambda: LayerNorm((-2, -2)),
         lambda: LayerNorm(3, eps=-1.0),
+        lambda: LayerNorm(3, eps=0),
     ):
         with pytest.raises(ValueError, match="must"):
             make()
+    assert BatchNorm(2, momentum=1).momentum == 1 and LayerNorm((1, 2)).theta.size == 4
     with pytest.raises(ValueError, match=r"\(3,\) or \(h, w, 3\), got \(2,\)"):
         BatchNorm(3).forward(np.ones((4, 2), np.float32))
     with pytest.raises(ValueError, match=r"samples of shape \(3,\), got \(2,\)"):

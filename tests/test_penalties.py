@@ -298,15 +298,22 @@ def test_a_penalty_that_draws_needs_an_rng(penalty):
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "message"),
     [
-        lambda: R1(0),
-        lambda: R2(-1),
-        lambda: GradientPenalty(float("nan")),
-        lambda: GradientPenalty(1, target=-1),
-        lambda: DRAGAN(c=0),
+        (lambda: R1(0), "gamma must be a number > 0, got 0"),
+        (lambda: R1(float("inf")), "gamma must be a number > 0, got inf"),
+        (lambda: R2(-1), "gamma must be a number > 0, got -1"),
+        (lambda: GradientPenalty(float("nan")), "weight must be a number > 0, got nan"),
+        (lambda: GradientPenalty(1, target=-1), "target must be at least 0, got -1"),
+        (lambda: DRAGAN(c=0), "c must be a number > 0, got 0"),
     ],
 )
-def test_bad_arguments(make):
-    with pytest.raises(ValueError, match="must be"):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         make()
+
+
+def test_penalties_in_print_and_the_weights_of_their_papers():
+    assert repr(R1()) == "R1(gamma=10.0)" and repr(R2()) == "R2(gamma=10.0)"
+    assert repr(GradientPenalty()) == "GradientPenalty(weight=10.0, target=1.0)"
+    assert repr(DRAGAN()) == "DRAGAN(weight=10.0, c=0.5)"
