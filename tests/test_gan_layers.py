@@ -46,6 +46,16 @@ def test_dropout_in_evaluation_is_the_identity():
     assert (Dropout(0.9).backward(2 * x, cache) == 2 * x).all()
 
 
+def test_dropout_leaves_out_what_is_drawn_below_p():
+    class Drawn:
+        def random(self, shape, dtype):
+            return np.array([[0, 0.125, 0.25, 0.5]], dtype)
+
+    x = np.ones((1, 4))
+    assert Dropout(0.25).forward(x, rng=Drawn())[0].tolist() == [[0, 0, 4 / 3, 4 / 3]]
+    assert (Dropout(0).forward(x, rng=Drawn())[0] == 1).all(), "even where 0 is drawn"
+
+
 def test_dropout_takes_the_same_mask_for_every_dtype_and_device(xp, to_np):
     layer = Dropout(0.3).to("cpu" if xp is np else "gpu")
     masks = [
