@@ -168,26 +168,17 @@ def test_leaky_relu_at_its_kink_has_the_slope_from_the_left(slope):
     assert layer.backward(np.ones((1, 4)), cache).tolist() == [[slope, slope, slope, 1]]
 
 
-@pytest.mark.parametrize(
-    ("layer", "text"),
-    [
-        (LeakyReLU(), "LeakyReLU(slope=0.2)"),
-        (Conv2d(1, 2, 3), "Conv2d(c_in=1, c_out=2, k=3, stride=1, padding=0, bias=True)"),
-        (
-            ConvTranspose2d(1, 2, 3),
-            "ConvTranspose2d(c_in=1, c_out=2, k=3, stride=1, padding=0, output_padding=0, "
-            "bias=True)",
-        ),
-        (Upsample(), "Upsample(factor=2)"),
-        (AvgPool2d(), "AvgPool2d(size=2)"),
-        (Dropout(), "Dropout(p=0.5)"),
-        (BatchNorm(3), "BatchNorm(c=3, eps=1e-05, momentum=0.1)"),
-        (LayerNorm(3), "LayerNorm(shape=(3,), eps=1e-05)"),
-    ],
-    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
-)
-def test_layers_in_print_and_what_they_take_unless_told_otherwise(layer, text):
-    assert repr(layer) == text
+def test_layers_in_print_and_what_they_take_unless_told_otherwise():
+    conv = "Conv2d(c_in=1, c_out=2, k=3, stride=1, padding=0, bias=True)"
+    assert repr(Conv2d(1, 2, 3)) == conv
+    transposed = conv.replace("Conv2d", "ConvTranspose2d").replace("bias", "output_padding=0, bias")
+    assert repr(ConvTranspose2d(1, 2, 3)) == transposed
+    assert repr(LeakyReLU()) == "LeakyReLU(slope=0.2)"
+    assert repr(Upsample()) == "Upsample(factor=2)"
+    assert repr(AvgPool2d()) == "AvgPool2d(size=2)"
+    assert repr(Dropout()) == "Dropout(p=0.5)"
+    assert repr(BatchNorm(3)) == "BatchNorm(c=3, eps=1e-05, momentum=0.1)"
+    assert repr(LayerNorm(3)) == "LayerNorm(shape=(3,), eps=1e-05)"
 
 
 def test_relu_is_the_leaky_relu_of_slope_zero():

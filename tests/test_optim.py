@@ -247,7 +247,7 @@ def test_learning_rates_must_be_positive(wrong):
     ("make", "message"),
     [
         (lambda: SGD(0.1, momentum=1), r"momentum must lie in \[0, 1\), got 1"),
-        (lambda: SGD(0.1, nesterov=True), "nesterov=True needs a momentum"),
+        (lambda: SGD(0.1, nesterov=True), "^nesterov=True needs a momentum > 0, got 0$"),
         (lambda: Adam(beta1=-0.1), r"beta1 must lie in \[0, 1\)"),
         (lambda: Adam(beta2=1.0), r"beta2 must lie in \[0, 1\)"),
         (lambda: Adam(eps=0), r"eps must lie in \(0, inf\)"),
