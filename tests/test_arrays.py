@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minigan import array_module, stream, to_device, to_numpy
+from minigan.arrays import as_like
 
 
 def test_array_module_comes_from_the_arrays(cp):
@@ -26,6 +27,13 @@ def test_moving_to_a_device_and_back(cp):
     assert to_device(x, "cpu") is x
     with pytest.raises(ValueError, match='device must be "cpu" or "gpu", got \'cuda\''):
         to_device(x, "cuda")
+
+
+def test_what_was_drawn_takes_the_dtype_and_the_place_of_an_array(xp):
+    drawn = np.array([0.1, 0.2])
+    for dtype, expected in ((np.float32, np.float32), (np.complex128, np.float64)):
+        there = as_like(drawn, xp.ones(3, dtype=dtype))
+        assert isinstance(there, xp.ndarray) and there.dtype == expected
 
 
 def test_asking_for_a_gpu_without_cupy_says_what_to_install(monkeypatch):

@@ -205,13 +205,15 @@ def test_a_slope_of_zero_has_a_value_and_no_pull(penalty):
 
 
 def test_where_each_penalty_looks():
-    real, fake = np.full((200, 3), 2.0), np.full((200, 3), -1.0)
+    real, fake = np.full((200, 3), 2.0), np.full((200, 3), -3.0)
     real[0] = 5
     assert R1().points(real, fake, None) is real and R2().points(real, fake, None) is fake
     between = GradientPenalty().points(real, fake, stream(0))
     mix = (between - fake) / (real - fake)
     assert np.allclose(mix, mix[:, :1]) and mix.min() > 0 and mix.max() < 1
     assert len(np.unique(mix[:, 0])) == 200 and abs(mix.mean() - 0.5) < 0.1
+    drawn = stream(0).random(200, dtype=np.float32)  # the same numbers for every dtype of x
+    assert np.allclose(mix[:, 0], drawn, rtol=0, atol=1e-15)
     step = DRAGAN(c=0.5).points(real, fake, stream(0)) - real
     assert step.min() >= 0 and step.max() < 0.5 * real.std() and len(np.unique(step)) > 500
 
