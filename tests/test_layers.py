@@ -109,6 +109,8 @@ def test_what_all_layers_with_a_kernel_have_in_common(make):
     layer.theta[...] = 7
     layer.draw(stream(0, "init"))
     assert (layer.theta == make(*sizes).theta).all() and not layer.b.any()
+    if make is not Maxout:
+        assert list(make(*sizes, bias=False).parameters()) == ["W"]
 
 
 @pytest.mark.parametrize(

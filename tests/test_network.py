@@ -179,7 +179,7 @@ def test_a_cache_of_a_shorter_network_is_refused():
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(ValueError, match="at least one layer"):
+    with pytest.raises(ValueError, match="^Sequential needs at least one layer"):
         Sequential()
     with pytest.raises(TypeError, match="argument 1 is 'tanh', expected a layer"):
         Sequential(Dense(1, 1), "tanh")
