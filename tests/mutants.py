@@ -78,7 +78,7 @@ def main():
         survivors = [name for name, status in results().items() if status != "killed"]
     else:
         shutil.rmtree(TESTS.parent / "mutants", ignore_errors=True)
-    mutmut("run", "--max-children", arguments.jobs, *survivors, stdout=subprocess.DEVNULL)
+    mutmut("run", "--max-children", arguments.jobs, *survivors)
 
     explained, seen, unexplained = listed(), set(), []
     table = collections.defaultdict(collections.Counter)

@@ -301,7 +301,7 @@ def test_images_of_another_shape_are_refused_and_the_cure_is_named(make):
         (3, (8, 8, 1), r"got \(8, 8, 1\)$"),
         (3, (27,), r"put a Reshape\(\(h, w, 3\)\) before it"),
         (3, (28,), r"got \(28,\)$"),
-        (1, (8, 8), r"give the one channel an axis: x\[..., None\]"),
+        (1, (8, 8), r"got \(8, 8\); give the one channel an axis: x\[..., None\]$"),
         (3, (8, 8), r"got \(8, 8\)$"),
     ]:
         with pytest.raises(ValueError, match=message):
