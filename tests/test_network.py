@@ -190,6 +190,10 @@ def test_a_grad_of_another_network_is_refused():
     y, cache = net.forward(np.ones((2, 3), np.float32))
     with pytest.raises(ValueError, match=r"grad has shape \(3,\), expected \(46,\)"):
         net.backward(y, cache, np.zeros(3, np.float32))
+    for layer, size in ((net, 46), (net.layers[0], 16)):
+        message = rf"^a vector like theta has shape \(3,\), expected \({size},\)"
+        with pytest.raises(ValueError, match=message):
+            layer.views(np.zeros(3, np.float32))
 
 
 def test_summary():
