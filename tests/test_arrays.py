@@ -19,6 +19,11 @@ def test_array_module_comes_from_the_arrays(cp):
         array_module([1.0], 1.0)
 
 
+def test_array_module_is_the_first_part_of_the_name_of_an_arrays_module(cp):
+    deep = type("ndarray", (), {"__module__": "cupy._core.core"})
+    assert array_module(deep()) is cp and array_module(np.ma.ones(2)) is np
+
+
 def test_moving_to_a_device_and_back(cp):
     x = np.arange(6.0).reshape(2, 3)
     there = to_device(x, "gpu")
