@@ -76,6 +76,8 @@ def main():
     survivors = []
     if arguments.again:
         survivors = [name for name, status in results().items() if status != "killed"]
+        # Which test reaches which function is found out anew.
+        (TESTS.parent / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     else:
         shutil.rmtree(TESTS.parent / "mutants", ignore_errors=True)
     mutmut("run", "--max-children", arguments.jobs, *survivors)
