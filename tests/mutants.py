@@ -8,8 +8,10 @@ tests that reach it. A mutant that no test kills is either a gap in the tests or
 original does; the latter are listed, with the reason, in `equivalent_mutants.toml`. What survives
 and is not listed there, and what is listed there and does not survive, makes this command fail.
 
-A mutant is put in place after the test files have been imported: an object that they make outside
-of a test, such as a layer among parameters, was made by the original.
+mutmut changes what stands in functions, default arguments too. It leaves out properties, what
+stands in a class outside of its methods, and texts of errors that fill lines of their own. And a
+mutant is put in place after the test files have been imported: an object that they make outside of
+a test, such as a layer among parameters, was made by the original.
 """
 
 import argparse
