@@ -47,7 +47,8 @@ def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]
     TypeError
         For integers in `logits`.
     """
-    _check_outputs("bce_with_logits", logits, target)
+    _check_outputs("bce_with_logits", logits)
+    _check_target("bce_with_logits", logits, target)
     a, t = logits, target
     value = (t * softplus(-a) + (1 - t) * softplus(a)).mean()
     d_logits = ((1 - t) * sigmoid(a) - t * sigmoid(-a)) / a.size
@@ -88,7 +89,8 @@ def bce(p: Array, target: float | Array, clip: float = 1e-7) -> tuple[Array, Arr
     TypeError
         For integers in `p`.
     """
-    _check_outputs("bce", p, target)
+    _check_outputs("bce", p)
+    _check_target("bce", p, target)
     if not 0 <= clip < 0.5:
         raise ValueError(f"bce: clip must lie in [0, 0.5), got {clip}")
     xp, t = array_module(p), target
@@ -292,30 +294,34 @@ class RelativisticPairing(Critic):
 
 def _squares(a: Array, target: float) -> tuple[Array, Array]:
     """½·mean (a − target)², and its derivative."""
-    _check_outputs("LeastSquares", a, target)
+    _check_outputs("LeastSquares", a)
     return ((a - target) ** 2).mean() / 2, (a - target) / a.size
 
 
 def _mean(a: Array) -> tuple[Array, Array]:
     """Mean a, and its derivative."""
-    _check_outputs("Wasserstein", a, 0)
+    _check_outputs("Wasserstein", a)
     return a.mean(), array_module(a).full_like(a, 1 / a.size)
 
 
 def _hinge(a: Array) -> tuple[Array, Array]:
     """Mean max(0, 1 + a), and its derivative: 0 at the kink."""
-    _check_outputs("Hinge", a, 0)
+    _check_outputs("Hinge", a)
     inside = (a.real > -1).astype(a.dtype)
     return (inside * (1 + a)).mean(), inside / a.size
 
 
-def _check_outputs(name: str, outputs: Array, target: float | Array) -> None:
-    """Raise a clear error unless these are D's outputs for a batch and a target that fits them."""
+def _check_outputs(name: str, outputs: Array) -> None:
+    """Raise a clear error unless these are D's outputs for a batch."""
     array_module(outputs)
     if outputs.dtype.kind not in "fc":
         raise TypeError(f"{name}: D's outputs have dtype {outputs.dtype}, expected floating point")
     if outputs.size == 0:
         raise ValueError(f"{name}: D's outputs are empty, shape {outputs.shape}")
+
+
+def _check_target(name: str, outputs: Array, target: float | Array) -> None:
+    """Raise a clear error unless the target is one number, or one for each output."""
     shape = getattr(target, "shape", ())
     if shape not in ((), outputs.shape):
         raise ValueError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -297,8 +297,7 @@ class Residual(Sequential):
 
 def _slices(sizes: list[int]) -> list[slice]:
     """Consecutive slices of these sizes."""
-    ends = list(accumulate(sizes))
-    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    return [slice(start, stop) for start, stop in pairwise(accumulate(sizes, initial=0))]
 
 
 def _joined(vectors: list[Array]) -> Array:

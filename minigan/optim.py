@@ -10,6 +10,7 @@ What else belongs to a step, such as clipping or averaging, is put around an opt
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from .arrays import Array, array_module
@@ -87,7 +88,7 @@ class RMSProp:
     def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
         _check_rate("lr", lr, include_low=False)
         _check_between("rho", rho, 0, 1)
-        _check_between("eps", eps, 0, float("inf"), include_low=False)
+        _check_between("eps", eps, 0, math.inf, include_low=False)
         self.lr, self.rho, self.eps = lr, rho, eps
         self.t = 0
         self.v: Array | None = None
@@ -147,7 +148,7 @@ class Adam:
         _check_rate("lr", lr, include_low=False)
         _check_between("beta1", beta1, 0, 1)
         _check_between("beta2", beta2, 0, 1)
-        _check_between("eps", eps, 0, float("inf"), include_low=False)
+        _check_between("eps", eps, 0, math.inf, include_low=False)
         self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
         self.amsgrad = amsgrad
         self.t = 0
@@ -211,7 +212,7 @@ class AdamW(Adam):
         amsgrad: bool = False,
     ) -> None:
         super().__init__(lr, beta1, beta2, eps, amsgrad)
-        _check_between("weight_decay", weight_decay, 0, float("inf"))
+        _check_between("weight_decay", weight_decay, 0, math.inf)
         if kernels is not None:
             array_module(kernels)
             if kernels.dtype != bool:
@@ -264,9 +265,7 @@ class OptimisticAdam(Adam):
         self.last = update
 
 
-def _check_rate(
-    name: str, rate: Rate, high: float = float("inf"), include_low: bool = True
-) -> None:
+def _check_rate(name: str, rate: Rate, high: float = math.inf, include_low: bool = True) -> None:
     """Raise unless 0 ≤ rate < high; a schedule may start at 0, and is looked at in every step."""
     if callable(rate):
         value_at(rate, 0, high)

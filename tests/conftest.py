@@ -18,12 +18,21 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import fake_cupy
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # No deadline: machines are noisy. The same examples in CI, so that a pull request is not blamed
 # for what another draw has found.
 settings.register_profile("minigan", deadline=None, max_examples=40, derandomize="CI" in os.environ)
 settings.load_profile("minigan")
+# For mutation testing: few examples, always the same, and no search for a simpler one.
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    max_examples=8,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 def pytest_addoption(parser):

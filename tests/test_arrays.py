@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minigan import array_module, stream, to_device, to_numpy
+from minigan.arrays import as_like
 
 
 def test_array_module_comes_from_the_arrays(cp):
@@ -16,6 +17,11 @@ def test_array_module_comes_from_the_arrays(cp):
         array_module(np.ones(2), cp.ones(2))
     with pytest.raises(TypeError, match="expected NumPy or CuPy arrays, got float, list"):
         array_module([1.0], 1.0)
+
+
+def test_array_module_is_the_first_part_of_the_name_of_an_arrays_module(cp):
+    deep = type("ndarray", (), {"__module__": "cupy._core.core"})
+    assert array_module(deep()) is cp and array_module(np.ma.ones(2)) is np
 
 
 def test_moving_to_a_device_and_back(cp):
@@ -28,10 +34,18 @@ def test_moving_to_a_device_and_back(cp):
         to_device(x, "cuda")
 
 
+def test_what_was_drawn_takes_the_dtype_and_the_place_of_an_array(xp):
+    drawn = np.array([0.1, 0.2])
+    for dtype, expected in ((np.float32, np.float32), (np.complex128, np.float64)):
+        there = as_like(drawn, xp.ones(3, dtype=dtype))
+        assert isinstance(there, xp.ndarray) and there.dtype == expected
+
+
 def test_asking_for_a_gpu_without_cupy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(ImportError, match=r"CUDA 12:  pip install \"minigan\[gpu\]\"") as error:
         to_device(np.ones(2), "gpu")
+    assert f"could not be imported ({error.value.__cause__})" in str(error.value)
     assert "cupy-cuda13x" in str(error.value)
 
 

@@ -46,6 +46,16 @@ def test_dropout_in_evaluation_is_the_identity():
     assert (Dropout(0.9).backward(2 * x, cache) == 2 * x).all()
 
 
+def test_dropout_leaves_out_what_is_drawn_below_p():
+    class Drawn:
+        def random(self, shape, dtype):
+            return np.array([[0, 0.125, 0.25, 0.5]], dtype)
+
+    x = np.ones((1, 4))
+    assert Dropout(0.25).forward(x, rng=Drawn())[0].tolist() == [[0, 0, 4 / 3, 4 / 3]]
+    assert (Dropout(0).forward(x, rng=Drawn())[0] == 1).all(), "even where 0 is drawn"
+
+
 def test_dropout_takes_the_same_mask_for_every_dtype_and_device(xp, to_np):
     layer = Dropout(0.3).to("cpu" if xp is np else "gpu")
     masks = [
@@ -94,6 +104,12 @@ def test_of_equal_pieces_the_first_wins(xp, to_np):
     grad = layer.new_grad()
     layer.backward(xp.ones((4, 1), dtype=np.float32), cache, grad)
     assert to_np(layer.views(grad)["b"]).tolist() == [4, 0, 0]
+
+
+def test_maxout_has_five_pieces_unless_told_otherwise():
+    # As in the critic of the first GAN.
+    layer = Maxout(2, 3)
+    assert repr(layer) == "Maxout(p=2, q=3, pieces=5)" and layer.W.shape == (2, 15)
 
 
 def test_maxout_of_one_piece_is_dense():
@@ -155,6 +171,13 @@ def test_residual_adds_x():
     plain, residual = Sequential(*f, seed=1), Residual(*(layer.copy() for layer in f), seed=1)
     x = draw(0, 5, 3, dtype=np.float32)
     assert (residual.forward(x)[0] == x + plain.forward(x)[0]).all()
+
+
+def test_residual_hands_on_the_mode_and_the_generator():
+    layer, x = Residual(Dropout(0.5)), draw(0, 5, 3)
+    y, (mask,) = layer.forward(x, rng=stream(1))
+    assert (y == x + mask * x).all() and not mask.all()
+    assert (layer.forward(x, train=False)[0] == 2 * x).all()
 
 
 def test_residual_of_shapes_that_do_not_agree_is_refused():

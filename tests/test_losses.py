@@ -150,6 +150,18 @@ def test_bce_clips_as_the_common_frameworks_do():
         assert bce(column(0.0), 1, clip=0)[0] == np.inf
 
 
+def test_bce_is_differentiated_from_inside_at_the_ends_of_its_clipping():
+    ends = column(0.25, 0.75)
+    for target in (0, 1):
+        _, dp = bce(ends, target, clip=0.25)
+        for i in range(2):  # complex step: Im f(p + i·h)/h
+            step = np.zeros_like(ends)
+            step[i] = 1e-30
+            value, _ = bce(ends + 1j * step, target, clip=0.25)
+            assert math.isclose(value.imag / 1e-30, dp[i, 0], rel_tol=1e-14)
+        assert dp.all()
+
+
 def test_float32_probabilities_break_where_logits_do_not():
     assert sigmoid(column(17, dtype=np.float32)) == 1
     assert sigmoid(column(16, dtype=np.float32)) < 1
@@ -169,13 +181,14 @@ def test_targets_per_sample(function):
 
 @pytest.mark.parametrize("function", [bce, bce_with_logits])
 def test_bad_input(function):
+    name = f"^{function.__name__}: "
     with pytest.raises(
-        ValueError, match=r"target has shape \(2,\), expected one number or \(2, 1\)"
+        ValueError, match=name + r"target has shape \(2,\), expected one number or \(2, 1\)"
     ):
         function(column(0.5, 0.5), np.ones(2))
-    with pytest.raises(TypeError, match="int64, expected floating point"):
+    with pytest.raises(TypeError, match=name + "D's outputs .* int64, expected floating point"):
         function(column(1, 0, dtype=np.int64), 1)
-    with pytest.raises(ValueError, match=r"empty, shape \(0, 1\)"):
+    with pytest.raises(ValueError, match=name + r"D's outputs are empty, shape \(0, 1\)"):
         function(np.zeros((0, 1)), 1)
     with pytest.raises(TypeError, match="got list"):
         function([0.5], 1)
@@ -230,13 +243,30 @@ def test_relativistic_pairing_by_hand():
 def test_relativistic_pairing_needs_pairs():
     with pytest.raises(ValueError, match=r"one shape, got \(2, 1\) and \(1, 1\)"):
         RelativisticPairing().discriminator(column(1, 2), column(1))
-    with pytest.raises(ValueError, match="needs real_logits"):
+    with pytest.raises(ValueError, match=r"^RelativisticPairing\.generator needs real_logits"):
         RelativisticPairing().generator(column(1))
 
 
 @pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge, RelativisticPairing])
 def test_critics_say_no_probabilities(make):
     assert make().probability(column(7.5)) == 7.5 and repr(make()) == f"{make.__name__}()"
+
+
+@pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge])
+def test_critics_losses_name_themselves_when_they_refuse_a_batch(make):
+    with pytest.raises(ValueError, match=f"^{make.__name__}: D's outputs are empty"):
+        make().discriminator(np.zeros((0, 1)), np.zeros((0, 1)))
+    with pytest.raises(TypeError, match=f"^{make.__name__}: D's outputs have dtype int64"):
+        make().discriminator(column(1, dtype=np.int64), column(1, dtype=np.int64))
+
+
+@pytest.mark.parametrize("make", [Minimax, NonSaturating])
+def test_probabilities_are_the_sigmoid_of_logits_or_are_there_already(make):
+    p = make().probability(column(0.0, 2.0))
+    assert p[0] == 0.5 and math.isclose(p[1, 0], 1 / (1 + math.exp(-2)), rel_tol=1e-14)
+    assert make(logits=False).probability(column(0.25)) == 0.25
+    loss = make(logits=False, label_smoothing=0.1)
+    assert repr(loss) == f"{make.__name__}(logits=False, label_smoothing=0.1)"
 
 
 def test_mixed_devices_are_refused(cp):

@@ -5,7 +5,19 @@ import copy
 import numpy as np
 import pytest
 
-from minigan import Dense, Flatten, LeakyReLU, Reshape, Sequential, Tanh, check, stream
+from minigan import (
+    BatchNorm,
+    Dense,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    Maxout,
+    Reshape,
+    Sequential,
+    Tanh,
+    check,
+    stream,
+)
 
 
 def make(seed=0, **more):
@@ -145,8 +157,29 @@ def test_neighbours_that_do_not_fit_are_refused_when_the_network_is_made():
         Sequential(Dense(3, 4), Sequential(Reshape((2, 2)), Dense(4, 1)))
 
 
+@pytest.mark.parametrize("make", [lambda: Dense(3, 3), lambda: Maxout(3, 3), lambda: LayerNorm(3)])
+def test_a_layer_with_features_of_its_own_starts_the_check_of_neighbours(make):
+    layer = make()
+    assert layer.in_shape == (3,)
+    with pytest.raises(ValueError, match=r"layer 2 does not fit: Dense\(p=5, .* got \(3,\)"):
+        Sequential(Tanh(), layer, Dense(5, 1))
+
+
+def test_a_cache_of_a_shorter_network_is_refused():
+    net = Sequential(BatchNorm(3), BatchNorm(3))
+    x = np.ones((2, 3), np.float32)
+    y, cache = net.forward(x)
+    for call in (
+        lambda: net.update_state(cache[:1]),
+        lambda: net.backward(y, cache[:1]),
+        lambda: net.jvp(x, cache[:1]),
+    ):
+        with pytest.raises(ValueError, match="shorter"):
+            call()
+
+
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(ValueError, match="at least one layer"):
+    with pytest.raises(ValueError, match="^Sequential needs at least one layer"):
         Sequential()
     with pytest.raises(TypeError, match="argument 1 is 'tanh', expected a layer"):
         Sequential(Dense(1, 1), "tanh")
@@ -157,6 +190,10 @@ def test_a_grad_of_another_network_is_refused():
     y, cache = net.forward(np.ones((2, 3), np.float32))
     with pytest.raises(ValueError, match=r"grad has shape \(3,\), expected \(46,\)"):
         net.backward(y, cache, np.zeros(3, np.float32))
+    for layer, size in ((net, 46), (net.layers[0], 16)):
+        message = rf"^a vector like theta has shape \(3,\), expected \({size},\)"
+        with pytest.raises(ValueError, match=message):
+            layer.views(np.zeros(3, np.float32))
 
 
 def test_summary():
@@ -173,8 +210,11 @@ def test_summary():
 
 def test_summary_of_a_network_that_takes_any_shape():
     net = Sequential(LeakyReLU(), Flatten(), Dense(4, 1))
-    assert "?" in net.summary()
+    before = [line.split()[2] for line in net.summary().splitlines()[1:3]]
+    assert before == ["?", "?"]
     assert "(2, 2, 1)" in net.summary((2, 2, 1))
+    within = Sequential(Sequential(Flatten(), Dense(4, 1))).summary((2, 2, 1))
+    assert "0.0  Flatten()                   (4,)" in within
 
 
 def test_networks_on_two_devices_are_refused(cp):

@@ -176,6 +176,19 @@ def test_rates_follow_their_schedules():
     assert path[:, 0].tolist() == [4, 3, 3]
 
 
+def test_plain_gradient_descent_remembers_nothing():
+    optimiser = SGD(0.1)
+    optimiser.step(np.ones(2), np.ones(2))
+    assert optimiser.v is None
+
+
+@pytest.mark.parametrize("make", [Adam, AdamW, OptimisticAdam])
+def test_what_adam_is_given_and_what_it_takes_unless_told(make):
+    adam = make()
+    assert (adam.lr, adam.beta1, adam.beta2, adam.eps) == (1e-3, 0.9, 0.999, 1e-8)
+    assert not adam.amsgrad and make(amsgrad=True).amsgrad
+
+
 def test_steps_are_counted():
     for optimiser in (SGD(0.1), RMSProp(0.1), Adam(), AdamW(), OptimisticAdam()):
         trajectory(optimiser, [1.0], [[1]] * 3)
@@ -220,7 +233,7 @@ def test_two_optimisers_share_nothing():
     a, b = Adam(0.1), Adam(0.1)
     theta = np.ones(3)
     a.step(theta, np.ones(3))
-    assert b.t == 0 and b.m is None
+    assert b.t == 0 and b.m is b.v is b.v_max is None
 
 
 @pytest.mark.parametrize("wrong", [0, -1e-3, float("nan"), float("inf")])
@@ -234,7 +247,7 @@ def test_learning_rates_must_be_positive(wrong):
     ("make", "message"),
     [
         (lambda: SGD(0.1, momentum=1), r"momentum must lie in \[0, 1\), got 1"),
-        (lambda: SGD(0.1, nesterov=True), "nesterov=True needs a momentum"),
+        (lambda: SGD(0.1, nesterov=True), "^nesterov=True needs a momentum > 0, got 0$"),
         (lambda: Adam(beta1=-0.1), r"beta1 must lie in \[0, 1\)"),
         (lambda: Adam(beta2=1.0), r"beta2 must lie in \[0, 1\)"),
         (lambda: Adam(eps=0), r"eps must lie in \(0, inf\)"),
@@ -259,3 +272,9 @@ def test_masks_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"kernels has shape \(1,\), expected \(3,\)"):
         AdamW(kernels=np.ones(1, bool)).step(theta, np.ones(3))
     assert (theta == 1).all()
+
+
+def test_a_mask_on_another_device_is_refused(cp):
+    theta = cp.ones(3)
+    with pytest.raises(TypeError, match="two devices meet"):
+        AdamW(kernels=np.ones(3, bool)).step(theta, cp.ones(3))

@@ -1,5 +1,7 @@
 """Gradient penalties: values by hand, and every parameter's second-order derivative."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -203,13 +205,15 @@ def test_a_slope_of_zero_has_a_value_and_no_pull(penalty):
 
 
 def test_where_each_penalty_looks():
-    real, fake = np.full((200, 3), 2.0), np.full((200, 3), -1.0)
+    real, fake = np.full((200, 3), 2.0), np.full((200, 3), -3.0)
     real[0] = 5
     assert R1().points(real, fake, None) is real and R2().points(real, fake, None) is fake
     between = GradientPenalty().points(real, fake, stream(0))
     mix = (between - fake) / (real - fake)
     assert np.allclose(mix, mix[:, :1]) and mix.min() > 0 and mix.max() < 1
     assert len(np.unique(mix[:, 0])) == 200 and abs(mix.mean() - 0.5) < 0.1
+    drawn = stream(0).random(200, dtype=np.float32)  # the same numbers for every dtype of x
+    assert np.allclose(mix[:, 0], drawn, rtol=0, atol=1e-15)
     step = DRAGAN(c=0.5).points(real, fake, stream(0)) - real
     assert step.min() >= 0 and step.max() < 0.5 * real.std() and len(np.unique(step)) > 500
 
@@ -293,20 +297,27 @@ def test_critics_that_no_penalty_fits_are_refused():
 @pytest.mark.parametrize("penalty", [GradientPenalty(), DRAGAN()], ids=repr)
 def test_a_penalty_that_draws_needs_an_rng(penalty):
     x = np.ones((2, 4), np.float32)
-    with pytest.raises(ValueError, match="pass rng=stream"):
+    with pytest.raises(ValueError, match=f"^{re.escape(repr(penalty))} draws .*: pass rng=stream"):
         penalty(Sequential(Dense(4, 1)), x, x)
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "message"),
     [
-        lambda: R1(0),
-        lambda: R2(-1),
-        lambda: GradientPenalty(float("nan")),
-        lambda: GradientPenalty(1, target=-1),
-        lambda: DRAGAN(c=0),
+        (lambda: R1(0), "gamma must be a number > 0, got 0"),
+        (lambda: R1(float("inf")), "gamma must be a number > 0, got inf"),
+        (lambda: R2(-1), "gamma must be a number > 0, got -1"),
+        (lambda: GradientPenalty(float("nan")), "weight must be a number > 0, got nan"),
+        (lambda: GradientPenalty(1, target=-1), "target must be at least 0, got -1"),
+        (lambda: DRAGAN(c=0), "c must be a number > 0, got 0"),
     ],
 )
-def test_bad_arguments(make):
-    with pytest.raises(ValueError, match="must be"):
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         make()
+
+
+def test_penalties_in_print_and_the_weights_of_their_papers():
+    assert repr(R1()) == "R1(gamma=10.0)" and repr(R2()) == "R2(gamma=10.0)"
+    assert repr(GradientPenalty()) == "GradientPenalty(weight=10.0, target=1.0)"
+    assert repr(DRAGAN()) == "DRAGAN(weight=10.0, c=0.5)"

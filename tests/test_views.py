@@ -100,6 +100,7 @@ def test_packs():
     y, cache = Pack(3).forward(x)
     assert y.tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     assert (Pack(3).backward(y, cache) == x).all()
+    assert (Pack(1).forward(x)[0] == x).all()
     images = stream(0).standard_normal((6, 4, 4, 2))
     packs, _ = Pack(3).forward(images)
     assert packs.shape == (2, 4, 4, 6) and (packs[1, ..., 2:4] == images[4]).all()
