@@ -147,9 +147,7 @@ def main(arguments: list[str]) -> int:
         f"{len(bugs)} bugs: {caught} caught ({caught / len(bugs):.1%}), "
         f"{named} named right ({named / len(bugs):.1%})"
     )
-    return int(caught < # Arrays that a check sees only through others: θ as a whole, what a loss is made of.
-UNNAMED = ("", "theta", "dtheta", "v", "value", "d_logits", "dp")
-CAUGHT_GOAL * len(bugs) or named < NAMED_GOAL * len(bugs))
+    return int(caught < CAUGHT_GOAL * len(bugs) or named < NAMED_GOAL * len(bugs))
 
 
 if __name__ == "__main__":

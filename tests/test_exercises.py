@@ -262,7 +262,7 @@ def over_n(self, cache):
         self.running_var += self.momentum * (cache.var - self.running_var)
 
 
-def gain_forgotten(self, dy, cache, grad=None):
+def gain_divided_out(self, dy, cache, grad=None):
     minigan.LayerNorm.backward(self, dy, cache, grad)
     return minigan.LayerNorm.backward(self, dy / self.gain, cache)
 
@@ -325,7 +325,7 @@ WRONG = [
     ("07_batchnorm", "BatchNorm.backward", with_statistics_held, "term", "backward dx"),
     ("07_batchnorm", "BatchNorm.backward", without_the_variance, "term", "backward dx"),
     ("07_batchnorm", "BatchNorm.update_state", over_n, "value", "update_state"),
-    ("08_layernorm", "LayerNorm.backward", gain_forgotten, "ignored", "backward dx"),
+    ("08_layernorm", "LayerNorm.backward", gain_divided_out, "extra factor", "backward dx"),
     ("09_conv", "Conv2d.kernel_gradient", flipped, "kernel", "backward dW"),
     ("10_r1", "R1.of_gradient", twice, "factor", "penalty"),
     ("10_r1", "GradientPenalty.of_gradient", norm_of_the_batch, "wrong array", "penalty"),

@@ -291,7 +291,7 @@ class Checker:
         wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
         for map in wrong:
             here = [e for e in self.evidence if e.where.startswith(f"{map} ")]
-            simple = [d for e in here if (d := self._exchanged(e) or plain(e))]
+            simple = [d for e in here if (d := plain(e) or self._exchanged(e))]
             mended = self._mended(map)
             if mended is not None:
                 kind, edit = mended
@@ -324,7 +324,10 @@ class Checker:
         exact = {what: right for what, right in self.right.items() if what.split()[0] == map}
         if not exact:  # it has raised before anything was compared
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
-            exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
+            try:
+                exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
+            except Exception:  # a map that it is the derivative of does not run either
+                return None
         return repair(self.patients[map], exact) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:

@@ -312,8 +312,9 @@ class _Point:
                     self.check.broken(rule.text, rule.map, rule.kind)
         with self.check.guarded("rules"):
             self._keeps_its_digits()
-        with self.check.guarded("rules"):
-            self._stays_a_number()
+        if self._has_backward():
+            with self.check.guarded("rules"):
+                self._stays_a_number()
 
     def _stays_a_number(self) -> None:
         """See whether large inputs overflow on the way, and come out as no number at all."""
