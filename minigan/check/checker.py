@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -324,7 +324,8 @@ class Checker:
         exact = {what: right for what, right in self.right.items() if what.split()[0] == map}
         if not exact:  # it has raised before anything was compared
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
-            exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
+            with suppress(Exception):  # a map on which it rests may raise, or return nothing
+                exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
         return repair(self.patients[map], exact) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:

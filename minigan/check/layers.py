@@ -317,6 +317,8 @@ class _Point:
 
     def _stays_a_number(self) -> None:
         """See whether large inputs overflow on the way, and come out as no number at all."""
+        if not self._has_backward():
+            return
         far = 1e3 * self.x
         try:
             with np.errstate(over="raise"):
