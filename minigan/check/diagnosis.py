@@ -95,6 +95,9 @@ def diagnose(e: Evidence) -> Diagnosis:
     if not np.isfinite(e.found).all():
         bad = int((~np.isfinite(e.found)).sum())
         return Diagnosis("nan", e.where, f"{bad} of {e.found.size} entries are not finite")
+    if not np.isfinite(e.exact).all():
+        reason = "the value is not finite at or near the point: an exp too large, a log of zero?"
+        return Diagnosis("nan", e.where, reason)
     for guess in _all_guesses(e):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)
