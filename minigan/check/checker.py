@@ -418,7 +418,7 @@ def in_the_cache(cache: Any) -> tuple[Arrays, Settings]:
         elif isinstance(thing, (tuple, list)):
             for i, value in enumerate(thing):
                 walk(f"cache[{i}]", value)
-        elif isinstance(thing, np.ndarray) and thing.dtype.kind == "f" and thing.ndim:
+        elif isinstance(thing, np.ndarray) and thing.dtype == np.float64 and thing.ndim:
             arrays[name] = thing
         elif isinstance(thing, (float, np.floating, np.ndarray)) and np.ndim(thing) == 0:
             numbers[name] = float(thing)
