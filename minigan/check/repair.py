@@ -104,7 +104,8 @@ def _may_be_wrong(f: Any, cls: type) -> bool:
     """Whether a method may be what is wrong: the library's are right, unless they are checked."""
     if f.__module__ == "minigan.layers.base":
         return False
-    return cls.__module__.startswith("minigan.") or not f.__module__.startswith("minigan.")
+    own = not (f.__module__ or "").startswith("minigan.")  # none, for a function made by exec
+    return own or cls.__module__.startswith("minigan.")
 
 
 def functions_of(*functions: Any, but_not: set[str] = frozenset()) -> Functions:  # type: ignore[assignment]
