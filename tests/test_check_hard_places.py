@@ -25,7 +25,6 @@ from minigan.check.report import COMPLEX_STEP_LIMIT, DOT_PRODUCT_LIMIT, FINITE_D
 from minigan.layers import Elementwise
 from minigan.layers.norm import BatchNormCache
 from minigan.losses import bce_with_logits
-from minigan.numerics import sigmoid
 
 
 def test_the_limits_are_what_they_were():
@@ -266,7 +265,7 @@ SURE = np.array([50.0, -50.0, 49.0, -49.5])[:, None]
 
 
 def naive(a, t):
-    """The textbook form: exp(50) drowns the 1, and log(1 − σ) is log 0."""
+    """Return the textbook form: exp(50) drowns the 1, and log(1 − σ) is log 0."""
     p = 1 / (1 + np.exp(-a))
     return (-t * np.log(p) - (1 - t) * np.log(1 - p)).mean(), (p - t) / a.size
 

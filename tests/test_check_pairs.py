@@ -86,7 +86,7 @@ def conv_backward(dout, cache):
 
 
 def dropout_forward(x, dropout_param):
-    """A mask from a seed, as the course asks for it in checks; p is the share kept."""
+    """Draw a mask from a seed, as the course has it in checks; p is the share kept."""
     p, seed = dropout_param["p"], dropout_param["seed"]
     mask = (np.random.default_rng(seed).random(x.shape) < p) / p
     return x * mask, (dropout_param, mask)
