@@ -1,4 +1,4 @@
-"""Files that people bring: what is found in them, what `minigan check` prints, and pytest's tests."""
+"""Files that people bring: what is found in them, the table and its exit codes, pytest's tests."""
 
 import os
 import re
