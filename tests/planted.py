@@ -21,7 +21,7 @@ import numpy as np
 
 import minigan
 from minigan import Dense, Sequential, check, stream
-from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
+from minigan.check.library import LARGER_PACKS, LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
 
 LIST = Path(__file__).parent / "planted_bugs.toml"
 PACKAGE = Path(minigan.__file__).parent
@@ -92,7 +92,7 @@ def _cases(item: str, module: ModuleType) -> Any:
     for kind, layers in LAYERS.items():
         if kind.__name__ == item:
             for train in (True, False):
-                for layer, shape in layers:
+                for layer, shape in layers + (LARGER_PACKS if item == "Pack" else []):
                     n = 6 if layer.couples_samples else 3
                     points = [stream(0, "point", i).standard_normal((n, *shape)) for i in range(2)]
                     moved = shaken(layer.copy()).astype(np.float64)

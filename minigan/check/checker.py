@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -291,13 +291,14 @@ class Checker:
         wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
         for map in wrong:
             here = [e for e in self.evidence if e.where.startswith(f"{map} ")]
-            simple = [d for e in here if (d := plain(e) or self._exchanged(e))]
+            each = [d for e in here if (d := plain(e) or self._exchanged(e))]
+            simple = most_likely([], each)
             mended = self._mended(map)
             if mended is not None:
                 kind, edit = mended
                 where = here[0].where if here else map
-                if simple and simple[0].certain:
-                    return Diagnosis(simple[0].kind, where, f"{simple[0].reason}; {edit}")
+                if simple is not None and simple.certain:
+                    return replace(simple, reason=f"{simple.reason}; {edit}")
                 why = failed[map].text if map in failed else KINDS[kind]
                 return Diagnosis(kind, where, f"{why}; {edit}")
         if first is not None:
@@ -324,10 +325,8 @@ class Checker:
         exact = {what: right for what, right in self.right.items() if what.split()[0] == map}
         if not exact:  # it has raised before anything was compared
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
-            try:
+            with suppress(Exception):  # a map on which it rests may raise, or return nothing
                 exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
-            except Exception:  # a map that it is the derivative of does not run either
-                return None
         return repair(self.patients[map], exact) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:
@@ -362,6 +361,10 @@ def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
     if "core dimension" in str(error) or "not aligned" in str(error):
         return "transposed", f"{text}: a factor transposed, or the product in the wrong order?"
     if "broadcast" in str(error):
+        if any(
+            len(a) == len(b) + 1 and b and a[0] == b[0] != a[-1] for a in shapes for b in shapes
+        ):
+            return "broadcast", f"{text}: are keepdims missing in a sum or a mean?"
         if any(a != b and len(a) == len(b) == 1 for a in shapes for b in shapes):
             return "axis", f"{text}: summed over the wrong axis?"
         if any(len(a) != len(b) for a in shapes for b in shapes):
@@ -371,7 +374,10 @@ def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
 
 def title(thing: Any) -> str:
     """Return what a report calls a thing: its repr, or its class where that is only an address."""
-    text = repr(thing)
+    try:
+        text = repr(thing)
+    except AttributeError:  # a layer's repr asks for what its constructor has taken
+        return type(thing).__name__
     return type(thing).__name__ if text == object.__repr__(thing) else text
 
 
@@ -420,7 +426,7 @@ def in_the_cache(cache: Any) -> tuple[Arrays, Settings]:
         elif isinstance(thing, (tuple, list)):
             for i, value in enumerate(thing):
                 walk(f"cache[{i}]", value)
-        elif isinstance(thing, np.ndarray) and thing.dtype.kind == "f" and thing.ndim:
+        elif isinstance(thing, np.ndarray) and thing.dtype == np.float64 and thing.ndim:
             arrays[name] = thing
         elif isinstance(thing, (float, np.floating, np.ndarray)) and np.ndim(thing) == 0:
             numbers[name] = float(thing)

@@ -70,17 +70,21 @@ GUESSES = (
 
 
 # Kinds that the two arrays prove by themselves.
-PLAIN = ("sign", "factor", "n-1", "transposed", "zero")
+PLAIN = ("sign", "factor", "ignored", "n-1", "transposed", "zero")
 
 
 def plain(e: Evidence) -> Diagnosis | None:
     """Name the mistake where the wrong array and the right one alone prove it."""
     if e.found.shape != e.exact.shape or not np.isfinite(e.found).all():
         return diagnose(e)
-    for guess in from_values(e):
-        if guess.kind in PLAIN and guess.certain and e.explained_by(guess.predicted):
-            return Diagnosis(guess.kind, e.where, guess.reason)
-    for guess in e.more_guesses() if e.more_guesses is not None else ():
+    of_values = [guess for guess in from_values(e) if guess.kind in PLAIN and guess.certain]
+    more = e.more_guesses() if e.more_guesses is not None else ()
+    factors = [guess for guess in of_values if guess.kind in ("factor", "ignored")]
+    for guess in (
+        *(guess for guess in of_values if guess.kind not in ("factor", "ignored")),
+        *more,
+        *factors,
+    ):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason)
     return None
@@ -95,6 +99,9 @@ def diagnose(e: Evidence) -> Diagnosis:
     if not np.isfinite(e.found).all():
         bad = int((~np.isfinite(e.found)).sum())
         return Diagnosis("nan", e.where, f"{bad} of {e.found.size} entries are not finite")
+    if not np.isfinite(e.exact).all():
+        reason = "the value is not finite at or near the point: an exp too large, a log of zero?"
+        return Diagnosis("nan", e.where, reason)
     for guess in _all_guesses(e):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)

@@ -49,7 +49,9 @@ class Edit:
         return first if len(first) <= 100 else first[:99] + "…"
 
 
-def edits(function: ast.FunctionDef, values: dict[str, Any]) -> Iterator[Edit]:
+def edits(
+    function: ast.FunctionDef, values: dict[str, Any], inputs: tuple[Any, ...] = ()
+) -> Iterator[Edit]:
     """Give all edits of a function.
 
     Parameters
@@ -58,13 +60,20 @@ def edits(function: ast.FunctionDef, values: dict[str, Any]) -> Iterator[Edit]:
         Its tree.
     values
         What its names, and expressions such as ``self.eps``, have held in a run.
+    inputs
+        What the code was given: to miss one of these is to ignore it.
     """
     usable = {name: value for name, value in values.items() if _is_number(value)}
     snippets = {name: ast.parse(name, mode="eval").body for name in usable}
+    given = {
+        name
+        for name, value in usable.items()
+        if any(np.ndim(value) and np.array_equal(value, one) for one in inputs)
+    }
     for statement, slot, node in _expressions(function):
         if isinstance(node, ast.Name) and node.id in ("grad", "self"):
             continue  # what is added to must stay what it is
-        for rank, kind, new in _of_expression(slot, node, usable, snippets):
+        for rank, kind, new in _of_expression(slot, node, usable, snippets, given):
             yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
     for slot, statement in _statements(function):
         for rank, kind, new in _of_statement(statement):
@@ -76,7 +85,11 @@ Change = tuple[int, str, ast.AST]
 
 
 def _of_expression(
-    slot: Slot, node: ast.expr, values: dict[str, Any], snippets: dict[str, ast.expr]
+    slot: Slot,
+    node: ast.expr,
+    values: dict[str, Any],
+    snippets: dict[str, ast.expr],
+    given: set[str],
 ) -> Iterator[Change]:
     if isinstance(node, ast.BinOp):
         yield from _of_operation(slot, node, values)
@@ -93,14 +106,18 @@ def _of_expression(
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
-        yield 0, "kernel", node.value
+        yield (
+            0,
+            "kernel" if np.ndim(values.get(ast.unparse(node.value), 0)) == 4 else "order",
+            node.value,
+        )
     elif isinstance(node, ast.Slice):
         yield from _of_slice(node, values, snippets)
     text = ast.unparse(node)
     if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
         yield from _of_name(text, values, snippets)
     if _is_term(slot):
-        yield from _insertions(slot, node, text, values, snippets)
+        yield from _insertions(slot, node, text, values, snippets, given)
 
 
 def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
@@ -120,7 +137,8 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
-            kind = "epsilon" if "eps" in text else "n-1" if text == "1" else "term"
+            small = isinstance(removed, ast.Constant) and 0 < abs(float(removed.value)) < 0.01
+            kind = "epsilon" if small or "eps" in text else "n-1" if text == "1" else "term"
             negative = kept is right and isinstance(node.op, ast.Sub)
             yield 2, kind, ast.UnaryOp(ast.USub(), kept) if negative else kept
         elif isinstance(node.op, (ast.Mult, ast.Div)):
@@ -166,7 +184,9 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
         if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
             yield 0, "broadcast", function.value
     if len(arguments) == 1 and not keywords:
-        yield 2, "float32" if _is_float32(node) else "extra factor", arguments[0]
+        name = ast.unparse(function).rpartition(".")[2]
+        kind = "slope" if name in ACTIVATIONS else "extra factor"
+        yield 2, "float32" if _is_float32(node) else kind, arguments[0]
         if _is_call(node, "sqrt") and isinstance(arguments[0], ast.BinOp):
             sum_ = arguments[0]
             if isinstance(sum_.op, ast.Add) and "eps" in ast.unparse(sum_.right):
@@ -188,6 +208,7 @@ SIMILAR: dict[str, tuple[tuple[str, str], ...]] = {
     "cosh": (("wrong array", "sinh"),),
     "argmin": (("mask", "argmax"),),
 }
+ACTIVATIONS = ("sigmoid", "tanh", "expit", "relu", "softplus")
 AXES = (0, 1, -1, 2, 3, None, (0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 2, 3), (1, 2, 3), (2, 3))
 
 
@@ -264,6 +285,7 @@ def _insertions(
     text: str,
     values: dict[str, Any],
     snippets: dict[str, ast.expr],
+    given: set[str],
 ) -> Iterator[Change]:
     """Put in a sign, a factor, a term."""
     if not isinstance(node, (ast.Constant, ast.UnaryOp)):
@@ -277,12 +299,14 @@ def _insertions(
         yield 4, "extra factor", called
     yield 4, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
     for name, value in values.items():
-        kind = _missing_kind(name, value)
+        kind = "ignored" if name in given else _missing_kind(name, value)
         yield 3, kind, ast.BinOp(node, ast.Mult(), snippets[name])
         yield 3, kind, ast.BinOp(node, ast.Div(), snippets[name])
         if name == text:
             continue
         kind = "epsilon" if "eps" in name else "term"
+        if name.startswith("self.") and np.ndim(value) == 0 and kind == "term":
+            kind = "ignored"
         yield 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
     one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
@@ -293,6 +317,10 @@ def _insertions(
             last = ast.BinOp(snippets[name], ast.Sub(), ast.Constant(1))
             yield 5, "kernel", ast.BinOp(last, ast.Sub(), node)
     if isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple)):
+        for name in values:
+            for formula in ("(1 - {})", "(1 + {})", "(1 - 2 * {})", "(1 - {} ** 2)"):
+                factor = ast.parse(formula.format(name), mode="eval").body
+                yield 5, "extra factor", ast.BinOp(node, ast.Mult(), factor)
         arrays = [name for name, value in values.items() if np.ndim(value) > 0]
         for a, b in combinations_with_replacement(arrays, 2):
             product = ast.BinOp(snippets[a], ast.Mult(), snippets[b])
@@ -375,7 +403,9 @@ UPSTREAM = ("dy", "dout", "grad_output", "dz", "upstream", "g")
 
 def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
     """Call what is compared, or chosen, a mask."""
-    compared = isinstance(slot[0], ast.Compare)
+    compared = isinstance(slot[0], ast.Compare) or (
+        kind in ("n-1", "setting", "factor") and " == " in ast.unparse(statement)
+    )
     text = ast.unparse(statement)
     if kind == "setting" and any(word in text for word in ("swapaxes", "moveaxis", "transpose(")):
         return "order"
@@ -407,8 +437,7 @@ def _missing_kind(name: str, value: Any) -> str:
         return "factor"
     if np.asarray(value).dtype == bool:
         return "mask"
-    a_parameter = last in UPSTREAM or name.startswith("self.") or np.ndim(value) == 1
-    return "ignored" if a_parameter else "extra factor"
+    return "ignored" if last in UPSTREAM or name.startswith("self.") else "extra factor"
 
 
 def _swap_kind(wrong: str, right: str, values: dict[str, Any]) -> str:

@@ -173,7 +173,9 @@ def _of_settings(settings: dict[str, float]) -> Iterator[Factor]:
             except (ZeroDivisionError, OverflowError):
                 continue
             if isinstance(c, float) and c != 0:
-                yield Factor(c, f"{text.format(name)} = {c:.6g}")
+                # A rate that is not used is more likely than one by which is divided.
+                unused = text == "1/{}" and name in ("lr", "learning_rate")
+                yield Factor(c, f"{text.format(name)} = {c:.6g}", "ignored" if unused else "factor")
 
 
 def name_factor(e: Evidence, c: float) -> Factor | None:

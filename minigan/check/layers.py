@@ -34,6 +34,7 @@ from .checker import (
     numbers_of,
     relative_defect,
     sizes_of,
+    title,
 )
 from .evidence import Guess
 from .numerical import complex_step, dot_product_defect, relative_error, slope
@@ -84,17 +85,21 @@ def layer(
     """
     if x is None:
         if layer.in_shape is None:
-            raise ValueError(f"{layer!r} takes samples of any shape: give a point x to check it at")
+            name = title(layer)
+            raise ValueError(f"{name} takes samples of any shape: give a point x to check it at")
         n = n or _batch_size(layer)
         x = away_from_zero(stream(seed, "x").standard_normal((n, *layer.in_shape)))
-    name = repr(layer) if train else f"{layer!r}, in evaluation"
+    name = title(layer) + ("" if train else ", in evaluation")
     check = Checker(name, *numbers_of(layer), complete=reference is not None)
     point = _Point(check, layer.astype(np.float64), np.array(x, np.float64), seed, train)
     if point.reach():
         for map in (point.backward, point.jvp, point.jvp_backward):
             name = map.__name__
             run = partial(point._run, name)
-            check.patients[name] = Patient(methods_of(point.layer, name), run, type(layer))
+            methods = methods_of(point.layer, name, "forward")
+            kept = {"forward y": point.y}
+            inputs = (*point.inputs.values(), point.dy, point.v)
+            check.patients[name] = Patient(methods, run, type(layer), inputs, kept)
             if name == "backward":
                 methods = methods_of(point.layer, "forward")
                 check.values[name] = Patient(methods, point.defect, type(layer))
@@ -252,13 +257,14 @@ class _Point:
     def _run(self, map: str, functions: Functions) -> Arrays:
         """Run a map with some of the layer's functions exchanged."""
         twin = with_functions(self.layer.copy(), functions)
-        _, cache = self.forward(twin, self.x.copy())
+        y, cache = self.forward(twin, self.x.copy())
         if map == "jvp":
-            return {"jvp t": twin.jvp(self.v.copy(), cache)}
+            return {"jvp t": twin.jvp(self.v.copy(), cache), "forward y": y}
         grad = twin.new_grad()
         tangent = () if map == "backward" else (self.v.copy(),)
         dx = getattr(twin, map)(*tangent, self.dy.copy(), cache, grad)
-        return {f"{map} d{k}": a for k, a in ({"x": dx} | twin.views(grad)).items()}
+        found = {f"{map} d{k}": a for k, a in ({"x": dx} | twin.views(grad)).items()}
+        return found | {"forward y": y}
 
     def _compare(
         self,
@@ -317,7 +323,15 @@ class _Point:
                 self._stays_a_number()
 
     def _stays_a_number(self) -> None:
-        """See whether large inputs overflow on the way, and come out as no number at all."""
+        """See whether inputs that do not vary, or large ones that overflow, come out as NaN."""
+        with np.errstate(all="ignore"):
+            y, cache = self.forward(self.layer, np.full_like(self.x, 0.5))
+            results = y, self.layer.backward(self.dy.copy(), cache)
+        if any(np.isnan(result).any() for result in results):
+            text = "where all numbers of x are the same it gives NaN: divided by a deviation of 0?"
+            self.check.broken(text, "forward", "nan")
+        if not self._has_backward():
+            return
         far = 1e3 * self.x
         try:
             with np.errstate(over="raise"):
@@ -379,7 +393,7 @@ class _Point:
             report = layer(part, x, seed=self.seed, train=self.train)
             if not report.ok and report.diagnosis is not None:
                 d = report.diagnosis
-                return Diagnosis(d.kind, f"layer {i}, {part!r}: {d.where}", d.reason)
+                return Diagnosis(d.kind, f"layer {i}, {title(part)}: {d.where}", d.reason)
             x, _ = self.forward(part, x)
         return None
 

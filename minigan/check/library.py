@@ -161,9 +161,16 @@ LAYERS: dict[type[Layer], list[tuple[Layer, Shape]]] = {
     MinibatchStd: [(MinibatchStd(), (4,)), (MinibatchStd(), (2, 2, 3))],
 }
 
+# More of these, checked with batches that they divide.
+LARGER_PACKS: list[tuple[Layer, Shape]] = [(Pack(2), (3,)), (Pack(3), (2, 2, 1))]
+
 # Class → a list of (a loss, what makes its arguments from normal numbers).
 LOSSES: dict[type, list[tuple[Any, Callable[[Array], Array] | None]]] = {
-    Minimax: [(Minimax(), None), (Minimax(logits=False), sigmoid)],
+    Minimax: [
+        (Minimax(), None),
+        (Minimax(label_smoothing=0.1), None),
+        (Minimax(logits=False), sigmoid),
+    ],
     LeastSquares: [(LeastSquares(), None)],
     Hinge: [(Hinge(), None)],
     Wasserstein: [(Wasserstein(), None)],
@@ -210,7 +217,7 @@ REGULARISERS: dict[type[Regulariser], list[Regulariser]] = {L1: [L1(0.5)], L2: [
 
 def items() -> Iterator[Item]:
     """Give all cases as things to check; what is drawn at random is drawn with the seed."""
-    for layers in LAYERS.values():
+    for layers in (*LAYERS.values(), LARGER_PACKS):
         for made, shape in layers:
             for train in (True, False) if _has_two_modes(made, shape) else (True,):
                 name = _short(made) + ("" if train else ", evaluation")

@@ -84,6 +84,8 @@ def loss(
                 _rules_of_half(check, half, call, real, fake)
                 if outputs is None:
                     _stays_finite(check, half, call)
+                else:
+                    _near_certainty(check, half, call)
                 if reference is not None and outputs is None and not check.evidence:
                     _far_out(check, half, call, partial(_call_half, reference, half))
     return check.finish()
@@ -178,6 +180,27 @@ def _stays_finite(check: Checker, half: str, call: Callable[..., Any]) -> None:
     if not all(np.isfinite(result).all() for result in results):
         text = f"{half} is finite where D is sure, at logits of ±50: the log of a small number?"
         check.broken(text, half, "nan")
+
+
+def _near_certainty(check: Checker, half: str, call: Callable[..., Any]) -> None:
+    """Hold the derivatives against the value where a probability is all but 0 or 1."""
+    sure = np.array([0.0, 0.5, 1.0])[:, None]
+    with np.errstate(all="ignore"):
+        results = call(sure, sure), call(sure, sure[::-1])
+    if any(np.isnan(a).any() for result in results for a in result):
+        check.broken("p = 0 and p = 1 give no NaN: clip p, or 0·log 0 is none", half, "nan")
+    p = np.array([1e-9, 0.5, 1 - 1e-9])[:, None]
+    inputs = {"real": p, "fake": p[::-1].copy()}
+    for name, place in HALVES[half].items():
+        found = call(*inputs.values())[place]
+
+        def value(a: Array, name: str = name) -> Any:
+            return call(*(inputs | {name: a}).values())[0]
+
+        exact = np.array([complex_step(value, inputs[name], v[:, None]) for v in np.eye(3)])
+        if relative_error(found.ravel(), exact) > 1e-6:
+            text = f"d_{name} is the slope of the value near p = 0 and 1 too, where it is clipped"
+            check.broken(text, half, "mask")
 
 
 def _far_out(

@@ -233,7 +233,7 @@ def adamw(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Arra
         else:
             seen.append(grads[t - 1])
             update = adam_update(s, seen, wrong)
-            lost = {"no lr": decay, "decay twice": 2 * lr * decay}.get(wrong, lr * decay)
+            lost = {"decay without lr": decay, "decay twice": 2 * lr * decay}.get(wrong, lr * decay)
             lost = -lost if wrong == "grows" else lost
             if wrong == "decay of the update":
                 theta = theta - (1 - lost * mask) * update
@@ -336,7 +336,7 @@ MISTAKES: dict[str, dict[str, tuple[str, str]]] = {
     "AdamW": {
         "coupled": ("term", "the decay enters the gradient (L2), and is divided by √v̂ with it"),
         "no decay": ("term", "the decay is missing"),
-        "no lr": ("factor", "the decay is not multiplied with lr"),
+        "decay without lr": ("ignored", "the decay is not multiplied with lr"),
         "decay twice": ("factor", "the decay counts twice"),
         "grows": ("sign", "the decay has the wrong sign: weights grow"),
         "all decay": ("mask", "what `kernels` leaves out decays too"),
@@ -420,7 +420,7 @@ def _rules(check: Checker, optimiser: Any, theta: Array, grads: list[Array]) -> 
     for grad in grads:
         first.step(beside, grad.copy())
         second.step(np.ones_like(theta), np.ones_like(theta))
-    if not (alone == beside).all():
+    if not np.array_equal(alone, beside, equal_nan=True):
         check.broken("two optimisers know nothing of each other", "step", "state")
     narrow = theta.astype(np.float32)
     copy.deepcopy(optimiser).step(narrow, grads[0].astype(np.float32))

@@ -84,6 +84,14 @@ def penalty(
         grad = D.new_grad()
         value = call(penalty, inputs, grad)
         _rules_of_penalty(check, call, penalty, inputs, grad, value)
+        flat = D.astype(np.float64)
+        flat.theta = np.zeros(flat.theta.size)
+        of_flat = flat.new_grad()
+        with np.errstate(all="ignore"):
+            flat_value = penalty(flat, real, fake, of_flat, rng=stream(seed, "penalty"))
+        if not (np.isfinite(flat_value) and np.isfinite(of_flat).all()):
+            text = "a critic whose slope is 0 has a penalty, and no NaN: divided by a norm of 0?"
+            check.broken(text, "penalty", "nan")
         if reference is not None:
             right = np.asarray(call(reference, inputs))
             check.compare_value("penalty value", value, right, {})
@@ -166,11 +174,10 @@ def _other_directions(
 
             return slopes(number, D.parameters()[name]).best
 
-        for v_name, v in _directions(g, target).items():
-            kind = "epsilon" if "ε" in v_name else "wrong array"
+        for (kind, v_name), v in _directions(g, target).items():
             reason = f"at {place} points, v = ∂P/∂g is taken for {v_name}"
             yield Guess(kind, reason, pulled_back(v))
-            if place != "fake" and v_name in ("g", "(‖g‖ − target)·g/‖g‖"):
+            if place != "fake" and v_name.startswith(("g", THE_RIGHT_ONE)):
                 reason = "the pull-back is missing: the way from the weights through x into ∇D"
                 yield Guess("term", reason, frozen(v))
         for size in (2 * strength / n, 1.0, 1 / n):
@@ -180,29 +187,35 @@ def _other_directions(
             yield Guess("wrong array", reason, D.views(grad)[name])
 
 
-def _directions(g: Array, target: float) -> Arrays:
+THE_RIGHT_ONE = "(‖g‖ − target)·g/‖g‖"
+
+
+def _directions(g: Array, target: float) -> dict[tuple[str, str], Array]:
     """Return what v is often taken for, up to a constant factor; g holds a gradient a sample."""
     square = (g * g).sum(axis=tuple(range(1, g.ndim)), keepdims=True)
     norm, whole = np.sqrt(square), np.sqrt((g * g).sum())
     directions = {
-        "g": g,
-        "g/‖g‖": g / norm,
-        "(‖g‖ − target)·g/‖g‖": (norm - target) * g / norm,
-        "(‖g‖ − target)·g": (norm - target) * g,
-        "(‖g‖ − target)·g/‖g‖²": (norm - target) * g / square,
-        "(‖g‖² − target)·g": (square - target) * g,
-        "‖g‖·g": norm * g,
-        "g, its norm taken over the whole batch": (whole - target) * g / whole,
-        "the signs of g": np.sign(g),
-        "1": np.ones_like(g),
+        ("term", "g"): g,
+        ("extra factor", "g/‖g‖: the factor ‖g‖ − target is missing"): g / norm,
+        ("extra factor", "(‖g‖ − target)·g: a division by ‖g‖ is missing"): (norm - target) * g,
+        ("extra factor", "(‖g‖ − target)·g/‖g‖²"): (norm - target) * g / square,
+        ("extra factor", "(‖g‖² − target)·g"): (square - target) * g,
+        ("extra factor", "‖g‖·g"): norm * g,
+        ("axis", "g, with one norm for the whole batch"): (whole - target) * g / whole,
+        ("axis", "(‖g‖ − target)·g over one norm of the whole batch"): (norm - target) * g / whole,
+        ("wrong array", "the signs of g"): np.sign(g),
+        ("ignored", "1"): np.ones_like(g),
+        ("epsilon", f"{THE_RIGHT_ONE}, and the value of another norm: has that an ε in it?"): (
+            (norm - target) * g / norm
+        ),
     }
     for power in (-16, -12, -10, -8, -7, -6, -5, -4, -3):
         epsilon = 10.0**power
         under, beside = np.sqrt(square + epsilon), norm + epsilon
         directions |= {
-            f"(‖g‖ − target)·g/√(‖g‖² + ε), ε = 1e{power}": (norm - target) * g / under,
-            f"(‖g‖ − target)·g/(‖g‖ + ε), ε = 1e{power}": (norm - target) * g / beside,
-            f"(√(‖g‖² + ε) − target)·g/‖g‖, ε = 1e{power}": (under - target) * g / norm,
-            f"(√(‖g‖² + ε) − target)·g/√(‖g‖² + ε), ε = 1e{power}": (under - target) * g / under,
+            ("epsilon", f"(‖g‖ − target)·g/√(‖g‖² + 1e{power})"): (norm - target) * g / under,
+            ("epsilon", f"(‖g‖ − target)·g/(‖g‖ + 1e{power})"): (norm - target) * g / beside,
+            ("epsilon", f"(√(‖g‖² + 1e{power}) − target)·g/‖g‖"): (under - target) * g / norm,
+            ("epsilon", f"the one of √(‖g‖² + 1e{power})"): (under - target) * g / under,
         }
     return directions

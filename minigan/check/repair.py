@@ -19,13 +19,13 @@ import types
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
-from .edits import edits
+from .edits import Edit, edits
 
 SECONDS = 5.0  # of computing: how long edits are tried
 RIGHT = 1e-8  # relative error of an array that an edit has made right
@@ -46,11 +46,17 @@ class Patient:
         Takes the functions, some of them edited, and returns what is then found.
     owner
         The class of which some of them are methods.
+    inputs
+        The arrays that the code is given: to miss one of them is to ignore it.
+    kept
+        What is found that is right already, and has to stay.
     """
 
     functions: Functions
     run: Callable[[Functions], Found]
     owner: type | None = None
+    inputs: tuple[Array, ...] = ()
+    kept: Found = field(default_factory=dict)
 
     def class_of(self, name: str) -> type | None:
         """Return the class that a method is written in, for its ``super()``."""
@@ -60,6 +66,7 @@ class Patient:
 
 def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
     """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is."""
+    exact = exact | patient.kept
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
     for name, tree in trees.items():
         f = _compiled(tree, patient.functions[name], patient.class_of(name))
@@ -67,10 +74,18 @@ def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
             return None  # right without an edit: the file is not what runs, it has been changed
     values = _values(patient)
     candidates = [
-        (edit, name) for name, tree in trees.items() for edit in edits(tree, values.get(name, {}))
+        (edit, name)
+        for name, tree in trees.items()
+        for edit in edits(tree, values.get(name, {}), patient.inputs)
     ]
     deadline = time.process_time() + SECONDS
-    for edit, name in sorted(candidates, key=lambda pair: pair[0].rank):
+
+    def rank(pair: tuple[Edit, str]) -> int:
+        """Suspect what the class itself says before what it inherits."""
+        inherited = patient.class_of(pair[1]) not in (None, patient.owner)
+        return pair[0].rank + 3 * inherited
+
+    for edit, name in sorted(candidates, key=rank):
         if time.process_time() > deadline:
             return None
         with edit.applied():

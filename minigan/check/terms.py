@@ -40,8 +40,8 @@ def slopes_and_masks(e: Evidence) -> Iterator[Guess]:
         incoming = e.inputs.get(name)
         if incoming is not None and incoming.shape == e.found.shape:
             yield from _slope_formulas(e, name, incoming)
-            yield from _masks(e, name, incoming)
             yield Guess("ignored", f"it is {name} itself: the slope is left out", incoming)
+            yield from _masks(e, name, incoming)
     yield from _two_branches(e)
     yield from _diagonal(e)
     yield from _slope_once_more(e)
