@@ -137,7 +137,8 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
-            small = isinstance(removed, ast.Constant) and 0 < abs(float(removed.value)) < 0.01
+            constant = removed.value if isinstance(removed, ast.Constant) else None
+            small = isinstance(constant, float) and 0 < abs(constant) < 0.01
             kind = "epsilon" if small or "eps" in text else "n-1" if text == "1" else "term"
             negative = kept is right and isinstance(node.op, ast.Sub)
             yield 2, kind, ast.UnaryOp(ast.USub(), kept) if negative else kept
