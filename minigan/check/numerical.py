@@ -180,12 +180,13 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
         r = (16 * fine - coarse) / 15
         if k > 1:
             disagreement = float(xp.abs(r - last).max())
-            if disagreement < doubt:
-                best, doubt = r, disagreement
-            if doubt <= GOOD_ENOUGH * float(xp.abs(r).max()):
+            # Two that agree by chance are no better than their rounding.
+            if disagreement + eps * size / h < doubt:
+                best, doubt = r, disagreement + eps * size / h
+            if disagreement <= GOOD_ENOUGH * float(xp.abs(r).max()):
                 break
         coarse, last = fine, r
-    return best, doubt + eps * size / h
+    return best, doubt
 
 
 def _complex_step_or_none(f: Function, x: Array, v: Array) -> Any:
