@@ -374,10 +374,7 @@ def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
 
 def title(thing: Any) -> str:
     """Return what a report calls a thing: its repr, or its class where that is only an address."""
-    try:
-        text = repr(thing)
-    except AttributeError:  # a layer's repr asks for what its constructor has taken
-        return type(thing).__name__
+    text = repr(thing)
     return type(thing).__name__ if text == object.__repr__(thing) else text
 
 

@@ -34,7 +34,6 @@ from .checker import (
     numbers_of,
     relative_defect,
     sizes_of,
-    title,
 )
 from .evidence import Guess
 from .numerical import complex_step, dot_product_defect, relative_error, slope
@@ -85,11 +84,10 @@ def layer(
     """
     if x is None:
         if layer.in_shape is None:
-            name = title(layer)
-            raise ValueError(f"{name} takes samples of any shape: give a point x to check it at")
+            raise ValueError(f"{layer!r} takes samples of any shape: give a point x to check it at")
         n = n or _batch_size(layer)
         x = away_from_zero(stream(seed, "x").standard_normal((n, *layer.in_shape)))
-    name = title(layer) + ("" if train else ", in evaluation")
+    name = repr(layer) if train else f"{layer!r}, in evaluation"
     check = Checker(name, *numbers_of(layer), complete=reference is not None)
     point = _Point(check, layer.astype(np.float64), np.array(x, np.float64), seed, train)
     if point.reach():
@@ -393,7 +391,7 @@ class _Point:
             report = layer(part, x, seed=self.seed, train=self.train)
             if not report.ok and report.diagnosis is not None:
                 d = report.diagnosis
-                return Diagnosis(d.kind, f"layer {i}, {title(part)}: {d.where}", d.reason)
+                return Diagnosis(d.kind, f"layer {i}, {part!r}: {d.where}", d.reason)
             x, _ = self.forward(part, x)
         return None
 

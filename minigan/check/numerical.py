@@ -178,16 +178,21 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
     def r(coarse: Array, fine: Array) -> Array:
         return (16 * fine - coarse) / 15
 
+    def compare(estimate: Array, last: Array, k: int) -> float:
+        """Keep the better estimate. Two that agree by chance are no better than their rounding."""
+        nonlocal best, doubt
+        disagreement = float(xp.abs(estimate - last).max())
+        if disagreement + eps * size * 4**k / first < doubt:
+            best, doubt = estimate, disagreement + eps * size * 4**k / first
+        return disagreement
+
     coarse, fine = c(0), c(1)
     start = last = best = r(coarse, fine)
-    doubt = rounding = float("inf")
+    doubt = float("inf")
     for k in range(2, 6):
         fine, finer = c(k), fine
         estimate = r(finer, fine)
-        disagreement = float(xp.abs(estimate - last).max())
-        if disagreement < doubt:
-            best, doubt, rounding = estimate, disagreement, eps * size * 4**k / first
-        if doubt <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
+        if compare(estimate, last, k) <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
             break
         last = estimate
     if doubt > ROUNDED * float(xp.abs(best).max()):
@@ -196,11 +201,9 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
         for k in (-1, -2):
             fine, finer = c(k), fine
             estimate = r(fine, finer)
-            disagreement = float(xp.abs(estimate - last).max())
-            if disagreement < doubt:
-                best, doubt, rounding = estimate, disagreement, eps * size * 4**k / first
+            compare(estimate, last, k)
             last = estimate
-    return best, doubt + rounding
+    return best, doubt
 
 
 def _complex_step_or_none(f: Function, x: Array, v: Array) -> Any:

@@ -103,14 +103,17 @@ def methods_of(thing: Any, *names: str) -> Functions:
     Those that a class inherits from the library are left out.
     """
     methods: Functions = {}
+    seen: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop(0)
         f = getattr(type(thing), name, None)
-        if name in methods or not inspect.isfunction(f) or not _may_be_wrong(f, type(thing)):
+        if name in seen or not inspect.isfunction(f):
             continue
-        methods[name] = f
-        waiting += f.__code__.co_names
+        seen.add(name)
+        waiting += f.__code__.co_names  # of the library's too: its backward calls one's derivative
+        if _may_be_wrong(f, type(thing)):
+            methods[name] = f
     held = [f for f in vars(thing).values() if inspect.isfunction(f)]
     return methods | functions_of(*methods.values(), *held, but_not=frozenset(methods))
 

@@ -245,7 +245,11 @@ class Layer:
 
     def __repr__(self) -> str:
         """Return the call that makes such a layer."""
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+        try:
+            arguments = ", ".join(f"{k}={v!r}" for k, v in self.config().items())
+        except AttributeError:  # somebody's layer that does not keep what it was made with
+            arguments = "…"
+        return f"{type(self).__name__}({arguments})"
 
 
 def generator(seed: int | np.random.Generator) -> np.random.Generator:
