@@ -276,7 +276,7 @@ def twice(self, g):
     return value, 2 * v
 
 
-def norm_of_the_batch(self, g):
+def not_divided_by_the_norm(self, g):
     n, norm = len(g), np.sqrt((g * g).sum(axis=1, keepdims=True))
     value = self.weight / n * ((norm - self.target) ** 2).sum()
     return value, 2 * self.weight / n * (norm - self.target) * g
@@ -328,7 +328,7 @@ WRONG = [
     ("08_layernorm", "LayerNorm.backward", gain_divided_out, "extra factor", "backward dx"),
     ("09_conv", "Conv2d.kernel_gradient", flipped, "kernel", "backward dW"),
     ("10_r1", "R1.of_gradient", twice, "factor", "penalty"),
-    ("10_r1", "GradientPenalty.of_gradient", norm_of_the_batch, "wrong array", "penalty"),
+    ("10_r1", "GradientPenalty.of_gradient", not_divided_by_the_norm, "extra factor", "penalty"),
     ("10_r1", "R1.__call__", not_pulled_back, "wrong array", "penalty"),
     ("10_r1", "R1.points", lambda self, real, fake, rng: fake, "value", "penalty"),
 ]

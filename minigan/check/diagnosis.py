@@ -87,7 +87,8 @@ def plain(e: Evidence) -> Diagnosis | None:
     ):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason)
-    return None
+    lost = digits_lost(e)
+    return None if lost is None else Diagnosis(lost.kind, e.where, lost.reason)
 
 
 def diagnose(e: Evidence) -> Diagnosis:

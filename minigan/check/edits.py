@@ -106,11 +106,8 @@ def _of_expression(
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
-        yield (
-            0,
-            "kernel" if np.ndim(values.get(ast.unparse(node.value), 0)) == 4 else "order",
-            node.value,
-        )
+        both_ways = ast.unparse(node.slice).count("::-1") == 2
+        yield 0, "kernel" if both_ways else "order", node.value
     elif isinstance(node, ast.Slice):
         yield from _of_slice(node, values, snippets)
     text = ast.unparse(node)

@@ -178,6 +178,10 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
     def r(coarse: Array, fine: Array) -> Array:
         return (16 * fine - coarse) / 15
 
+    coarse, fine = c(0), c(1)
+    start = last = best = r(coarse, fine)
+    doubt = float("inf")
+
     def compare(estimate: Array, last: Array, k: int) -> float:
         """Keep the better estimate. Two that agree by chance are no better than their rounding."""
         nonlocal best, doubt
@@ -186,9 +190,6 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
             best, doubt = estimate, disagreement + eps * size * 4**k / first
         return disagreement
 
-    coarse, fine = c(0), c(1)
-    start = last = best = r(coarse, fine)
-    doubt = float("inf")
     for k in range(2, 6):
         fine, finer = c(k), fine
         estimate = r(finer, fine)
