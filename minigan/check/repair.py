@@ -26,9 +26,10 @@ import numpy as np
 
 from ..arrays import Array
 from .edits import edits
+from .report import COMPLEX_STEP_LIMIT
 
 SECONDS = 5.0  # of computing: how long edits are tried
-RIGHT = 1e-8  # relative error of an array that an edit has made right
+RIGHT = COMPLEX_STEP_LIMIT  # relative error of an array that an edit has made right
 
 Functions = dict[str, types.FunctionType]
 Found = dict[str, Array]  # what a map has found, by array
