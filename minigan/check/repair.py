@@ -212,12 +212,13 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
         if event == "return" and name is not None and name not in values:
             values[name] = {k: v for k, v in frame.f_locals.items() if k.isidentifier()}
 
-    before = sys.getprofile()
+    if sys.getprofile() is not None:
+        return {}  # somebody is profiling this: their tool stays where it is
     sys.setprofile(see)
     try:
         _run(patient, {})
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
     for held in values.values():
         for name, value in list(held.items()):
             if hasattr(value, "_asdict"):  # a cache with names
