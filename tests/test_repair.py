@@ -1,5 +1,6 @@
 """The edit that would mend it: which line, what for, and that nothing is touched on the way."""
 
+import cProfile
 import inspect
 import linecache
 import sys
@@ -380,3 +381,14 @@ def test_the_edit_that_is_named_would_pass_the_check():
     right = 3 * X**2  # in digits, and off by 2e-10: what an ε of 1e-5 makes, put in another place
     assert repair(patient(cube_slope), {"g": right}) is not None
     assert repair(patient(cube_slope), {"g": right * (1 + 2e-10)}) is None
+
+
+def test_under_a_profiler_a_report_is_made_and_the_profiler_stays():
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        report = check.gradient(lambda x: (x**3).sum(), cube_slope, X)
+        assert sys.getprofile() is profile
+    finally:
+        profile.disable()
+    assert report.diagnosis.kind == "factor"
