@@ -27,7 +27,14 @@ from .numerical import (
     slopes,
 )
 from .repair import Patient, repair
-from .report import COMPLEX_STEP_LIMIT, BrokenRule, Diagnosis, Finding, Report
+from .report import (
+    COMPLEX_STEP_LIMIT,
+    FINITE_DIFFERENCE_LIMIT,
+    BrokenRule,
+    Diagnosis,
+    Finding,
+    Report,
+)
 
 Arrays = dict[str, Array]
 Settings = dict[str, float]
@@ -111,6 +118,7 @@ class Checker:
         self.others, self.numbers = others or {}, numbers or {}
         self.evidence: list[Evidence] = []
         self.asks: dict[str, Ask] = {}  # by map and array: the derivative that it should be
+        self.analytic = True  # whether complex steps could be believed throughout
         self.right: Arrays = {}  # and what that has come to
         self.patients: dict[str, Patient] = {}  # by map: its code
         self.values: dict[str, Patient] = {}  # by map: the code of the value that it belongs to
@@ -173,6 +181,7 @@ class Checker:
         """Do the same where the right array is known already."""
         found = np.asarray(found)
         self.right[what] = right.best
+        self.analytic &= right.exact is not None
         errors: list[float | None] = [float("inf"), None]
         if found.shape == right.best.shape:
             errors[0] = relative_error(found, right.by_differences, scale)
@@ -327,7 +336,8 @@ class Checker:
             asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
             with suppress(Exception):  # a map on which it rests may raise, or return nothing
                 exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
-        return repair(self.patients[map], exact) if exact else None
+        limit = COMPLEX_STEP_LIMIT if self.analytic else FINITE_DIFFERENCE_LIMIT
+        return repair(self.patients[map], exact, limit) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:
         """Say so if an edit of the value makes it the one that the derivative belongs to."""

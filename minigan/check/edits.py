@@ -41,6 +41,11 @@ class Edit:
             for (slot, _), before in zip(self.changes, old, strict=True):
                 _put(slot, before)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it puts a number, and no other count, in the place of something."""
+        return isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
+
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
         new = self.changes[0][1]
@@ -388,10 +393,14 @@ def _everywhere(
     for name, value in values.items():
         if np.ndim(value) == 0 and in_slices:
             kind = "stride" if "stride" in name or name in ("s", "pool_stride") else "factor"
-            product = [
-                (slot, ast.BinOp(node, ast.Mult(), snippets[name])) for _, slot, node in in_slices
-            ]
-            yield Edit(3, kind, product, in_slices[0][0])  # type: ignore[arg-type]
+            changed: dict[int, list[tuple[Slot, ast.AST]]] = {}
+            by_id = {id(statement): statement for statement, *_ in in_slices}
+            for statement, slot, node in in_slices:
+                product = ast.BinOp(node, ast.Mult(), snippets[name])
+                changed.setdefault(id(statement), []).append((slot, product))
+            yield Edit(3, kind, sum(changed.values(), []), in_slices[0][0])
+            for key, product_here in changed.items():
+                yield Edit(3, kind, product_here, by_id[key])
 
 
 # --- kinds ----------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def layer(
             check.patients[name] = Patient(methods, run, type(layer), inputs, kept)
             if name == "backward":
                 methods = methods_of(point.layer, "forward")
-                check.values[name] = Patient(methods, point.defect, type(layer))
+                check.values[name] = Patient(methods, point.defect, type(layer), value=True)
             with check.guarded(name):
                 map()
         if reference is not None:

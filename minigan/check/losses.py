@@ -74,7 +74,8 @@ def loss(
             run = partial(_run, loss, half, real, fake)
             methods = methods_of(loss, half)
             check.patients[half] = Patient(methods, run, type(loss))
-            check.values[half] = Patient(methods, partial(_defect, loss, half, inputs), type(loss))
+            defect = partial(_defect, loss, half, inputs)
+            check.values[half] = Patient(methods, defect, type(loss), value=True)
             with check.guarded(half):
                 call = partial(_call_half, loss, half)
                 _check_half(check, half, call, places, inputs)

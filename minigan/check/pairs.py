@@ -89,7 +89,7 @@ def pair(
         given, kept = (*inputs.values(), dout), {"forward out": out}
         functions = functions_of(backward, forward)
         check.patients["backward"] = Patient(functions, run, None, given, kept)
-        check.values["backward"] = Patient(functions_of(forward), defect)
+        check.values["backward"] = Patient(functions_of(forward), defect, value=True)
         for name in inputs:
             _ask(check, call, name, dout)
         with check.guarded("backward"):

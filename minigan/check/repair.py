@@ -26,9 +26,9 @@ import numpy as np
 
 from ..arrays import Array
 from .edits import Edit, edits
+from .report import COMPLEX_STEP_LIMIT
 
 SECONDS = 5.0  # of computing: how long edits are tried
-RIGHT = 1e-8  # relative error of an array that an edit has made right
 
 Functions = dict[str, types.FunctionType]
 Found = dict[str, Array]  # what a map has found, by array
@@ -50,6 +50,9 @@ class Patient:
         The arrays that the code is given: to miss one of them is to ignore it.
     kept
         What is found that is right already, and has to stay.
+    value
+        Whether it is the value that is to be mended, so that it fits a derivative. A constant put
+        in there would make almost any derivative fit.
     """
 
     functions: Functions
@@ -57,6 +60,7 @@ class Patient:
     owner: type | None = None
     inputs: tuple[Array, ...] = ()
     kept: Found = field(default_factory=dict)
+    value: bool = False
 
     def class_of(self, name: str) -> type | None:
         """Return the class that a method is written in, for its ``super()``."""
@@ -64,19 +68,32 @@ class Patient:
         return next((c for c in classes if vars(c).get(name) is self.functions[name]), None)
 
 
-def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
-    """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is."""
+def repair(
+    patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT
+) -> tuple[str, str] | None:
+    """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is.
+
+    Parameters
+    ----------
+    patient
+        The code.
+    exact
+        All arrays of one map as they should be.
+    limit
+        The relative error that an array may have.
+    """
     exact = exact | patient.kept
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
     for name, tree in trees.items():
         f = _compiled(tree, patient.functions[name], patient.class_of(name))
-        if f is not None and _is_right(_run(patient, {name: f}), exact):
+        if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
             return None  # right without an edit: the file is not what runs, it has been changed
     values = _values(patient)
     candidates = [
         (edit, name)
         for name, tree in trees.items()
         for edit in edits(tree, values.get(name, {}), patient.inputs)
+        if not (patient.value and edit.is_constant)
     ]
     deadline = time.process_time() + SECONDS
 
@@ -90,7 +107,7 @@ def repair(patient: Patient, exact: Found) -> tuple[str, str] | None:
             return None
         with edit.applied():
             f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
-            if f is not None and _is_right(_run(patient, {name: f}), exact):
+            if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
                 place = f"line {edit.statement.lineno} of {file}"
                 return edit.kind, f"{place} would be right as `{edit.line()}`"
@@ -226,12 +243,13 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
         if event == "return" and name is not None and name not in values:
             values[name] = {k: v for k, v in frame.f_locals.items() if k.isidentifier()}
 
-    before = sys.getprofile()
+    if sys.getprofile() is not None:
+        return {}  # somebody is profiling this: their tool stays where it is
     sys.setprofile(see)
     try:
         _run(patient, {})
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
     for held in values.values():
         for name, value in list(held.items()):
             if hasattr(value, "_asdict"):  # a cache with names
@@ -246,11 +264,11 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
     return values
 
 
-def _is_right(found: Found, exact: Found) -> bool:
+def _is_right(found: Found, exact: Found, limit: float) -> bool:
     for name, right in exact.items():
         if name not in found or np.shape(found[name]) != right.shape:
             return False
         size = float(np.max(np.abs(right), initial=0.0))
-        if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= RIGHT * size + 1e-12:
+        if not float(np.max(np.abs(found[name] - right), initial=0.0)) <= limit * size + 1e-12:
             return False
     return True

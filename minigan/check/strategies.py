@@ -86,7 +86,8 @@ def batches(
     *sample_shape
         Shape of one sample.
     least, most
-        The least and the largest n; a layer that couples its samples needs at least 2.
+        The least and the largest n; with 2, a normalisation over the batch is nearly
+        flat, and its rounding shows: take 3 or more for a layer that couples its samples.
     margin, scale
         As for `arrays`.
     """
