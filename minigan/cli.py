@@ -114,7 +114,12 @@ def _tell(outcome: Outcome) -> int:
         f"  {folder}/history.csv     every number, a row a step\n"
         f"  {folder}/G.safetensors   G's weights, and D's in D.safetensors: minigan.load(path)"
     )
-    if outcome.broken:
+    if outcome.broken and outcome.restores:
+        print(
+            f"training diverged, after {outcome.restores} restores too; train again with smaller "
+            "--lr-g and --lr-d"
+        )
+    elif outcome.broken:
         print(
             "training diverged. Train again with smaller --lr-g and --lr-d, or go on from there "
             "with half the rates\n"

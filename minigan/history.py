@@ -52,7 +52,7 @@ class History:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    ValueError
         For a file that does not have all rows up to `after`.
     """
 
@@ -63,7 +63,7 @@ class History:
         self.broken: int | None = None
         self._waiting: list[Record] = []
         if after and not self.path.is_file():
-            raise FileNotFoundError(
+            raise ValueError(
                 f"{self.path} is missing, expected the rows up to step {after:,}; put it back"
             )
         # The buffer is larger than a block, so that nothing reaches the file but by `flush`.

@@ -63,6 +63,7 @@ class Outcome:
     seconds: float  # and how long that was
     signal: int | None  # what interrupted it: SIGINT (Ctrl-C) or SIGTERM
     broken: Broken | None  # why it can't go on
+    restores: int  # how often it was sent back before
 
     @property
     def interrupted(self) -> bool:
@@ -140,7 +141,6 @@ def train_run(
         # The first step shows that all fits, into memory too, before anything is written.
         training.try_first_step()
         folder = _new_folder(out, data.name)
-        run_settings.write(folder, settings)
         print(
             f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, with "
             f"the recipe {recipe.name}: {training.total:,} steps of {setup.batch} samples\n"
@@ -196,7 +196,6 @@ def resume_run(
                 print(f"note: {differs}: the last bits may differ from those of a run in one go")
         training.try_first_step()
         remove_leftovers(folder)
-        run_settings.write(folder, settings)
         print(
             f"resuming {folder} at step {training.step:,} of {training.total:,}: "
             f"{data.name}, with the recipe {recipe.name}",
@@ -261,6 +260,7 @@ class _Training:
                 History(folder / "history.csv", after=self.step) as self.history,
                 Timings(folder / "timings.csv", self.step) as self.timings,
             ):
+                run_settings.write(folder, self.settings)
                 broken = self.take_steps(signals, quiet)
                 while broken is not None and self.restores_from(broken):
                     broken = self.take_steps(signals, quiet)
@@ -290,6 +290,7 @@ class _Training:
             seconds,
             signals[0] if signals else None,
             broken,
+            self.restores,
         )
 
     def take_steps(self, signals: list[int], quiet: bool) -> Broken | None:
