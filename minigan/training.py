@@ -31,7 +31,7 @@ from . import settings as run_settings
 from .arrays import to_device
 from .checkpoint import replacing, save
 from .data import Dataset
-from .finite import Broken, first_broken
+from .finite import Broken, first_broken, is_finite
 from .history import History, Timings, read_history
 from .plot import loss_curves
 from .recipes import Recipe, Setup, Task
@@ -321,11 +321,13 @@ class _Training:
             if self.step % ANCHOR == 0:
                 self.anchor = snapshot
             return None
-        last = self.step
+        last, bad = self.step, [n for n, a in snapshot.arrays.items() if not is_finite(a)]
         self.go_back_to(self.good)
         nets = {"G": self.setup.G, "D": self.setup.D}
-        # On a GPU the same steps may have other bits, and not break.
-        return first_broken(self.records, nets, last) or Broken(last, "a number", None)
+        # It finds nothing where only an optimiser's memory is broken; nor, perhaps, on a GPU, where
+        # the same steps may have other bits.
+        found = first_broken(self.records, nets, last)
+        return found or Broken(last, ", ".join(bad) or "a loss or gradient", None)
 
     def restores_from(self, broken: Broken) -> bool:
         """Go back to the anchor, with half the learning rates, if that is wanted and still left."""
