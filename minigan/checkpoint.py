@@ -302,11 +302,15 @@ class _Size(Exception):
 def _size(kind: type[Layer], unnamed: list[Any], arguments: dict[str, Any]) -> int:
     """How many weights such a layer has, and numbers in its state."""
 
-    def bind(self: Layer, theta: Array, state: Array) -> None:
-        raise _Size(theta.size + state.size)  # zeros that nobody has touched take no memory
+    def make_vectors(self: Layer, size: int, state_size: int) -> None:
+        raise _Size(size + state_size)
 
+    def bind(self: Layer, theta: Array, state: Array) -> None:
+        raise _Size(theta.size + state.size)  # of a layer that takes the vectors of another
+
+    asked = {"_make_vectors": make_vectors, "bind": bind}
     try:
-        type(kind.__name__, (kind,), {"bind": bind})(*unnamed, **arguments)
+        type(kind.__name__, (kind,), asked)(*unnamed, **arguments)
     except _Size as size:
         return int(size.args[0])
     return 0

@@ -170,7 +170,8 @@ def _made(setup: Setup, total: int) -> dict[str, Any]:
         """Put a schedule as what it is at some steps of the run."""
         if not callable(value):
             return value
-        return [float(value(t)) for t in sorted({0, 1, total // 4, total // 2, total - 1})]
+        steps = {0, 1, total // 4, total // 2, total - 1}
+        return [float(value(min(t, 10**15))) for t in sorted(steps)]
 
     def optimiser(outermost: Any) -> list[Any]:
         """Put an optimiser as the classes and settings of all within it."""
