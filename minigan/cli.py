@@ -68,7 +68,8 @@ def train_command(options: argparse.Namespace) -> int:
     seconds, last, on_nan = options.save_every, options.keep, options.on_nan
     keeping = Keeping(seconds, last)
     if options.resume is not None:
-        given = [name for name in FIXED if getattr(options, name) not in (None, False)]
+        values = {name: getattr(options, name) for name in FIXED}
+        given = [name for name, value in values.items() if value is not None and value is not False]
         if given:
             raise ValueError(
                 f"--resume goes on with the settings of {options.resume}; leave out "

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -335,6 +336,61 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys, ctrl_c_works):
     assert len(read_history("a/history.csv")["step"]) == 2
 
 
+def test_a_second_ctrl_c_is_no_loss_either():
+    slow = "from minigan import training; training.save = lambda *a: time.sleep(60)"
+    with start("train", "--steps", "1000000", "--out", "a", "--quiet", before=slow) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert "Ctrl-C again" in process.stderr.readline() + process.stderr.readline()
+        while not list(Path("a").glob("checkpoints/step-*")):  # the step is finished, it is saved
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.endswith("minigan: interrupted\n")
+    steps = len(read_history("a/history.csv")["step"])
+    assert minigan("train", "--resume", "a", "--steps", steps + 1, "--quiet") == 0
+    assert train("b", steps=steps + 1) == 0
+    for name in THE_SAME:
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes(), name
+
+
+# --- resume ---------------------------------------------------------------------------------------
+
+
+def test_resume_says_where_it_goes_on_and_how_it_went(a_run, capsys):
+    assert minigan("train", "--resume", a_run, "--steps", 5) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"resuming {a_run} at step 2 of 5: digits, with the recipe digits"
+    assert lines[1].startswith("done: 3 steps in ")
+    assert minigan("train", "--resume", a_run) == 0  # it is at its end
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"resuming {a_run} at step 5 of 5")
+    assert lines[1].startswith("done: 0 steps in ")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--data ring", "--seed 1", "--seed 0", "--recipe digits", "--batch 9", "--d-steps 2"]
+    + ["--lr-g 1", "--lr-d 1", "--loss hinge", "--logits", "--out b", "--device cpu"],
+)
+def test_resume_refuses_all_that_may_not_change(option, a_run, capsys):
+    words = ["--resume goes on with the settings of run; leave out", option.split()[0]]
+    refused(capsys, words, "train", "--resume", "run", *option.split())
+
+
+def test_what_can_not_be_resumed_is_answered(a_run, capsys):
+    for folder in ("nowhere", "."):
+        words = [f"{folder} holds no run"]
+        refused(capsys, words, "train", "--resume", folder)
+    words = ["run has taken 2 steps already, which is more than 1", "--steps"]
+    refused(capsys, words, "train", "--resume", "run", "--steps", 1)
+    settings = (a_run / "run.json").read_text()
+    (a_run / "run.json").write_text(settings[:-9])
+    refused(capsys, ["run/run.json is damaged"], "train", "--resume", "run")
+    (a_run / "run.json").write_text(settings.replace('"seed": 0', '"seed": 1'))
+    refused(capsys, ["checkpoint is of another run: its seed"], "train", "--resume", "run")
+
+
 # --- mistakes -------------------------------------------------------------------------------------
 
 
@@ -379,6 +435,10 @@ MISTAKES = {
     "--recipe tanh-mlp --data ring": ["recipe tanh-mlp is for images", "vectors", "points"],
     "digits": ["unrecognized arguments: digits"],
     "--lr 1": ["--lr-g, --lr-d"],
+    "--on-nan pray": ["--on-nan", "'pray'", "stop", "restore"],
+    "--save-every -1": ["--save-every: '-1' came, expected a number of seconds, 0 or more"],
+    "--save-every inf": ["--save-every: 'inf' came"],
+    "--keep 0": ["--keep: '0' came, expected a whole number, 1 or more"],
 }
 
 
