@@ -18,9 +18,10 @@ from .arrays import to_numpy
 from .checkpoint import replacing
 from .data import NAMES
 from .data import load as load_data
+from .loop import ON_NAN, Keeping, Outcome
 from .recipes import LOSSES, RECIPES, Task, recipe_for
 from .runs import Run, draw, export, has_picture
-from .training import ON_NAN, Keeping, Outcome, resume_run, train_run
+from .training import resume_run, train_run
 
 CHANGES = ("loss", "lr_G", "lr_D", "batch", "d_steps", "steps", "epochs")  # of a recipe's set-up
 CAN_NOT, DIVERGED, INTERRUPTED = 2, 3, 130  # exit codes; 130 is the shells' for Ctrl-C

@@ -14,91 +14,22 @@ number of the step, and what a checkpoint holds.
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import signal
 import tempfile
-import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import settings as run_settings
-from .arrays import to_device
-from .checkpoint import replacing, save
 from .data import Dataset
-from .finite import Broken, first_broken, is_finite
-from .history import History, Timings, read_history
-from .plot import loss_curves
+from .loop import Keeping, Loop, Outcome
 from .recipes import Recipe, Setup, Task
-from .recipes.base import innermost
-from .resume import Checkpoint, Snapshot, checkpoints, newest, remove_leftovers
-from .runs import Run, draw, has_picture
-from .schedules import scaled
-from .settings import Settings
-from .train import Record, total_steps
+from .resume import newest, remove_leftovers
 from .versions import difference, versions
-
-LOOK = 100  # steps from one look at whether all numbers are finite to the next
-ANCHOR = 1000  # NaN sends a run back to a multiple of this many steps
-RESTORES = 3  # so many times at most
-SHARE = 0.01  # of the time that writing checkpoints may take
-CURVE_POINTS = 10_000  # of a history in a picture
-ON_NAN = ("stop", "restore")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    folder: Path
-    data: str  # its name
-    steps: int  # the state of which step was kept
-    total: int
-    taken: int  # steps that this process took
-    seconds: float  # and how long that was
-    signal: int | None  # what interrupted it: SIGINT (Ctrl-C) or SIGTERM
-    broken: Broken | None  # why it can't go on
-    restores: int  # how often it was sent back before
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal ended it."""
-        return self.signal is not None
-
-    @property
-    def diverged(self) -> bool:
-        """Whether NaN or infinity ended it."""
-        return self.broken is not None
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How often a run is written to its folder, and what happens on NaN.
-
-    Parameters
-    ----------
-    seconds
-        From one checkpoint to the next, ≥ 0; longer where writing would take more than `SHARE` of
-        the time.
-    last
-        How many checkpoints are kept, ≥ 1. One may be damaged.
-    """
-
-    seconds: float = 10.0
-    last: int = 2
-
-    def __post_init__(self) -> None:
-        """Raise unless both are possible."""
-        if not 0 <= self.seconds < math.inf or self.last < 1:
-            raise ValueError(
-                f"Keeping(seconds={self.seconds}, last={self.last}): expected seconds of at least "
-                "0 and at least 1 checkpoint"
-            )
 
 
 def train_run(
@@ -124,8 +55,8 @@ def train_run(
     quiet
         Without a progress bar.
     on_nan
-        On NaN or infinity ``"stop"``, or ``"restore"``: go back to the last multiple of `ANCHOR`
-        steps, and on from there with half the learning rates, at most `RESTORES` times.
+        On NaN or infinity ``"stop"``, or ``"restore"``: go back to the last multiple of 1,000
+        steps, and on from there with half the learning rates, at most three times.
     keeping
         How often checkpoints are written.
 
@@ -136,19 +67,19 @@ def train_run(
         if that is known before the training.
     """
     settings = run_settings.describe(recipe, setup, data, task, on_nan)
-    training = _Training(setup, data, task, settings, None, keeping or Keeping())
+    loop = Loop(setup, data, task, settings, None, keeping or Keeping())
     with _no_warnings(), _interruptible() as signals:
         # The first step shows that all fits, into memory too, before anything is written.
-        training.try_first_step()
+        loop.try_first_step()
         folder = _new_folder(out, data.name)
         print(
             f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, with "
-            f"the recipe {recipe.name}: {training.total:,} steps of {setup.batch} samples\n"
+            f"the recipe {recipe.name}: {loop.total:,} steps of {setup.batch} samples\n"
             f"weights: G {setup.G.theta.size:,}, D {setup.D.theta.size:,}; "
             "Ctrl-C stops early and keeps all so far",
             flush=True,
         )
-        return training.go(folder, signals, quiet)
+        return loop.go(folder, signals, quiet)
 
 
 def resume_run(
@@ -184,202 +115,24 @@ def resume_run(
     checkpoint, troubles = newest(folder)
     for trouble in troubles:
         print(f"{trouble}; the one before it is taken")
-    training = _Training(setup, data, task, settings, checkpoint, keeping or Keeping())
+    loop = Loop(setup, data, task, settings, checkpoint, keeping or Keeping())
     with _no_warnings(), _interruptible() as signals:
-        if training.step > training.total:
+        if loop.step > loop.total:
             raise ValueError(
-                f"{folder} has taken {training.step:,} steps already, which is more than "
-                f"{training.total:,}; give a larger --steps or --epochs"
+                f"{folder} has taken {loop.step:,} steps already, which is more than "
+                f"{loop.total:,}; give a larger --steps or --epochs"
             )
         if checkpoint is not None:
             if differs := difference(dict(checkpoint.versions or {}), versions()):
                 print(f"note: {differs}: the last bits may differ from those of a run in one go")
-        training.try_first_step()
+        loop.try_first_step()
         remove_leftovers(folder)
         print(
-            f"resuming {folder} at step {training.step:,} of {training.total:,}: "
+            f"resuming {folder} at step {loop.step:,} of {loop.total:,}: "
             f"{data.name}, with the recipe {recipe.name}",
             flush=True,
         )
-        return training.go(folder, signals, quiet)
-
-
-class _Training:
-    """A run from one step on: takes steps, looks whether all is well, writes checkpoints."""
-
-    def __init__(
-        self,
-        setup: Setup,
-        data: Dataset,
-        task: Task,
-        settings: Settings,
-        checkpoint: Checkpoint | None,
-        keeping: Keeping,
-    ) -> None:
-        self.setup, self.task, self.settings, self.keeping = setup, task, settings, keeping
-        if settings["on_nan"] not in ON_NAN:
-            raise ValueError(f"on_nan is {settings['on_nan']!r}, expected {' or '.join(ON_NAN)}")
-        self.x, self.labels = to_device(data.x, task.device), data.labels
-        self.total = total_steps(len(self.x), setup.batch, setup.d_steps, setup.steps, setup.epochs)
-        self.optimisers = innermost(setup.optimiser_G), innermost(setup.optimiser_D)
-        self.rates = [optimiser.lr for optimiser in self.optimisers]
-        self.restores = 0
-        if checkpoint is None:
-            self.good = self.anchor = Snapshot.of(setup, 0)
-        else:
-            _check_same_run(checkpoint.settings, settings)
-            self.good, self.anchor = checkpoint.now, checkpoint.anchor or checkpoint.now
-            self.restores = checkpoint.restores
-        self.go_back_to(self.good)
-        self.written = None if checkpoint is None else checkpoint.now.step
-
-    def go_back_to(self, snapshot: Snapshot) -> None:
-        """Make the set-up what it was, with the learning rates that it has by now."""
-        snapshot.put_back(self.setup)
-        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
-            optimiser.lr = scaled(rate, 0.5**self.restores)
-        self.good, self.step = snapshot, snapshot.step
-        self.records = self.steps_from(snapshot)
-
-    def steps_from(self, snapshot: Snapshot) -> Iterator[Record]:
-        """Return the records of the steps behind a snapshot that the set-up is at."""
-        return self.setup.train(self.x, self.labels, self.task.seed, snapshot.step)
-
-    def try_first_step(self) -> None:
-        """Take the first step, if there is one left; its record comes first all the same."""
-        if self.step < self.total:
-            self.records = itertools.chain([next(self.records)], self.records)
-
-    def go(self, folder: Path, signals: list[int], quiet: bool) -> Outcome:
-        """Take the steps that are left, and write all there is to write."""
-        self.folder = folder
-        began, first = time.monotonic(), self.step
-        self.next_write = began + self.keeping.seconds
-        try:
-            with (
-                History(folder / "history.csv", after=self.step) as self.history,
-                Timings(folder / "timings.csv", self.step) as self.timings,
-            ):
-                run_settings.write(folder, self.settings)
-                broken = self.take_steps(signals, quiet)
-                while broken is not None and self.restores_from(broken):
-                    broken = self.take_steps(signals, quiet)
-                if broken is not None:
-                    self.go_back_to(self.good)
-                    self.history.cut_back(broken.step)
-                if self.written != self.step:
-                    self.write()
-            seconds = time.monotonic() - began
-            self.write_results()
-        except OSError as error:
-            last = (
-                "there is no checkpoint yet"
-                if self.written is None
-                else (f"its checkpoint of step {self.written:,} is whole")
-            )
-            raise OSError(
-                f"the run in {folder} stopped, {last}: {error.strerror or error}; see to it that "
-                "the folder can be written to, and go on with --resume"
-            ) from error
-        return Outcome(
-            folder,
-            self.settings["data"],
-            self.step,
-            self.total,
-            self.step - first,
-            seconds,
-            signals[0] if signals else None,
-            broken,
-            self.restores,
-        )
-
-    def take_steps(self, signals: list[int], quiet: bool) -> Broken | None:
-        """Take steps until all are taken, a signal comes, or numbers break: then say which."""
-        with closing(_watched(self.records, self.step, self.total, quiet)) as records:
-            for record in records:
-                self.history.add(record)
-                self.step = record.step
-                is_last = self.step == self.total or bool(signals)
-                is_time = time.monotonic() >= self.next_write
-                if self.step % LOOK == 0 or is_last or is_time:
-                    broken = self.look()
-                    if broken is not None:
-                        return broken
-                    if is_time:
-                        self.write()
-                if signals:
-                    break
-        return None
-
-    def look(self) -> Broken | None:
-        """Look whether all numbers are finite; if not, find where that began."""
-        self.history.flush()
-        self.timings.note(self.step)
-        snapshot = Snapshot.of(self.setup, self.step)
-        if self.history.broken is None and snapshot.is_finite():
-            self.good = snapshot
-            if self.step % ANCHOR == 0:
-                self.anchor = snapshot
-            return None
-        last, bad = self.step, [n for n, a in snapshot.arrays.items() if not is_finite(a)]
-        self.go_back_to(self.good)
-        nets = {"G": self.setup.G, "D": self.setup.D}
-        # It finds nothing where only an optimiser's memory is broken; nor, perhaps, on a GPU, where
-        # the same steps may have other bits.
-        found = first_broken(self.records, nets, last)
-        return found or Broken(last, ", ".join(bad) or "a loss or gradient", None)
-
-    def restores_from(self, broken: Broken) -> bool:
-        """Go back to the anchor, with half the learning rates, if that is wanted and still left."""
-        if self.settings["on_nan"] != "restore" or self.restores == RESTORES:
-            return False
-        self.restores += 1
-        self.go_back_to(self.anchor)
-        self.history.cut_back(self.step)
-        print(
-            f"{broken}; back to step {self.step:,}, and on with {0.5**self.restores:g} of the "
-            f"learning rates ({self.restores} of {RESTORES} times)",
-            flush=True,
-        )
-        self.write()
-        for step, path in checkpoints(self.folder).items():
-            if step > self.step:  # it belongs to what is undone
-                path.unlink()
-        return True
-
-    def write(self) -> None:
-        """Write a checkpoint of the last good state, and remove the oldest ones."""
-        began = time.monotonic()
-        self.history.sync()  # first, so that a checkpoint never is ahead of the history
-        anchor = self.anchor if self.settings["on_nan"] == "restore" else None
-        Checkpoint(self.good, self.settings, anchor, self.restores).write(self.folder)
-        self.written = self.good.step
-        for path in list(checkpoints(self.folder).values())[self.keeping.last :]:
-            path.unlink()
-        now = time.monotonic()
-        self.next_write = now + max(self.keeping.seconds, (now - began) / SHARE)
-
-    def write_results(self) -> None:
-        """Write the weights and the pictures."""
-        setup, folder = self.setup, self.folder
-        save(folder / "G.safetensors", setup.sampler())
-        save(folder / "D.safetensors", setup.D)
-        with replacing(folder / "losses.png") as path:
-            history = read_history(folder / "history.csv", most=CURVE_POINTS)
-            loss_curves(history, setup.loss).savefig(path)
-        if has_picture(self.task.shape):
-            run = Run.open(folder, self.task.device)
-            draw(folder / "samples.png", run.samples(), real=self.x, D=setup.D, loss=setup.loss)
-
-
-def _check_same_run(then: Settings, now: Settings) -> None:
-    """Raise unless a checkpoint and the settings are of the same run."""
-    for name in ("recipe", "data", "checksum", "seed", "shape", "logits", "batch", "d_steps"):
-        if then.get(name) != now[name]:
-            raise ValueError(
-                f"the checkpoint is of another run: its {name} is {then.get(name)!r}, that of the "
-                f"settings {now[name]!r}; put back the files that belong together"
-            )
+        return loop.go(folder, signals, quiet)
 
 
 def _new_folder(out: str | None, name: str) -> Path:
@@ -406,27 +159,6 @@ def _new_folder(out: str | None, name: str) -> Path:
             f"can't write to the folder {folder} ({error.strerror}); name another with --out"
         ) from error
     return folder
-
-
-def _watched(
-    records: Iterator[Record], step: int, total: int, quiet: bool
-) -> Generator[Record, None, None]:
-    """Pass the records on, under a bar with both losses and D's mean outputs."""
-    if quiet:
-        yield from records
-        return
-    from tqdm import tqdm
-
-    # disable=None: no bar where the output is not a terminal.
-    with tqdm(initial=step, total=total, unit="step", disable=None) as bar:
-        for record in records:
-            # Reading a number waits for the GPU, so only where the bar is drawn anew.
-            if bar.update() or record.step in (1, total):
-                bar.set_postfix_str(
-                    f"loss D {record['loss_D']:.3f} G {record['loss_G']:.3f}, "
-                    f"D(real) {record['D_real']:.2f} D(fake) {record['D_fake']:.2f}"
-                )
-            yield record
 
 
 def _no_warnings() -> Any:

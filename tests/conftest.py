@@ -22,7 +22,7 @@ import pytest
 import running
 from hypothesis import settings
 
-from minigan import training
+from minigan import loop
 from minigan.recipes import RECIPES
 from minigan.recipes.base import recipe
 
@@ -102,11 +102,11 @@ def drawn(request):
 def quick_runs(tmp_path, monkeypatch, drawn):
     """Work in an empty folder; write checkpoints as often as is asked for; draw little."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training, "SHARE", 1e9)
+    monkeypatch.setattr(loop, "SHARE", 1e9)
     if not drawn:
-        monkeypatch.setattr(training, "loss_curves", running.Drawing)
+        monkeypatch.setattr(loop, "loss_curves", running.Drawing)
         monkeypatch.setattr(
-            training, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
+            loop, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
         )
 
 
@@ -125,16 +125,16 @@ def ctrl_c_at(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(step, number=signal.SIGINT):
-        whole = training._watched
+        whole = loop._watched
 
         def watched(records, *more):
             for record in whole(records, *more):
                 if record.step == step:
-                    monkeypatch.setattr(training, "_watched", whole)
+                    monkeypatch.setattr(loop, "_watched", whole)
                     signal.raise_signal(number)
                 yield record
 
-        monkeypatch.setattr(training, "_watched", watched)
+        monkeypatch.setattr(loop, "_watched", watched)
 
     yield at
     signal.signal(signal.SIGINT, before)

@@ -6,9 +6,10 @@ import numpy as np
 
 from minigan.arrays import to_numpy
 from minigan.data import load as load_data
+from minigan.loop import Keeping
 from minigan.recipes import RECIPES, Task
 from minigan.resume import Checkpoint, checkpoints
-from minigan.training import Keeping, resume_run, train_run
+from minigan.training import resume_run, train_run
 
 THE_SAME = ("G.safetensors", "D.safetensors", "history.csv", "losses.png", "samples.png")
 AT_THE_END = Keeping(seconds=3600, last=3)
@@ -36,8 +37,8 @@ def go(out, name="points", data="ring", seed=0, logits=False, keeping=AT_THE_END
     return train_run(RECIPES[name], setup, data, task, out, True, on_nan, keeping)
 
 
-def resume(out, **more):
-    return resume_run(Path(out), quiet=True, keeping=AT_THE_END, **more)
+def resume(out, keeping=AT_THE_END, **more):
+    return resume_run(Path(out), quiet=True, keeping=keeping, **more)
 
 
 def contents(folder):

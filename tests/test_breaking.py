@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,14 @@ from minigan import (
     Tanh,
     cli,
     load,
+    loop,
     stream,
     train,
-    training,
 )
 from minigan.finite import NAMES, Broken, first_broken
-from minigan.history import VITAL, read_history
+from minigan.history import VITAL, History, read_history
 from minigan.layers import Elementwise
+from minigan.loop import Keeping
 from minigan.recipes import Setup
 from minigan.resume import Checkpoint, Snapshot, checkpoints
 from minigan.runs import Run
@@ -187,8 +190,8 @@ class Fuse(Wrapper):
 @pytest.fixture
 def fuse(recipes, monkeypatch):
     """Register a recipe whose G breaks in step 126 and step 228, if its rate is as it was."""
-    monkeypatch.setattr(training, "LOOK", 10)
-    monkeypatch.setattr(training, "ANCHOR", 50)
+    monkeypatch.setattr(loop, "LOOK", 10)
+    monkeypatch.setattr(loop, "ANCHOR", 50)
 
     def rate(t):
         return {125: 0.4, 227: 0.8}.get(t, 1e-3)
@@ -206,7 +209,7 @@ def test_a_run_that_breaks_stops_at_its_last_good_state(capsys):
     outcome = go("a", "fuse")
     assert outcome.diverged and not outcome.interrupted
     assert outcome.broken == Broken(126, "the weight 0.W of G", None)
-    assert (outcome.steps, outcome.taken, outcome.total) == (120, 120, 260)
+    assert (outcome.steps, outcome.taken, outcome.total) == (120, 130, 260)
     assert list(checkpoints(Path("a"))) == [120]
     assert len(read_history("a/history.csv")["step"]) == 126
     go("b", "fuse", steps=120)
@@ -215,7 +218,7 @@ def test_a_run_that_breaks_stops_at_its_last_good_state(capsys):
     assert np.isfinite(Run.open(Path("a")).samples()).all()
     # It breaks again at the same place, wherever it is resumed.
     again = resume("a")
-    assert (again.broken, again.steps, again.taken) == (outcome.broken, 120, 0)
+    assert (again.broken, again.steps, again.taken) == (outcome.broken, 120, 10)
     assert len(read_history("a/history.csv")["step"]) == 126
 
 
@@ -263,6 +266,47 @@ def test_a_signal_right_behind_the_restore(ctrl_c_at):
     same("whole", "parts")
 
 
+class Crash(BaseException):
+    """The end of a process, without the mess."""
+
+
+@pytest.mark.usefixtures("fuse")
+def test_a_crash_at_any_write_is_no_loss(monkeypatch):
+    """Let the k-th change of a file, of whatever kind, be the last thing that a process does."""
+    always = Keeping(seconds=0, last=2)
+    left, crashes = [10**9], 0
+
+    def counted(change):
+        def changed(*arguments, **more):
+            left[0] -= 1
+            if left[0] <= 0:
+                raise Crash
+            return change(*arguments, **more)
+
+        return changed
+
+    for place, name in (
+        *((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "touch")),
+        *((History, "flush"), (History, "cut_back")),
+    ):
+        monkeypatch.setattr(place, name, counted(getattr(place, name)))
+    go("whole", "fuse", on_nan="restore")
+    rng = random.Random(0)
+    with pytest.raises(Crash):
+        left[0] = 40
+        go("a", "fuse", on_nan="restore", keeping=always)
+    while True:
+        left[0] = rng.choice([5, 20, 80, 200, 700])
+        try:
+            outcome = resume("a", keeping=always)
+            break
+        except Crash:
+            crashes += 1
+    left[0] = 10**9
+    assert crashes > 10 and outcome.restores == 2
+    same("whole", "a")
+
+
 @pytest.mark.usefixtures("fuse")
 def test_a_run_that_stopped_goes_on_with_restore():
     go("whole", "fuse", on_nan="restore")
@@ -273,7 +317,7 @@ def test_a_run_that_stopped_goes_on_with_restore():
 
 
 def test_no_more_than_three_restores(recipes, monkeypatch, capsys):
-    monkeypatch.setattr(training, "LOOK", 2)
+    monkeypatch.setattr(loop, "LOOK", 2)
 
     @recipes("hopeless", data="ring", source="a test", samples="vectors")
     def hopeless(task):

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
 
-from minigan import cli, load, save, training
+from minigan import cli, load, loop, save, training
 from minigan.data import NAMES, mnist
 from minigan.history import read_history
 from minigan.recipes import LOSSES, RECIPES, Task
@@ -314,7 +314,7 @@ def test_ctrl_c_while_writing_still_writes_everything(monkeypatch, capsys, ctrl_
             signal.raise_signal(signal.SIGINT)
         save(path, net)
 
-    monkeypatch.setattr(training, "save", interrupted_save)
+    monkeypatch.setattr(loop, "save", interrupted_save)
     assert train("a") == 130
     assert {p.name for p in Path("a").iterdir()} == FILES
     assert "next, try" in capsys.readouterr().out
@@ -330,14 +330,14 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys, ctrl_c_works):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(training, "save", interrupted_save)
+    monkeypatch.setattr(loop, "save", interrupted_save)
     assert train("a") == 130
     assert capsys.readouterr().err == "minigan: interrupted\n"
     assert len(read_history("a/history.csv")["step"]) == 2
 
 
 def test_a_second_ctrl_c_is_no_loss_either():
-    slow = "from minigan import training; training.save = lambda *a: time.sleep(60)"
+    slow = "from minigan import loop; loop.save = lambda *a: time.sleep(60)"
     with start("train", "--steps", "1000000", "--out", "a", "--quiet", before=slow) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

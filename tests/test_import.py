@@ -38,6 +38,7 @@ FLOORS = {
     "resume": 5,
     "runs": 5,
     "settings": 5,
+    "loop": 5,
     "training": 5,
     "cli": 5,
     "__main__": 5,

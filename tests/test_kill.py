@@ -19,7 +19,7 @@ from minigan.history import read_history
 from minigan.resume import checkpoints, newest
 
 # A checkpoint every few steps, however long it takes: so a good part of the time is writing.
-OFTEN = "from minigan import cli, training; training.LOOK = 5; training.SHARE = 1e9"
+OFTEN = "from minigan import cli, loop; loop.LOOK = 5; loop.SHARE = 1e9"
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def no_file_above(size):
 
 def test_a_disk_that_is_full_for_the_checkpoint():
     go("whole", steps=60)
-    before = f"{OFTEN}; training.LOOK = 10"
+    before = f"{OFTEN}; loop.LOOK = 10"
     arguments = ("--data", "ring", "--steps", 60, "--quiet")
     # Of a checkpoint the file is 400 kB.
     with start("train", "--out", "a", *arguments, before=before, limit=no_file_above(200_000)) as p:
@@ -134,7 +134,7 @@ def test_a_disk_that_is_full_for_the_history():
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
     # Checkpoints are larger than that, so none is written; the limit meets the history.
-    before = f"{OFTEN}; training._Training.write = lambda self: self.history.sync()"
+    before = f"{OFTEN}; loop.Loop.write = lambda self: self.history.sync()"
     with start("train", "--resume", "a", "--steps", 600, "--quiet", before=before, limit=full) as p:
         out, err = p.communicate(timeout=60)
     assert p.returncode == 2 and "Traceback" not in err

@@ -24,14 +24,16 @@ from minigan import (
     SpectralNorm,
     Tanh,
     load,
+    loop,
     schedules,
     training,
 )
 from minigan.data import load as load_data
 from minigan.history import read_history
+from minigan.loop import Keeping
 from minigan.recipes import RECIPES, Setup, Task
 from minigan.resume import checkpoints
-from minigan.training import Keeping, train_run
+from minigan.training import train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -166,7 +168,7 @@ def test_a_run_on_the_gpu_is_resumed_there(cp):
 
 
 def test_checkpoints_are_written_at_looks_and_the_last_are_kept(monkeypatch):
-    monkeypatch.setattr(training, "LOOK", 2)
+    monkeypatch.setattr(loop, "LOOK", 2)
     go("a", steps=9, keeping=Keeping(seconds=0, last=4))
     assert list(checkpoints(Path("a"))) == [9, 8, 7, 6]
     go("b", steps=9, keeping=Keeping(seconds=3600, last=4))
@@ -174,11 +176,11 @@ def test_checkpoints_are_written_at_looks_and_the_last_are_kept(monkeypatch):
 
 
 def test_writing_takes_no_more_than_its_share(monkeypatch):
-    monkeypatch.setattr(training, "SHARE", 0.01)
+    monkeypatch.setattr(loop, "SHARE", 0.01)
     clock = itertools.count(step=0.001)  # each time it is looked at, a millisecond has gone by
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     written = []
-    monkeypatch.setattr(training.Checkpoint, "write", lambda self, folder: written.append(self.now))
+    monkeypatch.setattr(loop.Checkpoint, "write", lambda self, folder: written.append(self.now))
     go("a", steps=1000, keeping=Keeping(seconds=0))
     # A write takes a millisecond, and the next one comes no sooner than a hundred later.
     steps = [snapshot.step for snapshot in written]
