@@ -270,17 +270,18 @@ class Crash(BaseException):
     """The end of a process, without the mess."""
 
 
-@pytest.mark.usefixtures("fuse")
-def test_a_crash_at_any_write_is_no_loss(monkeypatch):
-    """Let the k-th change of a file, of whatever kind, be the last thing that a process does."""
-    always = Keeping(seconds=0, last=2)
-    left, crashes = [10**9], 0
+@pytest.fixture
+def crash(monkeypatch):
+    """Give a counter of what changes files; when it comes to zero, that is the end of a process."""
+    left = {"changes": 10**9, "at the restore": 0}
 
-    def counted(change):
+    def counted(name, change):
         def changed(*arguments, **more):
-            left[0] -= 1
-            if left[0] <= 0:
+            left["changes"] -= 1
+            if left["changes"] <= 0:
                 raise Crash
+            if name == "cut_back" and arguments[1] == 100:
+                left["at the restore"] = left["changes"]
             return change(*arguments, **more)
 
         return changed
@@ -289,22 +290,43 @@ def test_a_crash_at_any_write_is_no_loss(monkeypatch):
         *((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "touch")),
         *((History, "flush"), (History, "cut_back")),
     ):
-        monkeypatch.setattr(place, name, counted(getattr(place, name)))
+        monkeypatch.setattr(place, name, counted(name, getattr(place, name)))
+    return left
+
+
+OFTEN = Keeping(seconds=0, last=2)
+
+
+@pytest.mark.usefixtures("fuse")
+def test_a_crash_at_any_change_of_a_file_is_no_loss(crash):
     go("whole", "fuse", on_nan="restore")
-    rng = random.Random(0)
+    rng, crashes = random.Random(0), 0
+    crash["changes"] = 40
     with pytest.raises(Crash):
-        left[0] = 40
-        go("a", "fuse", on_nan="restore", keeping=always)
+        go("a", "fuse", on_nan="restore", keeping=OFTEN)
     while True:
-        left[0] = rng.choice([5, 20, 80, 200, 700])
+        crash["changes"] = rng.choice([5, 20, 80, 200, 700])
         try:
-            outcome = resume("a", keeping=always)
+            outcome = resume("a", keeping=OFTEN)
             break
         except Crash:
             crashes += 1
-    left[0] = 10**9
+    crash["changes"] = 10**9
     assert crashes > 10 and outcome.restores == 2
     same("whole", "a")
+
+
+@pytest.mark.usefixtures("fuse")
+def test_a_crash_within_a_restore_is_no_loss(crash):
+    go("whole", "fuse", on_nan="restore", steps=130, keeping=OFTEN)
+    at_the_restore = 10**9 - crash["at the restore"]
+    for i, changes in enumerate(range(at_the_restore - 9, at_the_restore + 4)):
+        crash["changes"] = changes
+        with pytest.raises(Crash):
+            go(str(i), "fuse", on_nan="restore", steps=130, keeping=OFTEN)
+        crash["changes"] = 10**9
+        assert resume(str(i), keeping=OFTEN).restores == 1
+        same("whole", str(i))
 
 
 @pytest.mark.usefixtures("fuse")
