@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from .history import History, Timings, read_history
 from .plot import loss_curves
 from .recipes import Setup, Task
 from .recipes.base import innermost
-from .resume import Checkpoint, Snapshot, checkpoints
+from .resume import Checkpoint, Snapshot, checkpoints, remove_leftovers
 from .runs import Run, draw, has_picture
 from .schedules import scaled
 from .settings import Settings
@@ -116,6 +117,7 @@ class Loop:
             self.restores = checkpoint.restores
         self.go_back_to(self.good)
         self.written = None if checkpoint is None else checkpoint.now.step
+        self.next_write = time.monotonic() + keeping.seconds
 
     def go_back_to(self, snapshot: Snapshot) -> None:
         """Make the set-up what it was, with the learning rates that it has by now."""
@@ -138,13 +140,14 @@ class Loop:
         """Take the steps that are left, and write all there is to write."""
         self.folder = folder
         began = time.monotonic()
-        self.next_write = began + self.keeping.seconds
         try:
             with (
+                _alone_in(folder),
                 History(folder / "history.csv", after=self.step) as self.history,
                 Timings(folder / "timings.csv", self.step) as self.timings,
             ):
-                run_settings.write(folder, self.settings)
+                remove_leftovers(folder)
+                run_settings.write(folder, self.settings)  # with the length that it now has
                 broken = self.take_steps(signals, quiet)
                 while broken is not None and self.restores_from(broken):
                     broken = self.take_steps(signals, quiet)
@@ -265,6 +268,32 @@ def _check_same_run(then: Settings, now: Settings) -> None:
                 f"the checkpoint is of another run: its {name} is {then.get(name)!r}, that of the "
                 f"settings {now[name]!r}; put back the files that belong together"
             )
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run, so that no other process trains in it; not on Windows.
+
+    The system lets go of it when the process ends, however that is.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process is training in {folder}; wait for its end, or stop it with Ctrl-C"
+            ) from None
+        except OSError:
+            pass  # a file system that holds nothing for anybody
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _watched(

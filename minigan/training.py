@@ -28,7 +28,7 @@ from . import settings as run_settings
 from .data import Dataset
 from .loop import Keeping, Loop, Outcome
 from .recipes import Recipe, Setup, Task
-from .resume import newest, remove_leftovers
+from .resume import newest
 from .versions import difference, versions
 
 
@@ -72,6 +72,7 @@ def train_run(
         # The first step shows that all fits, into memory too, before anything is written.
         loop.try_first_step()
         folder = _new_folder(out, data.name)
+        run_settings.write(folder, settings)  # from here on it can be resumed
         print(
             f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, with "
             f"the recipe {recipe.name}: {loop.total:,} steps of {setup.batch} samples\n"
@@ -107,7 +108,7 @@ def resume_run(
         For a folder that holds no run.
     ValueError
         For a run that is damaged, whose data or recipe have changed, whose schedules depend on a
-        length that is to change, or that is longer already.
+        length that is to change, that is longer already, or that is going on elsewhere.
     """
     old = run_settings.read(folder)
     recipe, setup, data, task, settings = run_settings.make_again(folder, old, steps, epochs)
@@ -126,7 +127,6 @@ def resume_run(
             if differs := difference(dict(checkpoint.versions or {}), versions()):
                 print(f"note: {differs}: the last bits may differ from those of a run in one go")
         loop.try_first_step()
-        remove_leftovers(folder)
         print(
             f"resuming {folder} at step {loop.step:,} of {loop.total:,}: "
             f"{data.name}, with the recipe {recipe.name}",

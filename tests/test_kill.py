@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def kill_until(kills, *arguments, seed):
         is_begun = Path("a/run.json").exists()
         again = ("train", "--resume", "a") if is_begun else first
         if not is_begun and Path("a").exists():
-            os.rmdir("a")  # killed between its making and the first file: still new
+            shutil.rmtree("a")  # killed before its first file was whole
         with start(*again, "--quiet", "--save-every", "0.02") as process:
             # From its first word on; now and then sooner.
             if rng.random() < 0.8:

@@ -1,5 +1,6 @@
 """A run that is stopped and resumed has the bits of one that never was; NaN is found and named."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import contents, go, resume, same
+from running import AT_THE_END, contents, go, resume, same
 
 from minigan import (
     R1,
@@ -29,10 +30,11 @@ from minigan import (
     training,
 )
 from minigan.data import load as load_data
-from minigan.history import read_history
+from minigan.history import History, read_history
 from minigan.loop import Keeping
 from minigan.recipes import RECIPES, Setup, Task
 from minigan.resume import checkpoints
+from minigan.settings import describe
 from minigan.training import train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -162,6 +164,37 @@ def test_a_run_on_the_gpu_is_resumed_there(cp):
     on_gpu("parts", 2)
     resume("parts", steps=6)
     assert load("parts/G.safetensors").theta == pytest.approx(load("whole/G.safetensors").theta)
+
+
+def test_no_second_process_trains_in_a_folder(monkeypatch):
+    go("whole", steps=9)
+    go("a", steps=5)
+    look = loop.Loop.look
+
+    def meanwhile(self):
+        monkeypatch.setattr(loop.Loop, "look", look)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="another process is training in a; wait for its"):
+                resume("a", steps=9)
+        return look(self)
+
+    monkeypatch.setattr(loop.Loop, "look", meanwhile)
+    resume("a", steps=9)
+    same("whole", "a")
+
+
+def test_between_two_looks_nothing_waits_for_the_gpu(cp, monkeypatch):
+    data, looks = load_data("ring"), []
+    setup = RECIPES["r3"].set_up(Task((4, 4, 1), device="gpu"))
+    setup.change(steps=7, batch=4)
+    data = dataclasses.replace(data, x=np.zeros((9, 4, 4, 1), np.float32), labels=None)
+    settings = describe(RECIPES["r3"], setup, data, Task((4, 4, 1)))
+    going = loop.Loop(setup, data, Task((4, 4, 1), device="gpu"), settings, None, AT_THE_END)
+    monkeypatch.setattr(going, "look", lambda: looks.append(going.step))
+    with History("h.csv") as going.history:
+        with getattr(cp, "no_sync", contextlib.nullcontext)():
+            assert going.take_steps([], quiet=True) is None
+    assert looks == [7] and len(read_history("h.csv")["step"]) == 7
 
 
 # --- what is kept ---------------------------------------------------------------------------------
