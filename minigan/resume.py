@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, array_module, to_numpy
-from .checkpoint import read_arrays, write_arrays
+from .checkpoint import read_arrays, sync_folder, write_arrays
 from .finite import is_finite
 from .recipes import Setup
 from .versions import versions
@@ -134,7 +134,9 @@ class Checkpoint:
         }
         text = json.dumps(content)
         path = folder / FOLDER / f"step-{self.now.step:09d}.safetensors"
-        path.parent.mkdir(exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir()
+            sync_folder(folder)
         write_arrays(path, arrays, FORMAT, f"{_checksum(arrays, text):08x} {text}")
         return path
 

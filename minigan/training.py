@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from . import settings as run_settings
+from .checkpoint import sync_folder
 from .data import Dataset
 from .loop import Keeping, Loop, Outcome
 from .recipes import Recipe, Setup, Task
@@ -152,6 +153,7 @@ def _new_folder(out: str | None, name: str) -> Path:
                     break
                 except FileExistsError:
                     continue
+        sync_folder(folder.parent)
         with tempfile.TemporaryFile(dir=folder):
             pass  # the folder can be written to: better known now than after the training
     except OSError as error:
