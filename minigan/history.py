@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from .metrics import METRICS
 from .train import Record
 
-COLUMNS = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
+# A row has all of `MEASURED`; those of `METRICS` are empty where they were not computed.
+MEASURED = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
+COLUMNS = MEASURED + METRICS
+EMPTY = re.compile("(?<=,)(?=,|$)")  # the place of a number that is not there
 
 
 class History:
@@ -47,8 +52,9 @@ class History:
         waiting, self._waiting = self._waiting, []
         rows = []
         for record in waiting:
-            numbers = (repr(record[name]) for name in COLUMNS[2:])  # repr: reads back exactly
-            rows.append(f"{record.step},{record.epoch},{','.join(numbers)}\n")
+            cells = [repr(record[name]) for name in MEASURED[2:]]  # repr: reads back exactly
+            cells += [repr(record[name]) if name in record.measured else "" for name in METRICS]
+            rows.append(f"{record.step},{record.epoch},{','.join(cells)}\n")
         self._file.write("".join(rows))
         self._file.flush()
 
@@ -70,7 +76,7 @@ class History:
 
 
 def read_history(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]]:
-    """Read the columns of a history, by name, as float64 vectors.
+    """Read the columns of a history, by name, as float64 vectors; what is empty there is NaN.
 
     Raises
     ------
@@ -82,6 +88,7 @@ def read_history(path: str | os.PathLike[str]) -> dict[str, np.ndarray[Any, Any]
         names = head.split(",")
         if names[0] != "step":
             raise ValueError(f"its first line is {head[:80]!r}")
+        rows = [EMPTY.sub("nan", row) for row in rows]
         table = np.loadtxt(rows, delimiter=",", ndmin=2) if any(rows) else np.zeros((0, len(names)))
         if table.shape[1] != len(names):
             raise ValueError(f"{len(names)} names stand over {table.shape[1]} columns")
