@@ -18,18 +18,22 @@ from typing import Any
 import numpy as np
 
 from . import __version__
+from .animate import FEWEST, animate
 from .arrays import Array, as_like, to_device, to_numpy
 from .checkpoint import load, replacing, save
 from .data import Dataset
+from .frames import Recorder, list_frames
 from .history import History, read_history
 from .layers.base import Layer, Shape
 from .network import Sequential
 from .plot import loss_curves, points, sample_grid
+from .progress import Progress
 from .recipes import Recipe, Setup, Task
 from .recipes.base import innermost
 from .sampling import NOISES, sample, walk
-from .train import Loss, Record, total_steps
+from .train import Loss, total_steps
 from .views import Joined
+from .watch import Watch
 
 COLUMNS = 10  # images in a row of a picture
 
@@ -79,7 +83,7 @@ def train_run(
     with np.errstate(over="ignore", invalid="ignore"):
         started, steps = time.monotonic(), 0
         # The first step shows that all fits, into memory too, before anything is written.
-        records = itertools.chain([next(records)], records)
+        records = setup.probe(x, data, task.seed).watch(itertools.chain([next(records)], records))
         with _interruptible() as interrupted:
             folder = _new_folder(out, data.name)
             _write_settings(folder, recipe, setup, data, task)
@@ -90,10 +94,20 @@ def train_run(
                 "Ctrl-C stops early and keeps all so far",
                 flush=True,
             )
-            with History(folder / "history.csv") as history:
-                for record in _watched(records, total, quiet):
+            watch = Watch(setup.loss, folder / "warnings.txt")
+            recorder = _recorder(folder, setup, x, task, total)
+            with (
+                History(folder / "history.csv") as history,
+                Progress(total, setup.loss, quiet) as progress,
+            ):
+                for record in records:
                     history.add(record)
                     steps = record.step
+                    progress.show(record)
+                    for line in watch.look(record):
+                        progress.say(line)
+                    if recorder is not None:
+                        recorder.look(steps)
                     if interrupted:
                         break
             seconds = time.monotonic() - started
@@ -106,6 +120,8 @@ def train_run(
             if has_picture(task.shape) and not diverged:
                 run = Run.open(folder, task.device)
                 draw(folder / "samples.png", run.samples(), real=x, D=setup.D, loss=setup.loss)
+                if len(list_frames(folder / "frames")) >= FEWEST and not interrupted:
+                    animate(folder)
     return Outcome(folder, steps, total, seconds, bool(interrupted), diverged)
 
 
@@ -278,23 +294,21 @@ def _new_folder(out: str | None, name: str) -> Path:
     return folder
 
 
-def _watched(records: Iterator[Record], total: int, quiet: bool) -> Iterator[Record]:
-    """Pass the records on, under a bar with both losses and D's mean outputs."""
-    if quiet:
-        yield from records
-        return
-    from tqdm import tqdm
-
-    # disable=None: no bar where the output is not a terminal.
-    with tqdm(total=total, unit="step", disable=None) as bar:
-        for record in records:
-            # Reading a number waits for the GPU, so only where the bar is drawn anew.
-            if bar.update() or record.step in (1, total):
-                bar.set_postfix_str(
-                    f"loss D {record['loss_D']:.3f} G {record['loss_G']:.3f}, "
-                    f"D(real) {record['D_real']:.2f} D(fake) {record['D_fake']:.2f}"
-                )
-            yield record
+def _recorder(folder: Path, setup: Setup, x: Array, task: Task, total: int) -> Recorder | None:
+    """Return what takes the frames of a run, if its samples can be drawn."""
+    if not has_picture(task.shape):
+        return None
+    return Recorder(
+        folder / "frames",
+        setup.sampler,
+        setup.D,
+        setup.loss,
+        x,
+        noise=setup.noise,
+        total=total,
+        seed=task.seed,
+        classes=task.classes if setup.conditional else 0,
+    )
 
 
 @contextmanager
