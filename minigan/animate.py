@@ -24,7 +24,7 @@ from .plot import D_COLOUR, DPI, G_COLOUR, HEAT, heat_colours, new_figure, sheet
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SECONDS = 15.0  # that drawing may take; on a slow machine there are fewer frames
+SECONDS = 16.0  # that a film may take; on a slow machine it has fewer frames
 PAUSE, LAST_PAUSE = 100, 2000  # milliseconds that a frame is shown, and the last one
 FEWEST = 10  # frames of a run that is shown moving without being asked for
 
@@ -40,7 +40,7 @@ def animate(folder: Path, seconds: float = SECONDS) -> list[Path]:
     folder
         The folder of the run; its frames lie in ``frames/``.
     seconds
-        About how long drawing may take: frames are left out, evenly, where it would take longer.
+        About how long it may take: frames are left out, evenly, where it would take longer.
 
     Raises
     ------
@@ -82,15 +82,23 @@ def animate(folder: Path, seconds: float = SECONDS) -> list[Path]:
 
 
 def _drawn(draw: Draw, frames: dict[int, dict[str, Array]], seconds: float) -> dict[int, Image]:
-    """Draw the frames, or every second, third, … of them, and always the first and the last."""
+    """Draw the first frame and the last, then what lies midway, and so on as long as time allows.
+
+    Half of the time is for this, the other for compressing.
+    """
     steps = list(frames)
-    draw(steps[0], frames[steps[0]])  # the first takes longer
+    last = len(steps) - 1
+    drawn: dict[int, Image] = {}
     started = time.monotonic()
-    draw(steps[0], frames[steps[0]])
-    # Compressing them takes as long again.
-    affordable = max(2, int(seconds / (2 * (time.monotonic() - started) + 1e-9)))
-    few = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), affordable)).astype(int))
-    return {steps[i]: draw(steps[i], frames[steps[i]]) for i in few}
+    gap = 1 << last.bit_length()
+    while gap:
+        missing = [i for i in {*range(0, last, gap), last} if steps[i] not in drawn]
+        spent = time.monotonic() - started
+        if drawn and spent * (1 + len(missing) / len(drawn)) > seconds / 2:
+            break
+        drawn |= {steps[i]: draw(steps[i], frames[steps[i]]) for i in missing}
+        gap //= 2
+    return dict(sorted(drawn.items()))
 
 
 def _picture(figure: Any, palette: Array | None) -> Image:

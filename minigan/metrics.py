@@ -92,7 +92,7 @@ def mixture(x: Array, centres: Array, sigma: float) -> dict[str, Array]:
         reverse_KL      Σ_k q_k·log(q_k/(1/k)), q_k the share of samples that are nearest to
                         centre k: 0 where all modes get their share, log k with a single mode
 
-    The first two are those of VEEGAN (Srivastava et al. 2017, section 4), the third is PacGAN's
+    The first two are those of VEEGAN (Srivastava et al. 2017), the third is PacGAN's
     (Lin et al. 2018, section 4.1). Of points of the mixture itself in the plane,
     1 − exp(−9/2) = 98.9 % are of high quality.
 
