@@ -209,6 +209,13 @@ def test_a_probe_measures_d_and_g():
     assert a_probe(x, D=D, G=G)(3)["diversity"] == pytest.approx(ratio, rel=0.1)
 
 
+def test_diversity_is_of_samples_in_evaluation_mode():
+    G = Sequential(Dense(2, 2), BatchNorm(2), seed=1)
+    G.layers[0].W[...] = 100 * np.eye(2)  # in training the normalisation would take that back
+    x = stream(0, "x").standard_normal((500, 2), dtype=np.float32)
+    assert a_probe(x, G=G)(1)["diversity"] == pytest.approx(100, rel=0.15)
+
+
 def test_probabilities_are_taken_as_such_where_d_ends_in_a_sigmoid():
     task = Task((2, 2, 1))
     setup = RECIPES["tanh-mlp"].set_up(task)
