@@ -1,4 +1,4 @@
-"""The command ``minigan``: train a GAN, draw from a trained one, export it, list the recipes."""
+"""The command ``minigan``: train a GAN, draw from it, see how it learnt, export it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import __version__
+from .animate import animate
 from .arrays import to_numpy
 from .checkpoint import replacing
+from .compare import LAST, curves, read_histories, table
 from .data import NAMES
 from .data import load as load_data
 from .loop import ON_NAN, Keeping, Outcome
@@ -111,11 +113,15 @@ def _tell(outcome: Outcome) -> int:
     print(f"{how}: {outcome.taken:,} steps in {outcome.seconds:.1f} s{pace}")
     if (folder / "samples.png").is_file():
         print(f"  {folder}/samples.png     what G draws now")
+    if (folder / "film.html").is_file() and not outcome.interrupted:  # else it is of another time
+        print(f"  {folder}/film.html       how it has learnt that, for a browser; or film.gif")
     print(
         f"  {folder}/losses.png      both losses, and what D says\n"
         f"  {folder}/history.csv     every number, a row a step\n"
         f"  {folder}/G.safetensors   G's weights, and D's in D.safetensors: minigan.load(path)"
     )
+    if (folder / "warnings.txt").is_file():
+        print(f"  {folder}/warnings.txt    what went wrong, and what usually helps")
     if outcome.broken and outcome.restores:
         print(
             f"training diverged, after {outcome.restores} restores too; train again with smaller "
@@ -184,6 +190,27 @@ def export_command(options: argparse.Namespace) -> int:
         "in PyTorch:  net.load_state_dict(safetensors.torch.load_file(path)); net.eval()\n"
         "images have their channels first there: x.transpose(0, 3, 1, 2) of ours"
     )
+    return 0
+
+
+# --- minigan animate, minigan compare -------------------------------------------------------------
+
+
+def animate_command(options: argparse.Namespace) -> int:
+    """Draw how a run has learnt, step by step: a GIF, and a page with controls for a browser."""
+    for path in animate(Path(options.folder)):
+        print(path)
+    return 0
+
+
+def compare_command(options: argparse.Namespace) -> int:
+    """Lay several runs side by side: curves on one figure, and a table of their last values."""
+    if Path(options.out).suffix.lower() != ".png":
+        raise ValueError(f"--out: {options.out!r} came, expected FILE.png")
+    histories = read_histories([Path(folder) for folder in options.folders])
+    with replacing(options.out) as path:
+        curves(histories).savefig(path)
+    print(f"{table(histories)}\n\n(means of the last {LAST} steps) curves: {options.out}")
     return 0
 
 
@@ -368,6 +395,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", metavar="FOLDER", help="folder to write to (default: RUN)")
     add("--traceback", action="store_true", help="on an error, show where it arose")
+    film = command("animate", animate_command, "draw how a run has learnt, as a moving picture")
+    film.add_argument("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+
+    comparing = command("compare", compare_command, "curves and last values of several runs")
+    add = comparing.add_argument
+    add("folders", metavar="RUN", nargs="+", help="folders of runs, such as runs/digits-1")
+    add("--out", default="compare.png", metavar="FILE.png", help="(default: compare.png)")
+    for added in (film, comparing):
+        added.add_argument(
+            "--traceback", action="store_true", help="on an error, show where it arose"
+        )
 
     listing = command("recipes", recipes_command, "list the recipes, and where each is from")
     listing.set_defaults(traceback=False)

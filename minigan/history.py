@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +18,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from .metrics import METRICS
 from .train import Record
 
-COLUMNS = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
+# A row has all of `MEASURED`; those of `METRICS` are empty where they were not computed.
+MEASURED = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
+COLUMNS = MEASURED + METRICS
 # Without these a run can't go on.
 VITAL = ("loss_D", "penalty", "loss_G", "grad_D", "grad_G")
+EMPTY = re.compile("(?<=,)(?=,|$)")  # the place of a number that is not there
 BLOCK = 1 << 14  # rows that are read at a time
 
 
@@ -90,11 +95,11 @@ class History:
         waiting, self._waiting = self._waiting, []
         rows = []
         for record in waiting:
-            numbers = {name: record[name] for name in COLUMNS[2:]}
-            if self.broken is None and not all(math.isfinite(numbers[name]) for name in VITAL):
+            if self.broken is None and not all(math.isfinite(record[name]) for name in VITAL):
                 self.broken = record.step
-            # repr: reads back exactly
-            rows.append(f"{record.step},{record.epoch},{','.join(map(repr, numbers.values()))}\n")
+            cells = [repr(record[name]) for name in MEASURED[2:]]  # repr: reads back exactly
+            cells += [repr(record[name]) if name in record.measured else "" for name in METRICS]
+            rows.append(f"{record.step},{record.epoch},{','.join(cells)}\n")
         self._file.write("".join(rows))
         self._file.flush()
 
@@ -190,7 +195,7 @@ class Timings:
 def read_history(
     path: str | os.PathLike[str], most: int | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Read the columns of a history, by name, as float64 vectors.
+    """Read the columns of a history, by name, as float64 vectors; what is empty there is NaN.
 
     Parameters
     ----------
@@ -198,8 +203,8 @@ def read_history(
         The file.
     most
         Where there are more rows than this, return their means over as few consecutive rows as make
-        it at most `most`: enough for a picture, and little memory for a history of any length. What
-        does not fill a last window is left out.
+        it at most `most`: enough for a picture, and little memory for a history of any length. The
+        mean of a metric is that of what was computed. What does not fill a last window is left out.
 
     Raises
     ------
@@ -211,17 +216,20 @@ def read_history(
             names = file.readline().rstrip("\n").split(",")
             if names[0] != "step":
                 raise ValueError(f"its first line is {','.join(names)[:80]!r}")
+            sparse = np.isin(names, METRICS)
             window = 1 if most is None else max(1, math.ceil((_count_lines(path) - 1) / most))
             blocks = [np.zeros((0, len(names)))]
             while lines := list(itertools.islice(file, window * max(1, BLOCK // window))):
                 if not any(map(str.strip, lines)):
                     continue
-                rows = np.loadtxt(lines, delimiter=",", ndmin=2)
+                filled = [EMPTY.sub("nan", line) for line in lines]
+                rows = np.loadtxt(filled, delimiter=",", ndmin=2)
                 if rows.shape[1] != len(names):
                     raise ValueError(f"{len(names)} names stand over {rows.shape[1]} columns")
                 windows = rows[: len(rows) // window * window].reshape(-1, window, len(names))
+                counts = ~(np.isnan(windows) & sparse)
                 with np.errstate(invalid="ignore", over="ignore"):  # the rows of a run that broke
-                    blocks.append(windows.mean(axis=1))
+                    blocks.append(np.where(counts, windows, 0).sum(axis=1) / counts.sum(axis=1))
             table = np.concatenate(blocks)
     except ValueError as error:
         raise ValueError(

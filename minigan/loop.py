@@ -2,7 +2,8 @@
 
 Every `LOOK` steps the history is written and all numbers are looked at. What is finite is kept in
 memory as the last good state, and written to a checkpoint every few seconds; what is not ends the
-run, or sends it back.
+run, or sends it back. The warnings and the frames follow the history: where a run goes on, or is
+sent back, they are what they were there.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import settings as run_settings
+from .animate import FEWEST, animate
 from .arrays import to_device
 from .checkpoint import replacing, save
 from .data import Dataset
 from .finite import Broken, first_broken, is_finite
+from .frames import Recorder, list_frames
 from .history import History, Timings, read_history
 from .plot import loss_curves
+from .progress import Progress
 from .recipes import Setup, Task
 from .recipes.base import innermost
 from .resume import Checkpoint, Snapshot, checkpoints, remove_leftovers
@@ -30,6 +34,7 @@ from .runs import Run, draw, has_picture
 from .schedules import scaled
 from .settings import Settings
 from .train import Record, total_steps
+from .watch import Watch
 
 LOOK = 100  # steps from one look at whether all numbers are finite to the next
 ANCHOR = 1000  # NaN sends a run back to a multiple of this many steps
@@ -106,6 +111,7 @@ class Loop:
             raise ValueError(f"on_nan is {settings['on_nan']!r}, expected {' or '.join(ON_NAN)}")
         self.x, self.labels = to_device(data.x, task.device), data.labels
         self.total = total_steps(len(self.x), setup.batch, setup.d_steps, setup.steps, setup.epochs)
+        self.probe = setup.probe(self.x, data, task.seed)
         self.optimisers = innermost(setup.optimiser_G), innermost(setup.optimiser_D)
         self.rates = [optimiser.lr for optimiser in self.optimisers]
         self.restores = self.taken = 0
@@ -148,16 +154,18 @@ class Loop:
             ):
                 remove_leftovers(folder)
                 run_settings.write(folder, self.settings)  # with the length that it now has
+                self.watch_from_here()
                 broken = self.take_steps(signals, quiet)
                 while broken is not None and self.restores_from(broken):
                     broken = self.take_steps(signals, quiet)
                 if broken is not None:
                     self.go_back_to(self.good)
                     self.history.cut_back(broken.step)
+                    self.watch_from_here()
                 if self.written != self.step:
                     self.write()
             seconds = time.monotonic() - began
-            self.write_results()
+            self.write_results(with_film=not signals)
         except OSError as error:
             last = (
                 "there is no checkpoint yet"
@@ -180,12 +188,34 @@ class Loop:
             self.restores,
         )
 
+    def watch_from_here(self) -> None:
+        """Bring the warnings and frames in the folder to where the history ends."""
+        self.watch = Watch(self.setup.loss, self.folder / "warnings.txt")
+        self.watch.recall(self.folder / "history.csv")
+        self.recorder = None
+        if has_picture(self.task.shape):
+            self.recorder = Recorder(
+                self.folder / "frames",
+                self.setup.sampler,
+                self.setup.D,
+                self.setup.loss,
+                self.x,
+                noise=self.setup.noise,
+                total=self.total,
+                done=self.step,
+                seed=self.task.seed,
+                classes=self.settings["classes"],
+            )
+
     def take_steps(self, signals: list[int], quiet: bool) -> Broken | None:
         """Take steps until all are taken, a signal comes, or numbers break: then say which."""
-        with closing(_watched(self.records, self.step, self.total, quiet)) as records:
-            for record in records:
+        with Progress(self.total, self.setup.loss, quiet, done=self.step) as progress:
+            for record in self.probe.watch(self.records):
+                progress.show(record)
                 self.history.add(record)
                 self.step, self.taken = record.step, self.taken + 1
+                if self.recorder is not None:
+                    self.recorder.look(self.step)  # so that no checkpoint is ahead of its frame
                 is_last = self.step == self.total or bool(signals)
                 is_time = time.monotonic() >= self.next_write
                 if self.step % LOOK == 0 or is_last or is_time:
@@ -194,6 +224,8 @@ class Loop:
                         return broken
                     if is_time:
                         self.write()
+                for line in self.watch.look(record):
+                    progress.say(line)
                 if signals:
                     break
         return None
@@ -225,6 +257,7 @@ class Loop:
         # The history last: no checkpoint that there is, at any moment, is ahead of it.
         self.write()
         self.history.cut_back(self.step)
+        self.watch_from_here()
         print(
             f"{broken}; back to step {self.step:,}, and on with {0.5**self.restores:g} of the "
             f"learning rates ({self.restores} of {RESTORES} times)",
@@ -247,8 +280,8 @@ class Loop:
         now = time.monotonic()
         self.next_write = now + max(self.keeping.seconds, (now - began) / SHARE)
 
-    def write_results(self) -> None:
-        """Write the weights and the pictures."""
+    def write_results(self, with_film: bool) -> None:
+        """Write the weights and the pictures, the moving one if there is time for it."""
         setup, folder = self.setup, self.folder
         save(folder / "G.safetensors", setup.sampler())
         save(folder / "D.safetensors", setup.D)
@@ -258,6 +291,8 @@ class Loop:
         if has_picture(self.task.shape):
             run = Run.open(folder, self.task.device)
             draw(folder / "samples.png", run.samples(), real=self.x, D=setup.D, loss=setup.loss)
+            if with_film and len(list_frames(folder / "frames")) >= FEWEST:
+                animate(folder)
 
 
 def _check_same_run(then: Settings, now: Settings) -> None:
@@ -294,24 +329,3 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _watched(
-    records: Iterator[Record], step: int, total: int, quiet: bool
-) -> Generator[Record, None, None]:
-    """Pass the records on, under a bar with both losses and D's mean outputs."""
-    if quiet:
-        yield from records
-        return
-    from tqdm import tqdm
-
-    # disable=None: no bar where the output is not a terminal.
-    with tqdm(initial=step, total=total, unit="step", disable=None) as bar:
-        for record in records:
-            # Reading a number waits for the GPU, so only where the bar is drawn anew.
-            if bar.update() or record.step in (1, total):
-                bar.set_postfix_str(
-                    f"loss D {record['loss_D']:.3f} G {record['loss_G']:.3f}, "
-                    f"D(real) {record['D_real']:.2f} D(fake) {record['D_fake']:.2f}"
-                )
-            yield record

@@ -206,10 +206,11 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote them."""
-    for place in (folder, folder / FOLDER):
+    ours = r"step-\d+|\d+|scene|G|D|losses|samples|film|run"
+    for place in (folder, folder / FOLDER, folder / "frames"):
         for path in place.glob(".*"):
             # As `replacing` names them.
-            if re.fullmatch(r"\.(step-\d+|G|D|losses|samples|run)\.\d+\.\w+", path.name):
+            if re.fullmatch(rf"\.({ours})\.\d+\.\w+", path.name):
                 path.unlink()
 
 

@@ -3,6 +3,8 @@
     run.json          the settings
     history.csv       every number, a row a step
     timings.csv       when it was at which step
+    warnings.txt      what went wrong, in plain words
+    frames/           moments of it, for the moving picture
     checkpoints/      all that the next step depends on, for the last few times that it was written
     G.safetensors …   the weights and pictures, when the run ends or is interrupted
 

@@ -104,6 +104,7 @@ def quick_runs(tmp_path, monkeypatch, drawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(loop, "SHARE", 1e9)
     if not drawn:
+        monkeypatch.setattr(loop, "FEWEST", 10**9)  # frames before a film is made
         monkeypatch.setattr(loop, "loss_curves", running.Drawing)
         monkeypatch.setattr(
             loop, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
@@ -125,16 +126,15 @@ def ctrl_c_at(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(step, number=signal.SIGINT):
-        whole = loop._watched
+        show = loop.Progress.show
 
-        def watched(records, *more):
-            for record in whole(records, *more):
-                if record.step == step:
-                    monkeypatch.setattr(loop, "_watched", whole)
-                    signal.raise_signal(number)
-                yield record
+        def interrupted(self, record):
+            if record.step == step:
+                monkeypatch.setattr(loop.Progress, "show", show)
+                signal.raise_signal(number)
+            show(self, record)
 
-        monkeypatch.setattr(loop, "_watched", watched)
+        monkeypatch.setattr(loop.Progress, "show", interrupted)
 
     yield at
     signal.signal(signal.SIGINT, before)

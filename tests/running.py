@@ -11,6 +11,7 @@ from minigan.recipes import RECIPES, Task
 from minigan.resume import Checkpoint, checkpoints
 from minigan.training import resume_run, train_run
 
+# The warnings and the frames are the same too, where there are any.
 THE_SAME = ("G.safetensors", "D.safetensors", "history.csv", "losses.png", "samples.png")
 AT_THE_END = Keeping(seconds=3600, last=3)
 
@@ -42,13 +43,17 @@ def resume(out, keeping=AT_THE_END, **more):
 
 
 def contents(folder):
-    return {name: Path(folder, name).read_bytes() for name in THE_SAME}
+    paths = [Path(folder, name) for name in THE_SAME]
+    paths += sorted(Path(folder).glob("warnings.txt")) + sorted(Path(folder, "frames").glob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def same(a, b):
     """Compare two runs bit for bit, their last checkpoints too, but for the settings."""
-    for name, content in contents(a).items():
-        assert content == Path(b, name).read_bytes(), name
+    ours, theirs = contents(a), contents(b)
+    assert ours.keys() == theirs.keys()
+    for name, content in ours.items():
+        assert content == theirs[name], name
     (step_a, path_a), (step_b, path_b) = (next(iter(checkpoints(Path(f)).items())) for f in (a, b))
     assert step_a == step_b
     one, other = Checkpoint.read(path_a), Checkpoint.read(path_b)

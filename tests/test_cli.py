@@ -26,6 +26,7 @@ from minigan.recipes import LOSSES, RECIPES, Task
 from minigan.sampling import sample
 
 FILES = {
+    "frames",
     "samples.png",
     "losses.png",
     "history.csv",
@@ -187,7 +188,9 @@ def test_an_npz_file_is_learnt_with_or_without_a_picture(shape, capsys):
     assert minigan("train", "--data", "my data.npz", "--steps", 1, "--batch", 9) == 0
     has_picture = shape == (4, 4)
     folder = Path("runs/my data-1")
-    assert {p.name for p in folder.iterdir()} == FILES - (set() if has_picture else {"samples.png"})
+    assert {p.name for p in folder.iterdir()} == FILES - (
+        set() if has_picture else {"samples.png", "frames"}
+    )
     assert ("samples.png" in capsys.readouterr().out) == has_picture
     assert minigan("sample", folder, "-n", 3) == 0  # what cannot be drawn is written as numbers
     file = folder / f"samples-seed0.{'png' if has_picture else 'npz'}"

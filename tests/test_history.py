@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from minigan import stream
-from minigan.history import COLUMNS, VITAL, History, Timings, read_history
+from minigan.history import COLUMNS, MEASURED, VITAL, History, Timings, read_history
+from minigan.metrics import METRICS
 from minigan.train import Record
 
 
 def a_record(step, values=None, asarray=np.asarray):
-    values = np.arange(len(COLUMNS) - 2) + step / 3 if values is None else values
-    measured = {n: asarray(v) for n, v in zip(COLUMNS[2:], values, strict=True)}
+    values = np.arange(len(MEASURED) - 2) + step / 3 if values is None else values
+    measured = {n: asarray(v) for n, v in zip(MEASURED[2:], values, strict=True)}
     return Record(step, 1 + step // 10, measured)
 
 
@@ -35,8 +36,26 @@ def test_numbers_come_back_exactly(tmp_path, dtype):
     assert tuple(columns) == COLUMNS
     np.testing.assert_array_equal(columns["step"], np.arange(1, 251))
     np.testing.assert_array_equal(columns["epoch"], 1 + np.arange(1, 251) // 10)
-    for name, column in zip(COLUMNS[2:], values.T, strict=True):
+    for name, column in zip(MEASURED[2:], values.T, strict=True):
         np.testing.assert_array_equal(columns[name], column.astype(np.float64))
+
+
+def test_what_was_not_computed_is_empty_and_comes_back_as_nan(tmp_path):
+    with History(tmp_path / "h.csv") as history:
+        for step in (1, 2, 3):
+            record = a_record(step)
+            if step == 2:
+                record.measured["accuracy"] = np.float32(0.75)
+            if step == 3:  # computed, and no number
+                record.measured["reverse_KL"] = np.float32(np.nan)
+            history.add(record)
+    first, second, third = rows(tmp_path / "h.csv")
+    assert first.endswith("," * len(METRICS)) and ",0.75,," in second and third.endswith(",nan")
+    columns = read_history(tmp_path / "h.csv")
+    np.testing.assert_array_equal(columns["accuracy"], [np.nan, 0.75, np.nan])
+    np.testing.assert_array_equal(columns["loss_D"], 1 / 3 * np.array([1, 2, 3]))
+    for name in METRICS[1:]:
+        assert np.isnan(columns[name]).all() and columns[name].shape == (3,)
 
 
 def test_rows_reach_the_file_a_block_at_a_time(tmp_path):
@@ -156,9 +175,9 @@ def test_cutting_back_takes_what_is_waiting_too(tmp_path):
 @pytest.mark.parametrize("name", VITAL)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_the_first_row_that_is_not_finite_is_noted(tmp_path, name, value):
-    values = np.ones(len(COLUMNS) - 2)
+    values = np.ones(len(MEASURED) - 2)
     broken = values.copy()
-    broken[COLUMNS.index(name) - 2] = value
+    broken[MEASURED.index(name) - 2] = value
     with History(tmp_path / "h.csv") as history:
         for step, numbers in enumerate((values, broken, broken), 1):
             history.add(a_record(step, numbers))

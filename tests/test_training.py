@@ -191,10 +191,13 @@ def test_between_two_looks_nothing_waits_for_the_gpu(cp, monkeypatch):
     settings = describe(RECIPES["r3"], setup, data, Task((4, 4, 1)))
     going = loop.Loop(setup, data, Task((4, 4, 1), device="gpu"), settings, None, AT_THE_END)
     monkeypatch.setattr(going, "look", lambda: looks.append(going.step))
-    with History("h.csv") as going.history:
+    monkeypatch.setattr(loop, "has_picture", lambda shape: False)  # a frame is copied at once
+    going.folder = Path()
+    with History("history.csv") as going.history:
+        going.watch_from_here()
         with getattr(cp, "no_sync", contextlib.nullcontext)():
             assert going.take_steps([], quiet=True) is None
-    assert looks == [7] and len(read_history("h.csv")["step"]) == 7
+    assert looks == [7] and len(read_history("history.csv")["step"]) == 7
 
 
 # --- what is kept ---------------------------------------------------------------------------------

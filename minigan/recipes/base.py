@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
+from ..batches import one_hot_labels
 from ..data import Dataset
 from ..init import Initialiser, glorot, he
 from ..layers import Dense, Flatten, Reshape, Sigmoid
@@ -22,6 +23,7 @@ from ..losses import (
     RelativisticPairing,
     Wasserstein,
 )
+from ..metrics import Probe
 from ..network import Sequential
 from ..optim import Optimiser
 from ..penalties import Penalty
@@ -129,6 +131,23 @@ class Setup:
             labels=labels if self.conditional else None,
             order=self.order,
             start=start,
+        )
+
+    def probe(self, x: Array, data: Dataset, seed: int) -> Probe:
+        """Return what looks at such a run: `x` are the samples of the data where G and D live."""
+        labels = data.labels if self.conditional else None
+        return Probe(
+            self.G,
+            self.D,
+            x.reshape(len(x), -1) if self.flat else x,
+            self.loss,
+            batch=self.batch,
+            seed=seed,
+            noise=self.noise,
+            instance_noise=self.instance_noise,
+            conditions=None if labels is None else one_hot_labels(labels, x),
+            centres=data.centres,
+            sigma=data.sigma,
         )
 
     def change(
