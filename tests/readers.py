@@ -18,6 +18,7 @@ from minigan.checkpoint import FORMAT as NETWORK
 from minigan.checkpoint import save
 from minigan.data.mnist import read_idx
 from minigan.data.own import load_npz
+from minigan.frames import Recorder, read_frame
 from minigan.history import COLUMNS, read_history
 from minigan.recipes import Setup
 from minigan.resume import FORMAT as RUN
@@ -76,8 +77,15 @@ def sound_npz(folder):
 
 
 def sound_history(folder):
-    rows = [f"{i},1,{i / 3},0.0,1.5,0.5,nan,inf,1e-30" for i in range(1, 9)]
+    rows = [f"{i},1,{i / 3},0.0,1.5,0.5,nan,inf,1e-30,,0.5,{i},,," for i in range(1, 9)]
     (folder / "sound").write_text("\n".join([",".join(COLUMNS), *rows, ""]))
+
+
+def sound_frame(folder):
+    G, D = Sequential(Dense(2, 2), seed=1), Sequential(Dense(2, 1), seed=2)
+    x = np.eye(2, dtype=np.float32)
+    Recorder(folder / "frames", lambda: G, D, NonSaturating(), x, total=1).look(1)
+    (folder / "frames" / "000000000001.safetensors").rename(folder / "sound")
 
 
 def sound_settings(folder):
@@ -92,6 +100,7 @@ READERS = {
     "idx": (read_idx, sound_idx, "a.gz"),
     "npz": (load_npz, sound_npz, "a.npz"),
     "history": (history, sound_history, "a.csv"),
+    "frame": (read_frame, sound_frame, "1.safetensors"),
     "settings": (settings, sound_settings, "run.json"),
 }
 

@@ -27,8 +27,10 @@ from minigan import (
     loop,
     stream,
     train,
+    watch,
 )
 from minigan.finite import NAMES, Broken, first_broken
+from minigan.frames import list_frames
 from minigan.history import MEASURED, VITAL, History, read_history
 from minigan.layers import Elementwise
 from minigan.loop import Keeping
@@ -213,6 +215,7 @@ def test_a_run_that_breaks_stops_at_its_last_good_state(capsys):
     assert (outcome.steps, outcome.taken, outcome.total) == (120, 130, 260)
     assert list(checkpoints(Path("a"))) == [120]
     assert len(read_history("a/history.csv")["step"]) == 126
+    assert max(list_frames(Path("a/frames"))) == 120
     go("b", "fuse", steps=120)
     for name in ("G.safetensors", "D.safetensors", "samples.png"):
         assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
@@ -265,6 +268,19 @@ def test_a_signal_right_behind_the_restore(ctrl_c_at):
     assert outcome.interrupted and outcome.restores == 1 and outcome.steps == 101
     resume("parts")
     same("whole", "parts")
+
+
+@pytest.mark.usefixtures("fuse")
+def test_warnings_and_frames_of_steps_that_are_undone_are_undone_too(monkeypatch):
+    def symptoms(self):
+        return {"divergence": "it does"} if len(self.losses_G) >= 110 else {}
+
+    monkeypatch.setattr(watch, "BLOCK", 10)
+    monkeypatch.setattr(watch.Watch, "_symptoms", symptoms)
+    assert go("a", "fuse", on_nan="restore").restores == 2
+    (line,) = Path("a/warnings.txt").read_text().splitlines()
+    assert line.startswith("warning at step 120: it does")  # which was taken twice
+    assert list(list_frames(Path("a/frames"))) == [1, *range(4, 261, 4)]
 
 
 class Crash(BaseException):

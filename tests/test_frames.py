@@ -87,7 +87,7 @@ def test_a_run_has_about_sixty_frames_with_its_first_and_last(tmp_path, total):
     assert len(gaps) <= 1  # evenly
 
 
-@pytest.mark.parametrize("stop", [512, 61_440, 61_952, 122_880, 508_416])
+@pytest.mark.parametrize("stop", [512, 61_440, 62_464, 122_880, 507_904])
 def test_a_run_without_end_has_no_more(tmp_path, stop):
     steps = steps_of(tmp_path / "frames", 10**12, stop, stride=LONGEST)
     assert len(steps) <= 2 * FRAMES + 1 and steps[0] == 1
@@ -258,7 +258,7 @@ def test_a_damaged_frame_is_named(tmp_path, damage):
     one_frame(tmp_path / "frames")
     path = tmp_path / "frames" / "000000000001.safetensors"
     path.write_bytes(path.read_bytes()[:-700] if damage is None else damage)
-    with pytest.raises(ValueError, match=r"000000000001\.safetensors is damaged .*expected one written"):
+    with pytest.raises(ValueError, match=r"00001\.safetensors is damaged .*expected one written"):
         read_frame(path)
 
 

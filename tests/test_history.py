@@ -214,6 +214,18 @@ def test_a_history_is_thinned_to_means_over_windows(tmp_path, n):
         np.testing.assert_allclose(thin[name], means, rtol=1e-13, atol=1e-13)
 
 
+def test_a_thinned_metric_is_the_mean_of_what_was_computed(tmp_path):
+    with History(tmp_path / "h.csv") as history:
+        for step in range(1, 13):
+            record = a_record(step)
+            if step in (2, 3, 11):
+                record.measured["accuracy"] = np.float32(step)
+            history.add(record)
+    thin = read_history(tmp_path / "h.csv", most=3)
+    np.testing.assert_array_equal(thin["accuracy"], [2.5, np.nan, 11])
+    assert np.isnan(thin["modes"]).all() and np.isfinite(thin["loss_D"]).all()
+
+
 def test_rows_of_a_run_that_broke_are_thinned_without_a_warning(tmp_path):
     with History(tmp_path / "h.csv") as history:
         for step in range(1, 9):

@@ -24,12 +24,15 @@ from minigan import (
     NonSaturating,
     SpectralNorm,
     Tanh,
+    frames,
     load,
     loop,
     schedules,
     training,
 )
+from minigan.animate import animate
 from minigan.data import load as load_data
+from minigan.frames import list_frames
 from minigan.history import History, read_history
 from minigan.loop import Keeping
 from minigan.recipes import RECIPES, Setup, Task
@@ -116,6 +119,38 @@ def test_a_signal_at_any_step_is_no_loss(ctrl_c_at, number):
         assert len(read_history("parts/history.csv")["step"]) == step
     assert resume("parts").steps == 230
     same("whole", "parts")
+
+
+def test_what_is_seen_of_a_resumed_run_is_what_was_seen_of_one_in_one_go(ctrl_c_at, monkeypatch):
+    monkeypatch.setattr(frames, "FRAMES", 10)  # so that films are drawn quickly
+    ill = {"loss": "wasserstein", "lr_D": 0.1, "steps": 260}
+    go("whole/run", **ill)
+    ctrl_c_at(7)
+    go("parts/run", **ill)
+    for step in (50, 203, 251):  # at metrics, between frames, behind a warning
+        ctrl_c_at(step)
+        assert resume("parts/run").steps == step
+    resume("parts/run")
+    same("whole/run", "parts/run")
+    measured = ~np.isnan(read_history("parts/run/history.csv")["modes"])
+    assert list(np.flatnonzero(measured) + 1) == [50, 100, 150, 200, 250]
+    assert "the losses diverge" in Path("parts/run/warnings.txt").read_text()
+    assert list(list_frames(Path("parts/run/frames"))) == [1, *range(16, 260, 16), 260]
+    films = [animate(Path(run, "run"), seconds=1e9) for run in ("whole", "parts")]
+    for one, other in zip(*films, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_film_is_made_unless_the_run_was_interrupted(ctrl_c_at, monkeypatch):
+    made = []
+    monkeypatch.setattr(loop, "FEWEST", 3)
+    monkeypatch.setattr(loop, "animate", made.append)
+    ctrl_c_at(7)
+    go("a", steps=9)
+    assert made == []
+    resume("a")
+    go("b", steps=2)  # has two frames
+    assert made == [Path("a")]
 
 
 def test_a_run_that_is_at_its_end_is_finished_again():
