@@ -170,7 +170,10 @@ def read_frame(path: Path) -> dict[str, Array]:
     FileNotFoundError, ValueError
         For a file that is missing, damaged or foreign.
     """
-    arrays, _ = read_arrays(path, FORMAT, "minigan train")
+    try:
+        arrays, _ = read_arrays(path, FORMAT, "minigan train")
+    except ValueError as error:
+        raise ValueError(f"{error}; a frame may be deleted, the picture goes without it") from error
     return arrays
 
 
