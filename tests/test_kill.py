@@ -134,8 +134,9 @@ def test_a_disk_that_is_full_for_the_history():
     go("a", steps=20)
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
-    # Checkpoints are larger than that, so none is written; the limit meets the history.
+    # Checkpoints and frames are larger than that, so none is written; the limit meets the history.
     before = f"{OFTEN}; loop.Loop.write = lambda self: self.history.sync()"
+    before += "; loop.has_picture = lambda shape: False"
     with start("train", "--resume", "a", "--steps", 600, "--quiet", before=before, limit=full) as p:
         out, err = p.communicate(timeout=60)
     assert p.returncode == 2 and "Traceback" not in err
@@ -162,7 +163,7 @@ def test_a_checkpoint_that_can_not_be_written_leaves_the_last_one(monkeypatch, c
     assert "No space left on device" in err
     assert checkpoint.read_bytes() == before and newest(Path("a"))[0].now.step == 5
     resume("a", steps=9)
-    assert contents("whole").keys() == set(THE_SAME)
+    assert contents("whole").keys() >= set(THE_SAME)
     same("whole", "a")
 
 
