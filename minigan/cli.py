@@ -1,4 +1,4 @@
-"""The command ``minigan``: train a GAN, draw from a trained one, list recipes, check gradients."""
+"""The command ``minigan``: train a GAN, draw from it, see how it learnt; check derivatives."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import __version__
+from .animate import animate
 from .arrays import to_numpy
 from .checkpoint import replacing
+from .compare import LAST, curves, read_histories, table
 from .data import NAMES
 from .data import load as load_data
+from .loop import ON_NAN, Keeping, Outcome
 from .recipes import LOSSES, RECIPES, Task, recipe_for
-from .runs import Run, draw, has_picture, train_run
+from .runs import Run, draw, export, has_picture
+from .training import resume_run, train_run
 
 CHANGES = ("loss", "lr_G", "lr_D", "batch", "d_steps", "steps", "epochs")  # of a recipe's set-up
 CAN_NOT, DIVERGED, INTERRUPTED = 2, 3, 130  # exit codes; 130 is the shells' for Ctrl-C
+# With --resume these are as they were.
+FIXED = (
+    *("data", "seed", "recipe", "batch", "d_steps", "lr_G", "lr_D", "loss", "logits"),
+    *("out", "device"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,46 +72,86 @@ def train_command(options: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
+    seconds, last, on_nan = options.save_every, options.keep, options.on_nan
+    keeping = Keeping(seconds, last)
+    if options.resume is not None:
+        values = {name: getattr(options, name) for name in FIXED}
+        given = [name for name, value in values.items() if value is not None and value is not False]
+        if given:
+            raise ValueError(
+                f"--resume goes on with the settings of {options.resume}; leave out "
+                + ", ".join(f"--{name.replace('_', '-').lower()}" for name in given)
+            )
+        outcome = resume_run(
+            Path(options.resume), options.steps, options.epochs, options.quiet, on_nan, keeping
+        )
+        return _tell(outcome)
+
     recipe = RECIPES.get(options.recipe)
-    data = load_data(options.data or (recipe.data if recipe else "digits"), seed=options.seed)
+    seed = options.seed or 0
+    data = load_data(options.data or (recipe.data if recipe else "digits"), seed=seed)
     recipe = recipe or RECIPES[recipe_for(data)]
     task = Task(
         shape=data.x.shape[1:],
         classes=0 if data.labels is None else len(np.unique(data.labels)),
-        seed=options.seed,
-        device=options.device,
+        seed=seed,
+        device=options.device or "cpu",
         logits=options.logits,
     )
     setup = recipe.set_up(task)
     setup.change(**{name: getattr(options, name) for name in CHANGES})
-    outcome = train_run(recipe, setup, data, task, options.out, options.quiet)
-
-    folder, again = outcome.folder, f"{_command()} train"
-    print(
-        f"{'done' if outcome.steps == outcome.total else 'interrupted'}: {outcome.steps:,} steps "
-        f"in {outcome.seconds:.1f} s, {1000 * outcome.seconds / outcome.steps:.2f} ms a step"
+    outcome = train_run(
+        recipe, setup, data, task, options.out, options.quiet, on_nan or "stop", keeping
     )
-    if has_picture(task.shape) and not outcome.diverged:
+    return _tell(outcome)
+
+
+def _tell(outcome: Outcome) -> int:
+    """Say how a run has ended, what is in its folder and how to go on; return the exit code."""
+    folder, quoted = outcome.folder, shlex.quote(str(outcome.folder))
+    how = "done" if outcome.steps == outcome.total else "interrupted"
+    if outcome.broken:
+        how = "stopped"
+        print(f"{outcome.broken}\nwhat follows is of step {outcome.steps:,}, the last good one")
+    pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
+    print(f"{how}: {outcome.taken:,} steps in {outcome.seconds:.1f} s{pace}")
+    if (folder / "samples.png").is_file():
         print(f"  {folder}/samples.png     what G draws now")
+    if (folder / "film.html").is_file() and not outcome.interrupted:  # else it is of another time
+        print(f"  {folder}/film.html       how it has learnt that, for a browser; or film.gif")
     print(
         f"  {folder}/losses.png      both losses, and what D says\n"
         f"  {folder}/history.csv     every number, a row a step\n"
         f"  {folder}/G.safetensors   G's weights, and D's in D.safetensors: minigan.load(path)"
     )
-    if outcome.diverged:
+    if (folder / "warnings.txt").is_file():
+        print(f"  {folder}/warnings.txt    what went wrong, and what usually helps")
+    if outcome.broken and outcome.restores:
         print(
-            "but the weights are not finite: training diverged. Try smaller learning rates\n"
-            f"  {again} --recipe {recipe.name} --data {shlex.quote(data.name)} --lr-g 1e-5 "
-            "--lr-d 1e-5"
+            f"training diverged, after {outcome.restores} restores too; train again with smaller "
+            "--lr-g and --lr-d"
+        )
+    elif outcome.broken:
+        print(
+            "training diverged. Train again with smaller --lr-g and --lr-d, or go on from there "
+            "with half the rates\n"
+            f"  {_command()} train --resume {quoted} --on-nan restore"
+        )
+    elif outcome.steps < outcome.total:
+        print(
+            f"{outcome.steps:,} of {outcome.total:,} steps are taken; to go on,\n"
+            f"  {_command()} train --resume {quoted}"
         )
     else:
         print(
             "next, try\n"
-            f"  {_command()} sample {shlex.quote(str(folder))} --seed 1\n"
-            f"  {again} --data {'ring' if data.name == 'digits' else 'digits'}\n"
+            f"  {_command()} sample {quoted} --seed 1\n"
+            f"  {_command()} train --data {'ring' if outcome.data == 'digits' else 'digits'}\n"
             f"  {_command()} recipes"
         )
-    return INTERRUPTED if outcome.interrupted else DIVERGED if outcome.diverged else 0
+    if outcome.signal is not None:
+        return 128 + outcome.signal
+    return DIVERGED if outcome.broken else 0
 
 
 # --- minigan sample -----------------------------------------------------------------------------
@@ -113,7 +162,7 @@ def sample_command(options: argparse.Namespace) -> int:
     folder = Path(options.folder)
     if options.out is not None and Path(options.out).suffix.lower() not in (".png", ".npz"):
         raise ValueError(f"--out: {options.out!r} came, expected FILE.png, or FILE.npz for numbers")
-    run = Run.open(folder, options.device)
+    run = Run.open(folder, options.device or "cpu")
     kind = "png" if has_picture(run.shape) else "npz"
     name = f"samples-seed{options.seed}"
     name += "" if options.label is None else f"-label{options.label}"
@@ -131,6 +180,41 @@ def sample_command(options: argparse.Namespace) -> int:
         with replacing(out) as path, path.open("wb") as file:
             np.savez_compressed(file, x=to_numpy(drawn))
     print(f"{len(drawn):,} samples of {folder}, seed {options.seed}: {out}")
+    return 0
+
+
+# --- minigan export -----------------------------------------------------------------------------
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """Write the weights of a run's networks as another library takes them."""
+    for path, source in export(Path(options.folder), options.out):
+        print(f"{path}: the state_dict of\n{source}\n")
+    print(
+        "in PyTorch:  net.load_state_dict(safetensors.torch.load_file(path)); net.eval()\n"
+        "images have their channels first there: x.transpose(0, 3, 1, 2) of ours"
+    )
+    return 0
+
+
+# --- minigan animate, minigan compare -------------------------------------------------------------
+
+
+def animate_command(options: argparse.Namespace) -> int:
+    """Draw how a run has learnt, step by step: a GIF, and a page with controls for a browser."""
+    for path in animate(Path(options.folder)):
+        print(path)
+    return 0
+
+
+def compare_command(options: argparse.Namespace) -> int:
+    """Lay several runs side by side: curves on one figure, and a table of their last values."""
+    if Path(options.out).suffix.lower() != ".png":
+        raise ValueError(f"--out: {options.out!r} came, expected FILE.png")
+    histories = read_histories([Path(folder) for folder in options.folders])
+    with replacing(options.out) as path:
+        curves(histories).savefig(path)
+    print(f"{table(histories)}\n\n(means of the last {LAST} steps) curves: {options.out}")
     return 0
 
 
@@ -166,6 +250,7 @@ examples:
   minigan train                             learn to draw digits, from the data in the package
   minigan train --data ring                 points on a ring, drawn over what D thinks
   minigan train --data mnist --epochs 20    downloads MNIST once
+  minigan train --resume runs/digits-1      go on with a run that was stopped
   minigan sample runs/digits-1 --seed 1     100 new digits from the first run
   minigan check my_layers.py                are the derivatives in this file right?
   minigan train --help                      all that can be set
@@ -202,6 +287,17 @@ def _rate(text: str) -> float:
     return number
 
 
+def _seconds(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} came, expected a number of seconds, 0 or more")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="minigan",
@@ -225,7 +321,13 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{', '.join(NAMES)}, or your own FILE.npz or FOLDER of images (default: the data "
         "that the recipe is made for; without a recipe digits, which lie in the package)",
     )
-    add("--seed", type=int, default=0, help="another seed, another run (default: 0)")
+    add("--seed", type=int, help="another seed, another run (default: 0)")
+    add(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run, whatever has stopped it, such as runs/digits-1; only --steps or "
+        "--epochs can be changed, counted from its beginning",
+    )
 
     settings = train.add_argument_group("how (what you don't give is as in the recipe)")
     add = settings.add_argument
@@ -256,6 +358,29 @@ def _parser() -> argparse.ArgumentParser:
         help="where D ends in a sigmoid: leave that out, and take the stable form of the loss",
     )
 
+    add = train.add_argument_group("when it breaks").add_argument
+    add(
+        "--on-nan",
+        choices=ON_NAN,
+        help="on NaN or infinity: stop, or restore an earlier state and go on with half the "
+        "learning rates, three times at most (default: stop)",
+    )
+    add(
+        "--save-every",
+        type=_seconds,
+        default=Keeping.seconds,
+        metavar="SECONDS",
+        help="how often a checkpoint is written, from which --resume goes on (default: "
+        f"{Keeping.seconds:g}; less often where it would take more than 1%% of the time)",
+    )
+    add(
+        "--keep",
+        type=_count,
+        default=Keeping.last,
+        metavar="K",
+        help=f"how many checkpoints are kept (default: {Keeping.last})",
+    )
+
     sampling = command("sample", sample_command, "draw from a trained generator")
     add = sampling.add_argument
     add("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
@@ -273,7 +398,6 @@ def _parser() -> argparse.ArgumentParser:
         add(
             "--device",
             choices=("cpu", "gpu"),
-            default="cpu",
             metavar="NAME",
             help="cpu or gpu (default: cpu); a GPU needs CuPy",
         )
@@ -290,6 +414,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=_count, default=1, metavar="N", help="check with N seeds, from --seed on")
     add("--full", action="store_true", help="print the whole report of what is right, too")
     add("--traceback", action="store_true", help="on an error, show where it arose")
+
+    exporting = command("export", export_command, "write weights for PyTorch")
+    add = exporting.add_argument
+    add("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+    add(
+        "--format",
+        required=True,
+        choices=("pytorch-state-dict",),
+        help="safetensors files that torch.nn.Sequential.load_state_dict takes",
+    )
+    add("--out", metavar="FOLDER", help="folder to write to (default: RUN)")
+    add("--traceback", action="store_true", help="on an error, show where it arose")
+    film = command("animate", animate_command, "draw how a run has learnt, as a moving picture")
+    film.add_argument("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+
+    comparing = command("compare", compare_command, "curves and last values of several runs")
+    add = comparing.add_argument
+    add("folders", metavar="RUN", nargs="+", help="folders of runs, such as runs/digits-1")
+    add("--out", default="compare.png", metavar="FILE.png", help="(default: compare.png)")
+    for added in (film, comparing):
+        added.add_argument(
+            "--traceback", action="store_true", help="on an error, show where it arose"
+        )
 
     listing = command("recipes", recipes_command, "list the recipes, and where each is from")
     listing.set_defaults(traceback=False)

@@ -2,7 +2,9 @@
 
 ``step(theta, grad)`` moves `theta` in place and leaves `grad` alone. What an optimiser remembers
 are vectors like θ, made at the first step, on θ's device and of its dtype, and `t`, the number of
-steps taken. A learning rate is a number or a schedule (`minigan.schedules`), a function of t.
+steps taken. Each class names them, ``remembers = ("t", "v")``, so that a run can be written to a
+file and go on from there (`minigan.wrappers.memory`). A learning rate is a number or a schedule
+(`minigan.schedules`), a function of t.
 
 What else belongs to a step, such as clipping or averaging, is put around an optimiser: see
 `minigan.wrappers`.
@@ -41,6 +43,8 @@ class SGD:
     nesterov
         Look ahead along the velocity; needs a momentum.
     """
+
+    remembers: tuple[str, ...] = ("t", "v")
 
     def __init__(self, lr: Rate, momentum: Rate = 0.0, nesterov: bool = False) -> None:
         _check_rate("lr", lr, include_low=False)
@@ -84,6 +88,8 @@ class RMSProp:
     eps
         Added to the root, not under it; > 0.
     """
+
+    remembers: tuple[str, ...] = ("t", "v")
 
     def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
         _check_rate("lr", lr, include_low=False)
@@ -136,6 +142,8 @@ class Adam:
     amsgrad
         Divide by the largest v so far.
     """
+
+    remembers: tuple[str, ...] = ("t", "m", "v", "v_max")
 
     def __init__(
         self,
@@ -253,6 +261,7 @@ class OptimisticAdam(Adam):
         As for `Adam`.
     """
 
+    remembers = (*Adam.remembers, "last")
     last: Array | None = None  # u_{t−1}
 
     def step(self, theta: Array, grad: Array) -> None:

@@ -31,7 +31,7 @@ ABOVE: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False} 
 DPI = 128  # a power of two, so that pixels ↔ inches is exact
 
 
-def _figure(width: int, height: int) -> Figure:
+def new_figure(width: int, height: int) -> Figure:
     """Return an empty figure of width × height pixels."""
     try:
         from matplotlib.figure import Figure
@@ -69,24 +69,16 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
             f"sample_grid: images are {images.dtype}, expected floats in [-1, 1]; of bytes make "
             "them by images / 127.5 - 1"
         )
-    n, h, w, c = images.shape
-    columns = math.ceil(math.sqrt(n)) if columns is None else columns
-    if columns < 1:
+    _, h, w, c = images.shape
+    if columns is not None and columns < 1:
         raise ValueError(f"sample_grid: columns must be at least 1, got {columns}")
-    columns = min(columns, n)
-    rows = math.ceil(n / columns)
-    gap = max(1, min(h, w) // 12)
-    sheet = np.full((gap + rows * (h + gap), gap + columns * (w + gap), c), GAP_COLOUR)
-    for i, image in enumerate(images):
-        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
-        sheet[top : top + h, left : left + w] = np.clip((image + 1) / 2, 0, 1)
-    sheet = np.where(np.isnan(sheet), GAP_COLOUR, sheet)  # what a diverged G makes
+    tiled = sheet(images, columns)
     # A pixel of an image becomes a square of whole pixels, so that none is blurred.
     scale = max(1, round(IMAGE_SIZE / max(h, w)))
-    figure = _figure(scale * sheet.shape[1], scale * sheet.shape[0])
+    figure = new_figure(scale * tiled.shape[1], scale * tiled.shape[0])
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(
-        sheet.squeeze(-1) if c == 1 else sheet,
+        tiled.squeeze(-1) if c == 1 else tiled,
         cmap="gray",
         vmin=0,
         vmax=1,
@@ -95,6 +87,19 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
     )
     axes.set_axis_off()
     return figure
+
+
+def sheet(images: Array, columns: int | None = None) -> Array:
+    """Return images (n, h, w, c) side by side, row by row, as one image in [0, 1]."""
+    n, h, w, c = images.shape
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    rows = math.ceil(n / columns)
+    gap = max(1, min(h, w) // 12)
+    tiled = np.full((gap + rows * (h + gap), gap + columns * (w + gap), c), GAP_COLOUR)
+    for i, image in enumerate(images):
+        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
+        tiled[top : top + h, left : left + w] = np.clip((image + 1) / 2, 0, 1)
+    return np.where(np.isnan(tiled), GAP_COLOUR, tiled)  # what a diverged G makes
 
 
 def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figure:
@@ -122,8 +127,8 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
     columns = {name: np.asarray(history[name], np.float64) for name in names}
     step = columns["step"]
     window = max(1, len(step) // SMOOTH_POINTS)
-    few = _means(step, window)
-    figure = _figure(1024, 768)
+    few = window_means(step, window)
+    figure = new_figure(1024, 768)
     figure.set_layout_engine("constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
     for axes, name, label, colour in (
@@ -136,7 +141,7 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
             axes.plot(step, columns[name], color=colour, alpha=0.25, linewidth=0.5)
         # A line through one point can't be seen.
         marker = "o" if len(step) < 2 else ""
-        mean = _means(columns[name], window)
+        mean = window_means(columns[name], window)
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
     outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
     outside = (outputs < 0) | (outputs > 1)  # NaN is neither
@@ -157,7 +162,7 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
     return figure
 
 
-def _means(column: Array, window: int) -> Array:
+def window_means(column: Array, window: int) -> Array:
     """Return the means of a column over consecutive windows, without an incomplete last one."""
     whole = len(column) // window * window
     return column[:whole].reshape(-1, window).mean(axis=1)
@@ -189,26 +194,20 @@ def points(
                 f"points: the {label} ones have shape {cloud.shape}, expected (n, 2), n at least 1"
             )
     frame = clouds[0][1]  # the real ones if there are any: G's may lie far out at first
-    low, high = frame.min(axis=0), frame.max(axis=0)
-    if not np.isfinite(high - low).all():
+    if not np.isfinite(frame).all():
         raise ValueError(f"points: the {clouds[0][0]} ones are not all finite: no frame holds them")
-    centre = (low + high) / 2
-    reach = 0.65 * float((high - low).max()) or 1.0  # 1 around a single point
-    figure = _figure(832, 704)
+    centre, reach = frame_around(frame)
+    figure = new_figure(832, 704)
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     if D is not None and loss is not None:
-        from matplotlib.colors import LinearSegmentedColormap
-
         extent = centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach
-        ticks = reach * (np.arange(-199, 200, 2) / 200)  # the middles of 200 pixels
-        places = np.stack(np.meshgrid(centre[0] + ticks, centre[1] + ticks), axis=-1)
+        places = pixel_middles(centre, reach, 200)
         x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
         p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
         is_probability = not isinstance(loss, Critic)
         low, high = (0, 1) if is_probability else (p.min(), p.max())
-        # In the colours of the points: D takes bluish places for real, reddish for generated.
-        tints = LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])
+        tints = heat_colours()
         heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=low, vmax=high)
         figure.colorbar(heat, ax=axes, label=HEAT[is_probability])
     for label, cloud, colour in clouds:
@@ -220,3 +219,22 @@ def points(
     axes.set_aspect("equal")
     axes.legend(**ABOVE, ncols=2, markerscale=3)
     return figure
+
+
+def frame_around(cloud: Array) -> tuple[Array, float]:
+    """Return the centre (2,) and half the side of a square with room around points (n, 2)."""
+    low, high = cloud.min(axis=0), cloud.max(axis=0)
+    return (low + high) / 2, 0.65 * float((high - low).max()) or 1.0  # 1 around a single point
+
+
+def pixel_middles(centre: Array, reach: float, n: int) -> Array:
+    """Return the middles (n, n, 2) of n × n pixels over such a square, the lowest row first."""
+    ticks = reach * (np.arange(1 - n, n, 2) / n)
+    return np.stack(np.meshgrid(centre[0] + ticks, centre[1] + ticks), axis=-1)
+
+
+def heat_colours() -> Any:
+    """Return the points' own colours, light: D takes bluish places for real, reddish for not."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])

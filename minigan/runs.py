@@ -1,117 +1,31 @@
-"""A training run and its folder: what is written there, and how samples are drawn from it again."""
+"""A run that has been trained: what its folder says, and samples from its generator."""
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import os
-import signal
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from . import __version__
-from .arrays import Array, as_like, to_device, to_numpy
-from .checkpoint import load, replacing, save
-from .data import Dataset
-from .history import History, read_history
+from .arrays import Array, as_like, to_numpy
+from .checkpoint import load, replacing, write_arrays
 from .layers.base import Layer, Shape
 from .network import Sequential
-from .plot import loss_curves, points, sample_grid
-from .recipes import Recipe, Setup, Task
-from .recipes.base import innermost
-from .sampling import NOISES, sample, walk
-from .train import Loss, Record, total_steps
+from .plot import points, sample_grid
+from .pytorch import describe, state_dict
+from .sampling import sample, walk
+from .settings import read
+from .train import Loss
 from .views import Joined
 
 COLUMNS = 10  # images in a row of a picture
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    folder: Path
-    steps: int
-    total: int
-    seconds: float
-    interrupted: bool
-    diverged: bool
-
-
-def train_run(
-    recipe: Recipe,
-    setup: Setup,
-    data: Dataset,
-    task: Task,
-    out: str | None = None,
-    quiet: bool = False,
-) -> Outcome:
-    """Train, and write samples, curves, history, weights and settings into a folder.
-
-    Ctrl-C ends the training after the step in hand; what there is by then is written.
-
-    Parameters
-    ----------
-    recipe, setup, data, task
-        What is trained, on what; see `minigan.recipes`.
-    out
-        A folder that is new or empty; the first new one of runs/DATA-1, runs/DATA-2 … unless given.
-    quiet
-        Without a progress bar.
-
-    Raises
-    ------
-    ValueError, OSError
-        For what doesn't fit together, or a folder that can't be written to; nothing is left behind.
-    """
-    x = to_device(data.x, task.device)
-    records = setup.train(x, data.labels, task.seed)
-    total = total_steps(len(x), setup.batch, setup.d_steps, setup.steps, setup.epochs)
-    # NumPy's warnings are off: a run that diverges says so at its end.
-    with np.errstate(over="ignore", invalid="ignore"):
-        started, steps = time.monotonic(), 0
-        # The first step shows that all fits, into memory too, before anything is written.
-        records = itertools.chain([next(records)], records)
-        with _interruptible() as interrupted:
-            folder = _new_folder(out, data.name)
-            _write_settings(folder, recipe, setup, data, task)
-            print(
-                f"training on {data.name}, {len(x):,} samples of shape {x.shape[1:]}, with the "
-                f"recipe {recipe.name}: {total:,} steps of {setup.batch} samples\n"
-                f"weights: G {setup.G.theta.size:,}, D {setup.D.theta.size:,}; "
-                "Ctrl-C stops early and keeps all so far",
-                flush=True,
-            )
-            with History(folder / "history.csv") as history:
-                for record in _watched(records, total, quiet):
-                    history.add(record)
-                    steps = record.step
-                    if interrupted:
-                        break
-            seconds = time.monotonic() - started
-            G = setup.sampler()
-            save(folder / "G.safetensors", G)
-            save(folder / "D.safetensors", setup.D)
-            with replacing(folder / "losses.png") as path:
-                loss_curves(read_history(folder / "history.csv"), setup.loss).savefig(path)
-            diverged = not all(np.isfinite(to_numpy(net.theta)).all() for net in (G, setup.D))
-            if has_picture(task.shape) and not diverged:
-                run = Run.open(folder, task.device)
-                draw(folder / "samples.png", run.samples(), real=x, D=setup.D, loss=setup.loss)
-    return Outcome(folder, steps, total, seconds, bool(interrupted), diverged)
-
-
-@dataclass(frozen=True)
 class Run:
-    """A folder that `train_run` has written: its generator, and what that was trained on."""
+    """A folder that `minigan train` has written: its generator, and what that was trained on."""
 
     G: Sequential
     noise: str
@@ -129,7 +43,7 @@ class Run:
         ValueError
             For damaged settings or weights, and for a run that diverged.
         """
-        settings = _read_settings(folder)
+        settings = read(folder)
         path = folder / "G.safetensors"
         G = load(path).to(device)
         shape, classes = tuple(settings["shape"]), settings["classes"]
@@ -207,109 +121,41 @@ def draw(
         figure.savefig(temporary)
 
 
-def _write_settings(folder: Path, recipe: Recipe, setup: Setup, data: Dataset, task: Task) -> None:
-    settings = {
-        "minigan": __version__,
-        "recipe": recipe.name,
-        "data": data.name,
-        "shape": task.shape,
-        "classes": task.classes if setup.conditional else 0,
-        "seed": task.seed,
-        "device": task.device,
-        "loss": repr(setup.loss),
-        "penalties": [repr(penalty) for penalty in setup.penalties],
-    }
-    for name in ("noise", "order", "batch", "d_steps", "steps", "epochs"):
-        settings[name] = getattr(setup, name)
-    for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
-        lr = innermost(optimiser).lr
-        settings[f"lr_{player}"] = "a schedule" if callable(lr) else lr
-    with replacing(folder / "run.json") as path:
-        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tuple[Path, str]]:
+    """Write both networks of a run as PyTorch takes them: see `minigan.pytorch.state_dict`.
 
+    Parameters
+    ----------
+    folder
+        Of the run.
+    out
+        Folder to write to, that of the run unless given.
 
-def _read_settings(folder: Path) -> dict[str, Any]:
-    """Read what `_write_settings` has written, as far as samples ask for it."""
-    path = folder / "run.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no run: there is no {path}; expected a folder that minigan train has "
-            "written, such as runs/digits-1"
-        )
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if settings["noise"] not in NOISES:
-            raise ValueError(f"unknown noise {settings['noise']!r}, expected {' or '.join(NOISES)}")
-        if not all(isinstance(n, int) and n > 0 for n in settings["shape"]):
-            raise ValueError(f"shape is {settings['shape']!r}, expected whole numbers")
-        if not (isinstance(settings["classes"], int) and settings["classes"] >= 0):
-            raise ValueError(f"classes is {settings['classes']!r}, expected a whole number")
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged ({type(error).__name__}: {error}), expected the settings of a run; "
-            "train again"
-        ) from error
-    return settings
+    Returns
+    -------
+    list
+        For each network the safetensors file, which ``load_state_dict`` takes, and the source text
+        of the ``torch.nn.Sequential`` that it is for; the file holds that too, in its metadata.
 
-
-def _new_folder(out: str | None, name: str) -> Path:
-    """Make the folder of a run: `out`, or the first of runs/NAME-1, runs/NAME-2, … not there."""
-    try:
-        if out is not None:
-            folder = Path(out)
-            if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-                kind = "a file" if folder.is_file() else "a folder that is not empty"
-                raise ValueError(f"--out: {folder} is {kind}; name a folder that is new or empty")
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            for i in itertools.count(1):
-                folder = Path("runs") / f"{Path(name).resolve().stem}-{i}"
-                try:
-                    folder.mkdir(parents=True)  # fails if another run has just made it
-                    break
-                except FileExistsError:
-                    continue
-        with tempfile.TemporaryFile(dir=folder):
-            pass  # the folder can be written to: better known now than after the training
-    except OSError as error:
-        raise OSError(
-            f"can't write to the folder {folder} ({error.strerror}); name another with --out"
-        ) from error
-    return folder
-
-
-def _watched(records: Iterator[Record], total: int, quiet: bool) -> Iterator[Record]:
-    """Pass the records on, under a bar with both losses and D's mean outputs."""
-    if quiet:
-        yield from records
-        return
-    from tqdm import tqdm
-
-    # disable=None: no bar where the output is not a terminal.
-    with tqdm(total=total, unit="step", disable=None) as bar:
-        for record in records:
-            # Reading a number waits for the GPU, so only where the bar is drawn anew.
-            if bar.update() or record.step in (1, total):
-                bar.set_postfix_str(
-                    f"loss D {record['loss_D']:.3f} G {record['loss_G']:.3f}, "
-                    f"D(real) {record['D_real']:.2f} D(fake) {record['D_fake']:.2f}"
-                )
-            yield record
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Give a list that Ctrl-C adds to, so that all is finished and written; a second one stops."""
-    interrupted: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        interrupted.append(number)
-        signal.signal(signal.SIGINT, before)
-        # Not print: the signal may come in the middle of one.
-        os.write(2, b"\nfinishing this step and writing all; Ctrl-C again stops at once\n")
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a folder without a run, or damaged files.
+    TypeError
+        For a layer without a counterpart in PyTorch, by its name; nothing is written then.
+    """
+    settings = read(folder)
+    made = []
+    for name in ("G", "D"):
+        net = load(folder / f"{name}.safetensors")
+        in_shape = net.in_shape or tuple(settings["shape"])
+        try:
+            made.append((name, state_dict(net, in_shape), describe(net, in_shape)))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name} of {folder} has no form in PyTorch: {error}") from error
+    paths = []
+    for name, arrays, source in made:
+        path = Path(out or folder) / f"{name}.pytorch.safetensors"
+        write_arrays(path, arrays, "torch.nn", source)
+        paths.append((path, source))
+    return paths

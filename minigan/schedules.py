@@ -111,6 +111,16 @@ def warm_up(steps: int, then: Rate) -> Schedule:
     return lambda t: peak * (t + 1) / (steps + 1) if t < steps else value_at(then, t - steps)
 
 
+def scaled(rate: Rate, factor: float) -> Rate:
+    """Multiply a rate by a factor at every step; a number stays a number.
+
+    >>> scaled(0.5, 0.25), scaled(linear(1, 0, steps=4), 0.5)(1)
+    (0.125, 0.375)
+    """
+    _check_finite(factor=factor)
+    return (lambda t: factor * rate(t)) if callable(rate) else factor * rate
+
+
 def value_at(rate: Rate, t: int, high: float = math.inf) -> float:
     """Return the number that a rate is at step t.
 

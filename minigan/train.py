@@ -144,6 +144,7 @@ def train(
     instance_noise: Rate = 0.0,
     labels: Array | None = None,
     order: str = "alternating",
+    start: int = 0,
 ) -> Iterator[Record]:
     """Train both networks in place, step by step; yield a `Record` after each.
 
@@ -188,6 +189,9 @@ def train(
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
         the same point. ``"extragradient"``: both look ahead together, and learn from there, with
         the same batch and noise; the optimisers are `minigan.wrappers.Extragradient`.
+    start
+        How many of the steps have been taken: the networks and optimisers come as step `start` has
+        left them (see `minigan.wrappers.remember`), and the next one follows.
 
     Raises
     ------
@@ -198,6 +202,7 @@ def train(
     for name, value in counts.items():
         if value is not None:
             expect_integer(name, value, 1)
+    expect_integer("start", start, 0)
     if len(data) < batch:
         raise ValueError(
             f"batch is {batch}, but there are only {len(data)} samples of data; "
@@ -257,7 +262,7 @@ def train(
         return measured
 
     def loop() -> Iterator[Record]:
-        for step in range(total):
+        for step in range(start, total):
             if order == "alternating":
                 for k in range(step * d_steps, (step + 1) * d_steps):
                     measured = d_half(k, step, optimiser_D)

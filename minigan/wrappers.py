@@ -11,7 +11,8 @@ clipped, Adam steps, and the average sees where θ has come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .arrays import Array, array_module
 from .layers.base import Layer, expect_positive
@@ -30,6 +31,8 @@ class Wrapper:
     optimiser
         The optimiser within, or another wrapper.
     """
+
+    remembers: tuple[str, ...] = ()  # as in `minigan.optim`, without what is within
 
     def __init__(self, optimiser: Optimiser) -> None:
         if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
@@ -69,6 +72,64 @@ def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
     while isinstance(optimiser, Wrapper):
         optimiser = optimiser.optimiser
         yield optimiser
+
+
+def memory(optimiser: Optimiser) -> dict[str, Any]:
+    """Return what an optimiser remembers from step to step, and what those within it do, by name.
+
+    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``Average(Adam())``.
+    Vectors are copies; one that has not been made yet is left out.
+
+    Raises
+    ------
+    TypeError
+        For an optimiser that does not say what it remembers.
+    """
+    return {
+        name: _copy(getattr(inner, key))
+        for name, (inner, key) in _remembered(optimiser).items()
+        if getattr(inner, key) is not None
+    }
+
+
+def remember(optimiser: Optimiser, memory: Mapping[str, Any]) -> None:
+    """Give an optimiser back what `memory` has returned: its next step is then the same.
+
+    Vectors are copied; those that the memory lacks are forgotten.
+
+    Raises
+    ------
+    ValueError
+        For the memory of another kind of optimiser; nothing is changed then.
+    """
+    known = _remembered(optimiser)
+    numbers = {name for name, (inner, key) in known.items() if type(getattr(inner, key)) is int}
+    if not numbers <= memory.keys() <= known.keys():
+        raise ValueError(
+            f"{type(optimiser).__name__} remembers {', '.join(known)}, but what came is "
+            f"{', '.join(memory) or 'nothing'}: the memory of another optimiser"
+        )
+    for name, (inner, key) in known.items():
+        setattr(inner, key, _copy(memory.get(name)))
+
+
+def _remembered(optimiser: Optimiser) -> dict[str, tuple[Any, str]]:
+    """Name of each thing that is remembered → whose it is, and the attribute that holds it."""
+    found = {}
+    for depth, inner in enumerate(unwrapped(optimiser)):
+        if not hasattr(inner, "remembers"):
+            raise TypeError(
+                f"{type(inner).__name__} does not say what it remembers from step to step; name "
+                'the attributes, remembers = ("t", "v"), or () if there are none'
+            )
+        for key in inner.remembers:
+            found[f"{depth}.{key}"] = inner, key
+    return found
+
+
+def _copy(value: Any) -> Any:
+    """Copy a vector; a number, or None, stays itself."""
+    return value.copy() if hasattr(value, "copy") else value
 
 
 class Regularised(Wrapper):
@@ -117,6 +178,8 @@ class Extragradient(Wrapper):
     TypeError
         For an `Average` within, which would take in the points where we only looked.
     """
+
+    remembers = ("start",)
 
     def __init__(self, optimiser: Optimiser) -> None:
         super().__init__(optimiser)
@@ -259,6 +322,8 @@ class Average(Wrapper):
     average
         A vector like θ; None before the first step.
     """
+
+    remembers = ("average",)
 
     def __init__(self, optimiser: Optimiser, decay: float = 0.999) -> None:
         super().__init__(optimiser)

@@ -10,6 +10,7 @@ with ``xp.asarray`` and looks at results through ``to_np``.
 
 import contextlib
 import os
+import signal
 import sys
 
 # The matrices of the tests are tiny: more threads would only wait for each other.
@@ -18,7 +19,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import fake_cupy
 import numpy as np
 import pytest
+import running
 from hypothesis import Phase, settings
+
+from minigan import loop
+from minigan.recipes import RECIPES
+from minigan.recipes.base import recipe
 
 # No deadline: machines are noisy. The same examples in CI, so that a pull request is not blamed
 # for what another draw has found.
@@ -93,3 +99,51 @@ def to_np():
 def no_sync(xp):
     """Give a context in which the stand-in refuses to wait for the GPU (others let it pass)."""
     return fake_cupy.no_sync if xp is fake_cupy else contextlib.nullcontext
+
+
+@pytest.fixture
+def drawn(request):
+    """Say whether real pictures are drawn: a test parametrises it, indirectly."""
+    return getattr(request, "param", False)
+
+
+@pytest.fixture
+def quick_runs(tmp_path, monkeypatch, drawn):
+    """Work in an empty folder; write checkpoints as often as is asked for; draw little."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loop, "SHARE", 1e9)
+    if not drawn:
+        monkeypatch.setattr(loop, "FEWEST", 10**9)  # frames before a film is made
+        monkeypatch.setattr(loop, "loss_curves", running.Drawing)
+        monkeypatch.setattr(
+            loop, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
+        )
+
+
+@pytest.fixture
+def recipes():
+    """Give the decorator of recipes; what a test adds is gone behind it."""
+    before = dict(RECIPES)
+    yield recipe
+    RECIPES.clear()
+    RECIPES.update(before)
+
+
+@pytest.fixture
+def ctrl_c_at(monkeypatch):
+    """Give a function that lets Ctrl-C come once, in the middle of a step."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def at(step, number=signal.SIGINT):
+        show = loop.Progress.show
+
+        def interrupted(self, record):
+            if record.step == step:
+                monkeypatch.setattr(loop.Progress, "show", show)
+                signal.raise_signal(number)
+            show(self, record)
+
+        monkeypatch.setattr(loop.Progress, "show", interrupted)
+
+    yield at
+    signal.signal(signal.SIGINT, before)

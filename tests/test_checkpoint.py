@@ -210,11 +210,18 @@ def test_a_wrong_byte_in_the_header_never_ends_in_another_error(path):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {}, {"format": "pt"}, {"minigan-network-0": "{}"}, {"format": FORMAT}]
+    "metadata", [None, {}, {"format": "pt"}, {"minigan-run-1": "{}"}, {"format": FORMAT}]
 )
 def test_safetensors_of_others_are_refused(path, metadata):
     path.write_bytes(safetensors.numpy.save({"x": np.ones(3)}, metadata))
     with pytest.raises(ValueError, match="was not written by minigan.save: its metadata are"):
+        load(path)
+
+
+@pytest.mark.parametrize("version", [0, 2, 10])
+def test_another_version_of_the_format_is_refused_as_such(path, version):
+    path.write_bytes(safetensors.numpy.save(GOOD, {f"minigan-network-{version}": DENSE}))
+    with pytest.raises(ValueError, match=rf"format minigan-network-{version}, .*another version"):
         load(path)
 
 

@@ -366,10 +366,12 @@ def test_every_setting_of_a_setup_reaches_train(monkeypatch):
         "order": "simultaneous",
     }
     x, labels = samples_for(task)
-    Setup(*nets, **settings, conditional=True).train(x, labels, seed=11)
-    assert (seen.pop("labels") == labels).all() and seen == settings | {"seed": 11}
-    Setup(*nets, **settings).train(x, labels, seed=11)
-    assert seen.pop("labels") is None and seen == settings | {"seed": 11}
+    settings_of_setup = dict(settings)
+    Setup(*nets, **settings, conditional=True).train(x, labels, 11, start=4)
+    settings |= {"seed": 11, "start": 4}
+    assert (seen.pop("labels") == labels).all() and seen == settings
+    Setup(*nets, **settings_of_setup).train(x, labels, seed=11)
+    assert seen.pop("labels") is None and seen == settings | {"start": 0}
 
 
 # --- which recipe for which data ------------------------------------------------------------------

@@ -32,6 +32,7 @@ from minigan import (
 from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES, REGULARISERS, mlp
 from minigan.layers import Elementwise, LinearMap
 from minigan.layers.base import Layer
+from minigan.wrappers import memory, remember, unwrapped
 
 # Class → a list of functions that make what is put around an optimiser, for a network. By hand they
 # are in test_wrappers.py.
@@ -62,6 +63,7 @@ SCHEDULES = {
     schedules.cosine: (schedules.cosine(0.3, 0.1, 7), 0.3, 0.1),
     schedules.exponential: (schedules.exponential(0.3, 0.5, 3), 0.3, 0.0375),
     schedules.warm_up: (schedules.warm_up(3, 0.4), 0.1, 0.4),
+    schedules.scaled: (schedules.scaled(schedules.linear(0.6, 0.2, 7), 0.5), 0.3, 0.1),
 }
 
 # Public, but none of these.
@@ -237,6 +239,59 @@ def test_everything_that_a_step_remembers_has_thetas_dtype(make):
         arrays = [a for a in vars(optimiser).values() if isinstance(a, np.ndarray)]
         assert all(a.dtype in (np.float32, bool) for a in arrays)
         optimiser = getattr(optimiser, "optimiser", None)
+
+
+def attributes(optimiser):
+    """Copy what an optimiser and those within it hold, but for each other."""
+    return [
+        {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in vars(inner).items()
+            if name != "optimiser"
+        }
+        for inner in unwrapped(optimiser)
+    ]
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_whatever_changes_in_a_step_is_remembered(make):
+    net = mlp(Tanh())
+    optimiser = make(net)
+    before = attributes(optimiser)
+    for _ in range(2):
+        take_step(optimiser, net.theta, net.theta.copy())
+    after = attributes(optimiser)
+    changed = {
+        f"{i}.{name}"
+        for i, (old, new) in enumerate(zip(before, after, strict=True))
+        for name in new
+        if not np.array_equal(old.get(name), new[name])
+    }
+    assert changed and changed == memory(optimiser).keys()
+
+
+@pytest.mark.parametrize("make", OPTIMISER_CASES)
+def test_an_optimiser_goes_on_from_its_memory(make, xp, to_np):
+    device = "cpu" if xp is np else "gpu"
+    net = mlp(Tanh()).to(device)
+    grads = [xp.asarray(g) for g in stream(1).standard_normal((6, net.theta.size), dtype="f4")]
+    optimiser = make(net)
+    for grad in grads[:3]:
+        take_step(optimiser, net.theta, grad)
+    kept, twin = memory(optimiser), net.copy()
+    for grad in grads[3:]:
+        take_step(optimiser, net.theta, grad)
+    # Neither a new optimiser, nor one that has been elsewhere, nor `kept` is different for it.
+    for steps_elsewhere in (0, 1):
+        again = twin.copy()
+        other = make(again)
+        for _ in range(steps_elsewhere):
+            take_step(other, again.theta.copy(), grads[5])
+        remember(other, kept)
+        for grad in grads[3:]:
+            take_step(other, again.theta, grad)
+        assert (to_np(again.theta) == to_np(net.theta)).all()
+        assert memory(other).keys() == memory(optimiser).keys()
 
 
 @pytest.mark.parametrize("make", OPTIMISER_CASES)

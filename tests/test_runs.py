@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,14 @@ from minigan import (
 )
 from minigan.data import Dataset
 from minigan.history import read_history
+from minigan.metrics import METRICS
 from minigan.penalties import R1
 from minigan.plot import loss_curves, points
 from minigan.recipes import RECIPES, Setup, Task
-from minigan.runs import COLUMNS, Run, train_run
+from minigan.runs import COLUMNS, Run
 from minigan.sampling import draw_noise, sample, walk
 from minigan.schedules import linear
+from minigan.training import train_run
 from minigan.views import Joined
 
 CLASSES = 3
@@ -98,9 +101,17 @@ def test_settings_are_written_and_read_back():
     go(setup, seed=7)
     settings = json.loads(Path("run/run.json").read_text())
     assert settings.pop("minigan").count(".") == 2
+    made = settings.pop("made")
+    assert made["G"] == repr(setup.G) and made["optimiser_D"][0]["class"] == "SGD"
     assert settings == {
         "recipe": "points",
         "data": "own",
+        "path": str(Path("own").resolve()),
+        "checksum": f"{zlib.crc32(data_of((2,)).x.data):08x}",
+        "labels": 0,
+        "logits": False,
+        "changes": {},
+        "on_nan": "stop",
         "shape": [2],
         "classes": 0,
         "seed": 7,
@@ -168,15 +179,47 @@ def test_what_can_not_be_trained_leaves_nothing_behind():
     assert list(Path().iterdir()) == []
 
 
-def test_a_run_that_diverged_is_whole_but_for_its_picture():
-    outcome = go(a_setup(optimisers=(SGD(1e38), SGD(1e38)), steps=9))
-    assert outcome.diverged and outcome.steps == 9
-    assert names("run") == {
-        *("history.csv", "losses.png", "run.json"),
-        *("G.safetensors", "D.safetensors"),
-    }
-    with pytest.raises(ValueError, match="run is a run that diverged: G's weights are not finite"):
-        Run.open(Path("run"))
+# --- watching it ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_film(monkeypatch):
+    """Save the time that drawing a moving picture takes."""
+    monkeypatch.setattr("minigan.loop.FEWEST", 10**9)
+
+
+def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(no_film, capsys):
+    diverging = a_setup(optimisers=(SGD(1e-9), SGD(1.0)), loss=LeastSquares(), steps=200)
+    go(diverging)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("warning at step 100: the losses diverge")
+    assert Path("run/warnings.txt").read_text().splitlines() == lines
+    go(a_setup(steps=200), out="well")
+    assert capsys.readouterr().err == "" and not Path("well/warnings.txt").exists()
+
+
+@pytest.mark.parametrize("of_mixture", [False, True])
+def test_the_history_has_the_metrics_of_its_kind_of_run(no_film, of_mixture):
+    data = data_of((2,), n=250)
+    if of_mixture:
+        data = dataclasses.replace(data, centres=np.eye(2, dtype=np.float32), sigma=0.2)
+    setup = a_setup(batch=250, steps=120)
+    train_run(RECIPES["points"], setup, data, Task((2,)), "run", quiet=True)
+    history = read_history("run/history.csv")
+    for name in METRICS:
+        there = list(np.flatnonzero(~np.isnan(history[name])) + 1)
+        is_there = of_mixture or name in METRICS[:3]
+        assert there == ([50, 100] if is_there else []), name
+
+
+def test_a_conditional_run_of_rows_is_watched():
+    go(
+        a_setup(outputs=4, conditional=True, flat=True, steps=400, batch=12),
+        (2, 2, 1),
+        classes=CLASSES,
+    )
+    assert np.isfinite(read_history("run/history.csv")["accuracy"]).any()
+    assert {"film.gif", "film.html", "frames"} <= names("run")
 
 
 # --- samples of a conditional run -----------------------------------------------------------------

@@ -12,7 +12,7 @@ from minigan.schedules import constant, cosine, exponential, linear, value_at, w
 
 def test_the_examples_in_the_docstrings_are_true():
     results = doctest.testmod(schedules)
-    assert results.attempted == 5 and results.failed == 0
+    assert results.attempted == 6 and results.failed == 0
 
 
 @pytest.mark.parametrize("make", [linear, cosine])

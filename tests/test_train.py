@@ -10,7 +10,11 @@ from minigan import (
     R2,
     SGD,
     Adam,
+    Average,
+    ClipWeights,
     Dense,
+    Extragradient,
+    GradientPenalty,
     LeakyReLU,
     NonSaturating,
     Sequential,
@@ -24,6 +28,7 @@ from minigan.sampling import sample
 from minigan.schedules import linear
 from minigan.train import Record
 from minigan.views import Joined
+from minigan.wrappers import memory, remember
 
 DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)
 
@@ -59,6 +64,36 @@ def test_step_t_does_not_depend_on_how_long_the_run_is():
     *_, short = run(steps=4)
     assert numbers(long)[:4] == numbers(short)
     assert [record.step for record in long] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("order", ["alternating", "simultaneous", "extragradient"])
+def test_a_run_goes_on_from_any_step_bit_for_bit(order):
+    def optimisers():
+        inner = Extragradient if order == "extragradient" else ClipWeights
+        return Average(inner(Adam(1e-3, beta1=0.5))), inner(Adam(1e-3, amsgrad=True))
+
+    settings = {"order": order, "penalties": [R1(1.0), GradientPenalty()], "seed": 3}
+    settings |= {"instance_noise": linear(1, 0, 9), "labels": np.arange(50) % 2}
+    settings |= {"d_steps": 2 if order == "alternating" else 1}
+    G, D = Sequential(Dense(5, 2), seed=1), Sequential(Dense(4, 6), Tanh(), Dense(6, 1), seed=2)
+    whole_G, whole_D, whole = run(nets=(G.copy(), D.copy()), optimisers=optimisers(), **settings)
+    for start in (1, 2, 4, 5):
+        before = optimisers()
+        nets = run(nets=(G.copy(), D.copy()), optimisers=before, **settings | {"steps": start})[:2]
+        after = optimisers()
+        for a, b in zip(after, before, strict=True):
+            remember(a, memory(b))
+        twins = tuple(net.copy() for net in nets)
+        G1, D1, rest = run(nets=twins, optimisers=after, start=start, **settings)
+        assert [(r.step, r.epoch) for r in rest] == [(r.step, r.epoch) for r in whole[start:]]
+        assert numbers(rest) == numbers(whole[start:])
+        assert (G1.theta == whole_G.theta).all() and (D1.theta == whole_D.theta).all()
+
+
+@pytest.mark.parametrize("start", [-1, 1.0])
+def test_a_start_that_is_no_number_of_steps_is_refused(start):
+    with pytest.raises(ValueError, match="start must be an integer of at least 0"):
+        run(start=start)
 
 
 def test_a_record_keeps_0d_arrays_and_converts_them_when_read():

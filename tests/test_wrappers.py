@@ -30,7 +30,7 @@ from minigan import (
 )
 from minigan.layers import Layer
 from minigan.sampling import sample
-from minigan.wrappers import Wrapper
+from minigan.wrappers import Wrapper, memory, remember
 
 
 def step(optimiser, theta, grad):
@@ -317,3 +317,38 @@ def test_regularised_adds_the_gradient_of_the_cost_and_leaves_grad_alone():
     grad = np.array([1, 1, 1], np.float32)
     Regularised(SGD(1.0), net, L2(0.5)).step(net.theta, grad)
     assert net.theta.tolist() == [3 - 1 - 1.5, -4 - 1 + 2, 5 - 1] and grad.tolist() == [1, 1, 1]
+
+
+# --- what they remember ---------------------------------------------------------------------------
+
+
+def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
+    optimiser, theta = ClipNorm(Average(Adam(0.1)), 1.0), np.ones(3)
+    assert memory(optimiser) == {"2.t": 0}
+    optimiser.step(theta, theta.copy())
+    kept = memory(optimiser)
+    assert list(kept) == ["1.average", "2.t", "2.m", "2.v"] and kept["2.t"] == 1
+    average = kept["1.average"].copy()
+    optimiser.step(theta, theta.copy())
+    assert (kept["1.average"] == average).all()
+
+
+def test_a_memory_of_another_optimiser_is_refused():
+    optimiser, theta = Average(Adam(0.1)), np.ones(3)
+    optimiser.step(theta, theta.copy())
+    kept = memory(optimiser)
+    for other in (Adam(0.1), Average(SGD(0.1)), ClipNorm(Average(Adam(0.1)), 1.0)):
+        with pytest.raises(ValueError, match="but what came is 0.average, .* of another optimiser"):
+            remember(other, kept)
+    with pytest.raises(ValueError, match="what came is nothing"):
+        remember(optimiser, {})
+    assert optimiser.optimiser.t == 1
+
+
+def test_an_optimiser_that_does_not_say_what_it_remembers():
+    class Forgetful:
+        def step(self, theta, grad):
+            pass
+
+    with pytest.raises(TypeError, match="Forgetful does not say what it remembers .* remembers ="):
+        memory(Average(Forgetful()))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
+import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,32 +27,76 @@ def load_npz(path: Path) -> Dataset:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is not an .npz file; write it with np.savez_compressed")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key]) for key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            names = list(file.files)
+            x_key, label_key = _keys(names)
+            x = None if x_key is None else _read(file, x_key)
+            labels = None if label_key is None else _read(file, label_key)
+    except _DAMAGED as error:
         raise ValueError(
             f"{path} cannot be read ({error}); expected arrays of numbers, no Python objects; "
             "write it anew with np.savez_compressed"
         ) from error
-    x_keys = [key for key in arrays if key not in ("labels", "y")]
-    if len(x_keys) != 1:
-        x_keys = [key for key in arrays if key in ("x", "images")]
-    label_keys = [key for key in arrays if key in ("labels", "y")]
-    if len(x_keys) != 1 or len(label_keys) > 1:
+    if x is None:
         raise ValueError(
-            f"{path} holds arrays named {sorted(arrays)}: expected one array, or one named 'x' or "
+            f"{path} holds arrays named {sorted(names)}: expected one array, or one named 'x' or "
             "'images', and at most one named 'labels' or 'y'; rename them"
         )
-    x = _check_points(arrays[x_keys[0]], f"{path}, array {x_keys[0]!r}")
-    if not label_keys:
+    x = _check_points(x, f"{path}, array {x_key!r}")
+    if labels is None:
         return Dataset(str(path), x)
-    labels = arrays[label_keys[0]]
     if labels.dtype.kind not in "iu" or labels.shape != (len(x),):
         raise ValueError(
-            f"{path}, array {label_keys[0]!r}: {labels.dtype} of shape {labels.shape} came, "
+            f"{path}, array {label_key!r}: {labels.dtype} of shape {labels.shape} came, "
             f"expected integers of shape ({len(x)},), one a point; save them so, or leave them out"
         )
     return Dataset(str(path), x, labels.astype(np.int64))
+
+
+# What a damaged .npz file, a zip archive of arrays, may raise; no file that is sound.
+_DAMAGED = (
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _keys(names: list[str]) -> tuple[str | None, str | None]:
+    """Return which of the arrays are the points, None if that can't be told, and the labels."""
+    x_keys = [name for name in names if name not in ("labels", "y")]
+    if len(x_keys) != 1:
+        x_keys = [name for name in names if name in ("x", "images")]
+    label_keys = [name for name in names if name in ("labels", "y")]
+    if len(x_keys) != 1 or len(label_keys) > 1:
+        return None, None
+    return x_keys[0], label_keys[0] if label_keys else None
+
+
+def _read(file: Any, key: str) -> Array:
+    """Read one array, unless it promises more bytes than the file says it has."""
+    info = file.zip.getinfo(f"{key}.npy" if f"{key}.npy" in file.zip.namelist() else key)
+    with file.zip.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+        shape, _, dtype = header[version[0]](member)
+    promised = math.prod(shape) * dtype.itemsize
+    if promised > info.file_size:
+        raise ValueError(
+            f"array {key!r} promises {promised} bytes (shape {shape}), {info.file_size} are there"
+        )
+    return np.asarray(file[key])
 
 
 def _check_points(x: Array, where: str) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, stream
+from ..batches import one_hot_labels
 from ..data import Dataset
 from ..init import Initialiser, glorot, he
 from ..layers import Dense, Flatten, Reshape, Sigmoid
@@ -22,6 +23,7 @@ from ..losses import (
     RelativisticPairing,
     Wasserstein,
 )
+from ..metrics import Probe
 from ..network import Sequential
 from ..optim import Optimiser
 from ..penalties import Penalty
@@ -73,7 +75,7 @@ class Setup:
     """All that `train` takes besides the data.
 
     `conditional` hands it the labels as well; with `flat` the networks see a sample as one row,
-    whatever its shape.
+    whatever its shape. `changes` is what `change` has been given so far.
     """
 
     G: Sequential
@@ -91,9 +93,12 @@ class Setup:
     order: str = "alternating"
     conditional: bool = False
     flat: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
 
-    def train(self, x: Array, labels: Array | None, seed: int) -> Iterator[Record]:
+    def train(self, x: Array, labels: Array | None, seed: int, start: int = 0) -> Iterator[Record]:
         """Return the records of a training run on the samples `x`, which live where G and D do.
+
+        `start` is the number of steps that have been taken already.
 
         Raises
         ------
@@ -125,6 +130,24 @@ class Setup:
             instance_noise=self.instance_noise,
             labels=labels if self.conditional else None,
             order=self.order,
+            start=start,
+        )
+
+    def probe(self, x: Array, data: Dataset, seed: int) -> Probe:
+        """Return what looks at such a run: `x` are the samples of the data where G and D live."""
+        labels = data.labels if self.conditional else None
+        return Probe(
+            self.G,
+            self.D,
+            x.reshape(len(x), -1) if self.flat else x,
+            self.loss,
+            batch=self.batch,
+            seed=seed,
+            noise=self.noise,
+            instance_noise=self.instance_noise,
+            conditions=None if labels is None else one_hot_labels(labels, x),
+            centres=data.centres,
+            sigma=data.sigma,
         )
 
     def change(
@@ -142,6 +165,10 @@ class Setup:
         A loss on probabilities takes D's outputs as such where D ends in a Sigmoid, and keeps the
         label smoothing. `steps` takes the place of `epochs`, and the other way round.
         """
+        given = {"loss": loss, "lr_G": lr_G, "lr_D": lr_D, "batch": batch, "d_steps": d_steps}
+        self.changes |= {name: value for name, value in given.items() if value is not None}
+        if steps is not None or epochs is not None:
+            self.changes |= {"steps": steps, "epochs": epochs}
         if loss is not None:
             if loss not in LOSSES:
                 raise ValueError(f"unknown loss {loss!r}, expected one of {', '.join(LOSSES)}")

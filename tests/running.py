@@ -1,0 +1,63 @@
+"""Runs in folders, for tests: begin, resume, compare bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+
+from minigan.arrays import to_numpy
+from minigan.data import load as load_data
+from minigan.loop import Keeping
+from minigan.recipes import RECIPES, Task
+from minigan.resume import Checkpoint, checkpoints
+from minigan.training import resume_run, train_run
+
+# The warnings and the frames are the same too, where there are any.
+THE_SAME = ("G.safetensors", "D.safetensors", "history.csv", "losses.png", "samples.png")
+AT_THE_END = Keeping(seconds=3600, last=3)
+
+
+class Drawing:
+    """A figure that takes no time."""
+
+    def __init__(self, *shown):
+        self.shown = shown[0]["loss_D"] if isinstance(shown[0], dict) else to_numpy(shown[0])
+
+    def savefig(self, path):
+        np.save(path.with_suffix(".npy"), self.shown)
+        path.with_suffix(".npy").rename(path)
+
+
+def go(out, name="points", data="ring", seed=0, logits=False, keeping=AT_THE_END, **changes):
+    """Train a recipe in a folder; `changes` are those of a set-up, and on_nan."""
+    data = load_data(data, seed=seed)
+    classes = 0 if data.labels is None else len(np.unique(data.labels))
+    task = Task(data.x.shape[1:], classes, seed, logits=logits)
+    setup = RECIPES[name].set_up(task)
+    on_nan = changes.pop("on_nan", "stop")
+    setup.change(**changes)
+    return train_run(RECIPES[name], setup, data, task, out, True, on_nan, keeping)
+
+
+def resume(out, keeping=AT_THE_END, **more):
+    return resume_run(Path(out), quiet=True, keeping=keeping, **more)
+
+
+def contents(folder):
+    paths = [Path(folder, name) for name in THE_SAME]
+    paths += sorted(Path(folder).glob("warnings.txt")) + sorted(Path(folder, "frames").glob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def same(a, b):
+    """Compare two runs bit for bit, their last checkpoints too, but for the settings."""
+    ours, theirs = contents(a), contents(b)
+    assert ours.keys() == theirs.keys()
+    for name, content in ours.items():
+        assert content == theirs[name], name
+    (step_a, path_a), (step_b, path_b) = (next(iter(checkpoints(Path(f)).items())) for f in (a, b))
+    assert step_a == step_b
+    one, other = Checkpoint.read(path_a), Checkpoint.read(path_b)
+    for x, y in ((one.now, other.now), (one.anchor or one.now, other.anchor or other.now)):
+        assert (x.step, x.numbers, x.arrays.keys()) == (y.step, y.numbers, y.arrays.keys())
+        assert all((x.arrays[name] == y.arrays[name]).all() for name in x.arrays)
+    assert one.restores == other.restores

@@ -1,0 +1,216 @@
+"""Whatever ends the process, and whenever: SIGKILL, a full disk, a folder that is read-only."""
+
+import contextlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import THE_SAME, contents, go, resume, same
+
+from minigan import cli
+from minigan.history import read_history
+from minigan.resume import checkpoints, newest
+
+# A checkpoint every few steps, however long it takes: so a good part of the time is writing.
+OFTEN = "from minigan import cli, loop; loop.LOOK = 5; loop.SHARE = 1e9"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@contextlib.contextmanager
+def start(*arguments, before=OFTEN, limit=None):
+    """Start the command in a process of its own; it ends with the test."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", f"{before}\nimport sys; sys.exit(cli.main(sys.argv[1:]))"]
+        + [str(a) for a in arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def kill_until(kills, *arguments, seed):
+    """Train in the folder a, killed at random moments and resumed, then to its end."""
+    rng, first = random.Random(seed), ("train", "--out", "a", *arguments)
+    steps = []
+    for _ in range(kills):
+        is_begun = Path("a/run.json").exists()
+        again = ("train", "--resume", "a") if is_begun else first
+        if not is_begun and Path("a").exists():
+            shutil.rmtree("a")  # killed before its first file was whole
+        with start(*again, "--quiet", "--save-every", "0.02") as process:
+            # From its first word on; now and then sooner.
+            if rng.random() < 0.8:
+                process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.6))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        if process.returncode == 0:
+            break  # it was faster
+        steps.append(next(iter(checkpoints(Path("a"))), 0))
+    with start("train", "--resume", "a", "--quiet") as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, (out, err)
+    assert not [p for p in Path("a").rglob(".*") if p.is_file()], "leftovers"
+    return steps
+
+
+def killed_and_whole(kills, *arguments, seed=0):
+    steps = kill_until(kills, *arguments, seed=seed)
+    assert len(steps) == kills, f"all was done after {len(steps)} of {kills} kills: more steps"
+    assert steps == sorted(steps) and steps[-1] > steps[0]
+    with start("train", "--out", "whole", *arguments, "--quiet") as process:
+        process.communicate(timeout=300)
+    same("whole", "a")
+    history = read_history("a/history.csv")
+    assert (history["step"] == np.arange(1, len(history["step"]) + 1)).all()
+
+
+def test_killed_and_resumed_a_few_times():
+    killed_and_whole(3, "--data", "ring", "--steps", 1200, "--batch", 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "steps"),
+    [
+        (("--data", "ring", "--batch", 32), 9_000),
+        (("--recipe", "r3", "--data", "digits", "--batch", 8), 1_200),
+        (("--recipe", "conditional", "--data", "digits", "--batch", 8), 2_400),
+        (("--recipe", "dcgan", "--data", "digits", "--batch", 8), 1_600),
+    ],
+    ids=["points", "r3", "conditional", "dcgan"],
+)
+def test_killed_and_resumed_many_times(arguments, steps):
+    killed_and_whole(25, *arguments, "--steps", steps, seed=1)
+
+
+# --- a disk that is full --------------------------------------------------------------------------
+
+
+def no_file_above(size):
+    """Let no file grow beyond `size` bytes: what a full disk answers, without filling one."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_disk_that_is_full_for_the_checkpoint():
+    go("whole", steps=60)
+    before = f"{OFTEN}; loop.LOOK = 10"
+    arguments = ("--data", "ring", "--steps", 60, "--quiet")
+    # Of a checkpoint the file is 400 kB.
+    with start("train", "--out", "a", *arguments, before=before, limit=no_file_above(200_000)) as p:
+        out, err = p.communicate(timeout=60)
+    assert p.returncode == 2 and "Traceback" not in err
+    assert err.startswith(
+        "minigan: the run in a stopped, there is no checkpoint yet: can't write a/"
+    )
+    assert "File too large" in err and "--resume" in err
+    assert not checkpoints(Path("a")) and not list(Path("a/checkpoints").iterdir())
+    resume("a")
+    for name in ("G.safetensors", "D.safetensors", "history.csv"):
+        assert Path("a", name).read_bytes() == Path("whole", name).read_bytes(), name
+
+
+def test_a_disk_that_is_full_for_the_history():
+    go("whole", steps=600)
+    go("a", steps=20)
+    size = Path("a/history.csv").stat().st_size
+    full = no_file_above(size + 3000)
+    # Checkpoints and frames are larger than that, so none is written; the limit meets the history.
+    before = f"{OFTEN}; loop.Loop.write = lambda self: self.history.sync()"
+    before += "; loop.has_picture = lambda shape: False"
+    with start("train", "--resume", "a", "--steps", 600, "--quiet", before=before, limit=full) as p:
+        out, err = p.communicate(timeout=60)
+    assert p.returncode == 2 and "Traceback" not in err
+    assert "its checkpoint of step 20 is whole" in err and "File too large" in err
+    assert Path("a/history.csv").stat().st_size == size + 3000  # it ends within a row
+    resume("a", steps=600)
+    for name in ("G.safetensors", "D.safetensors", "history.csv"):
+        assert Path("a", name).read_bytes() == Path("whole", name).read_bytes(), name
+
+
+def test_a_checkpoint_that_can_not_be_written_leaves_the_last_one(monkeypatch, capsys):
+    go("whole", steps=9)
+    go("a", steps=5)
+    checkpoint = Path("a/checkpoints/step-000000005.safetensors")
+    before = checkpoint.read_bytes()
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert cli.main(["train", "--resume", "a", "--steps", "9", "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert "No space left on device" in err
+    assert checkpoint.read_bytes() == before and newest(Path("a"))[0].now.step == 5
+    resume("a", steps=9)
+    assert contents("whole").keys() >= set(THE_SAME)
+    same("whole", "a")
+
+
+# --- a folder that is read-only -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def nobody(*folders):
+    """Make folders read-only, for this process too if it is root."""
+    Path().chmod(0o755)
+    is_root = os.geteuid() == 0
+    for folder in folders:
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for folder in folders:
+            for path in (Path(folder), *Path(folder).rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_a_folder_that_is_read_only(capsys):
+    go("whole", steps=9)
+    go("a", steps=5)
+    before = {path: path.read_bytes() for path in Path("a").rglob("*") if path.is_file()}
+    capsys.readouterr()
+    with nobody("a"):
+        code = cli.main(["train", "--resume", "a", "--steps", "9", "--quiet"])
+    err = capsys.readouterr().err
+    assert code == 2 and "Permission denied" in err and "checkpoint of step 5 is whole" in err
+    assert {path: path.read_bytes() for path in Path("a").rglob("*") if path.is_file()} == before
+    resume("a", steps=9)
+    same("whole", "a")
+
+
+def test_a_new_run_where_nothing_can_be_written(capsys):
+    go("before", "digits", "digits", steps=1)  # imports what another user may not read
+    Path("locked").mkdir()
+    with nobody("locked"):
+        for out in ("locked", "locked/a/b"):
+            arguments = ["train", "--steps", "2", "--out", out, "--quiet"]
+            assert cli.main(arguments) == 2
+            err = capsys.readouterr().err
+            assert f"can't write to the folder {out} (Permission denied); name another" in err
+    assert list(Path("locked").iterdir()) == []
