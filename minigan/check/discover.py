@@ -31,7 +31,7 @@ from ..layers import Dense
 from ..layers.base import Layer
 from ..numerics import sigmoid
 from ..penalties import Penalty
-from .checker import what_was_raised
+from .facts import what_was_raised
 from .functions import loss_function
 from .layers import away_from_zero, layer
 from .losses import loss

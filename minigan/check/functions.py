@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Arrays, Checker, Derivative, Settings
+from .checker import Checker, Derivative
 from .evidence import Evidence
+from .facts import Arrays, Settings
 from .numerical import Function, Slope, slope, slopes, unit
 from .repair import Functions, Patient, functions_of
 from .report import Report

@@ -11,17 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import (
-    Arrays,
-    Checker,
-    Derivative,
-    Settings,
-    a_tuple,
-    numbers_of,
-    relative_defect,
-    title,
-)
+from .checker import Checker, Derivative, relative_defect
 from .evidence import Guess
+from .facts import Arrays, Settings, a_tuple, numbers_of, title
 from .numerical import complex_step, relative_error, slopes
 from .repair import Functions, Patient, methods_of, with_functions
 from .report import COMPLEX_STEP_LIMIT, Report

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Arrays, Checker, Derivative, Settings, in_the_cache, relative_defect, sizes_of
+from .checker import Checker, Derivative, relative_defect
+from .facts import Arrays, Settings, in_the_cache, sizes_of
 from .numerical import complex_step
 from .repair import Functions, Patient, functions_of
 from .report import Diagnosis, Report

@@ -1,0 +1,358 @@
+"""What may be put in one place of a syntax tree, and which mistake that undoes.
+
+A change that turns wrong code into right code is the mistake backwards: where taking out a factor
+helps, it was a factor too many.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations_with_replacement, permutations
+from typing import Any
+
+import numpy as np
+
+Slot = tuple[Any, str, int | None]  # a place in the tree: a node, its field, an index if a list
+Change = tuple[int, str, ast.AST]
+
+
+def of_expression(
+    slot: Slot,
+    node: ast.expr,
+    values: dict[str, Any],
+    snippets: dict[str, ast.expr],
+    given: set[str],
+) -> Iterator[Change]:
+    """Give what may stand in the place of an expression.
+
+    Parameters
+    ----------
+    slot, node
+        The place, and what is there.
+    values, snippets
+        What the names in reach have held, and each as a piece of a tree.
+    given
+        Those that are what the code was given.
+    """
+    if isinstance(node, ast.BinOp):
+        yield from _of_operation(slot, node, values)
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for op in (ast.Lt, ast.Gt, ast.LtE, ast.GtE):
+            if not isinstance(node.ops[0], op):
+                yield 0, "mask", ast.Compare(node.left, [op()], node.comparators)
+    elif isinstance(node, ast.Call):
+        yield from _of_call(node)
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield from _of_constant(slot, node, values, snippets)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield 0, "sign", node.operand
+    elif isinstance(node, ast.Attribute) and node.attr == "T":
+        yield 0, "transposed", node.value
+    elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
+        both_ways = ast.unparse(node.slice).count("::-1") == 2
+        yield 0, "kernel" if both_ways else "order", node.value
+    elif isinstance(node, ast.Slice):
+        yield from _of_slice(node, values, snippets)
+    text = ast.unparse(node)
+    if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
+        yield from _of_name(text, values, snippets)
+    if _is_term(slot):
+        yield from _insertions(slot, node, text, values, snippets, given)
+
+
+def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
+    """Give a sign, an operation for its inverse, or one operand without the other."""
+    left, right = node.left, node.right
+    swapped = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+    for old, new in swapped.items():
+        if isinstance(node.op, old):
+            kind = "sign" if old in (ast.Add, ast.Sub) else _factor_kind(right, values)
+            yield 0 if kind == "sign" else 1, kind, ast.BinOp(left, new(), right)
+    if isinstance(node.op, ast.MatMult):
+        yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
+    if isinstance(node.op, ast.Sub):
+        yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
+        if isinstance(slot[0], ast.Subscript):  # W[k − 1 − j] where W[j] is meant
+            yield 0, "kernel", right
+    for kept, removed in ((left, right), (right, left)):
+        text = ast.unparse(removed)
+        if isinstance(node.op, (ast.Add, ast.Sub)):
+            constant = removed.value if isinstance(removed, ast.Constant) else None
+            small = isinstance(constant, float) and 0 < abs(constant) < 0.01
+            kind = "epsilon" if small or "eps" in text else "n-1" if text == "1" else "term"
+            negative = kept is right and isinstance(node.op, ast.Sub)
+            yield 2, kind, ast.UnaryOp(ast.USub(), kept) if negative else kept
+        elif isinstance(node.op, (ast.Mult, ast.Div)):
+            yield 2, _factor_kind(removed, values), kept
+        elif isinstance(node.op, ast.Pow) and kept is left:
+            yield 2, "extra factor", kept
+    if isinstance(node.op, ast.Add) and "eps" in ast.unparse(right) and _is_call(left, "sqrt"):
+        inside = ast.BinOp(left.args[0], ast.Add(), right)  # type: ignore[attr-defined]
+        yield 1, "epsilon", ast.Call(left.func, [inside], [])  # type: ignore[attr-defined]
+
+
+def _of_slice(
+    node: ast.Slice, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Give a:a + m a step s: a:a + s·m:s."""
+    upper = node.upper
+    if node.step is None and isinstance(upper, ast.BinOp) and isinstance(upper.op, ast.Add):
+        for name, value in values.items():
+            if np.ndim(value) == 0 and value != 1:
+                for first, m in ((upper.left, upper.right), (upper.right, upper.left)):
+                    product = ast.BinOp(snippets[name], ast.Mult(), m)
+                    end = ast.BinOp(first, ast.Add(), product)
+                    yield 3, "stride", ast.Slice(node.lower, end, snippets[name])
+
+
+def _of_call(node: ast.Call) -> Iterator[Change]:
+    """Another reduction, another axis, arguments swapped, or a call too many."""
+    function, arguments, keywords = node.func, node.args, node.keywords
+    if isinstance(function, ast.Attribute):
+        for name, others in SIMILAR.items():
+            if function.attr == name:
+                for kind, other in others:
+                    called = ast.Attribute(function.value, other, ast.Load())
+                    yield 0, kind, ast.Call(called, arguments, keywords)
+        if function.attr == "astype":
+            yield 0, "float32", function.value
+        if function.attr in ("sum", "mean"):
+            yield from _of_reduction(node)
+        if function.attr == "where" and len(arguments) == 3:
+            yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
+        if function.attr == "transpose":
+            yield from _of_transpose(node)
+        if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
+            yield 0, "broadcast", function.value
+    if len(arguments) == 1 and not keywords:
+        name = ast.unparse(function).rpartition(".")[2]
+        kind = "slope" if name in ACTIVATIONS else "extra factor"
+        yield 2, "float32" if _is_float32(node) else kind, arguments[0]
+        if _is_call(node, "sqrt") and isinstance(arguments[0], ast.BinOp):
+            sum_ = arguments[0]
+            if isinstance(sum_.op, ast.Add) and "eps" in ast.unparse(sum_.right):
+                root = ast.Call(function, [sum_.left], [])
+                yield 1, "epsilon", ast.BinOp(root, ast.Add(), sum_.right)
+
+
+# What is taken for what, and the kind of mistake that the first is where the second is right.
+SIMILAR: dict[str, tuple[tuple[str, str], ...]] = {
+    "sum": (("factor", "mean"),),
+    "mean": (("factor", "sum"),),
+    "maximum": (("mask", "minimum"),),
+    "minimum": (("mask", "maximum"),),
+    "zeros_like": (("ignored", "ones_like"),),
+    "ones_like": (("ignored", "zeros_like"),),
+    "sin": (("wrong array", "cos"),),
+    "cos": (("wrong array", "sin"),),
+    "sinh": (("wrong array", "cosh"),),
+    "cosh": (("wrong array", "sinh"),),
+    "argmin": (("mask", "argmax"),),
+}
+
+
+ACTIVATIONS = ("sigmoid", "tanh", "expit", "relu", "softplus")
+
+
+AXES = (0, 1, -1, 2, 3, None, (0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 2, 3), (1, 2, 3), (2, 3))
+
+
+def _of_reduction(node: ast.Call) -> Iterator[Change]:
+    """Give other axes, and keepdims."""
+    others = [k for k in node.keywords if k.arg != "axis"]
+    is_function = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in NUMPY
+    arguments = node.args[:1] if is_function else []
+    for axis in AXES:
+        keyword = ast.keyword("axis", ast.parse(repr(axis), mode="eval").body)
+        yield 0, "axis", ast.Call(node.func, arguments, [keyword, *others])
+    if not any(k.arg == "keepdims" for k in node.keywords):
+        keyword = ast.keyword("keepdims", ast.Constant(True))
+        yield 1, "broadcast", ast.Call(node.func, node.args, [*node.keywords, keyword])
+
+
+def _of_transpose(node: ast.Call) -> Iterator[Change]:
+    """Give the axes in other orders."""
+    first = node.args[0] if node.args else None
+    places = first.elts if isinstance(first, ast.Tuple) else node.args
+    if 2 <= len(places) <= 5:
+        for order in permutations(places):
+            if list(order) != list(places):
+                yield 1, "transposed", ast.Call(node.func, list(order), node.keywords)
+
+
+NUMPY = ("np", "numpy", "xp", "cp", "cupy")
+
+
+CONSTANTS = (0, 1, 2, 0.5, -1, 3, 4)
+
+
+def _of_constant(
+    slot: Slot, node: ast.Constant, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Another number, or a setting."""
+    parent = slot[0]
+    kind = "setting"
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div)):
+        kind = "factor"
+    elif isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow):
+        kind = "extra factor"
+    if isinstance(parent, ast.keyword) and parent.arg == "ddof":
+        kind = "n-1"
+    number = node.value
+    assert isinstance(number, (int, float))
+    for other in dict.fromkeys((*CONSTANTS, number + 1, number - 1, 2 * number, number / 2)):
+        if other != number:
+            in_a_sum = isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub))
+            yield 2, "n-1" if in_a_sum and {number, other} == {0, 1} else kind, ast.Constant(other)
+    for name, value in values.items():
+        if np.ndim(value) == 0:
+            last = name.rpartition(".")[2]
+            is_stride = "stride" in last or "pad" in last
+            rank = 1 if is_stride or isinstance(value, float) else 2
+            yield rank, "stride" if is_stride else "setting", snippets[name]
+
+
+def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -> Iterator[Change]:
+    """Another name of something of the same shape."""
+    for other, value in values.items():
+        if other != text and np.shape(value) == np.shape(values[text]):
+            if not np.array_equal(value, values[text]):
+                yield 1, swap_kind(text, other, values), snippets[other]
+    value = values[text]
+    if np.ndim(value) == 2:
+        yield 1, "transposed", ast.Attribute(snippets[text], "T", ast.Load())
+    if np.ndim(value) == 4:
+        flipped = ast.parse(f"{text}[::-1, ::-1]", mode="eval").body
+        yield 1, "kernel", flipped
+
+
+def _insertions(
+    slot: Slot,
+    node: ast.expr,
+    text: str,
+    values: dict[str, Any],
+    snippets: dict[str, ast.expr],
+    given: set[str],
+) -> Iterator[Change]:
+    """Put in a sign, a factor, a term."""
+    if not isinstance(node, (ast.Constant, ast.UnaryOp)):
+        yield 1, "sign", ast.UnaryOp(ast.USub(), node)
+    for c in (2.0, 0.5):
+        yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
+    for function in ("sqrt", "exp"):
+        called = ast.Call(
+            ast.Attribute(ast.Name("np", ast.Load()), function, ast.Load()), [node], []
+        )
+        yield 4, "extra factor", called
+    yield 4, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
+    for name, value in values.items():
+        kind = "ignored" if name in given else _missing_kind(name, value)
+        yield 3, kind, ast.BinOp(node, ast.Mult(), snippets[name])
+        yield 3, kind, ast.BinOp(node, ast.Div(), snippets[name])
+        if name == text:
+            continue
+        kind = "epsilon" if "eps" in name else "term"
+        if name.startswith("self.") and np.ndim(value) == 0 and kind == "term":
+            kind = "ignored"
+        yield 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
+        yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
+    one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
+    for op in (ast.Sub(), ast.Add()):
+        yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
+    for name, value in values.items():
+        if np.ndim(value) == 0 and isinstance(node, ast.Name):
+            last = ast.BinOp(snippets[name], ast.Sub(), ast.Constant(1))
+            yield 5, "kernel", ast.BinOp(last, ast.Sub(), node)
+    if isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple)):
+        for name in values:
+            for formula in ("(1 - {})", "(1 + {})", "(1 - 2 * {})", "(1 - {} ** 2)"):
+                factor = ast.parse(formula.format(name), mode="eval").body
+                yield 5, "extra factor", ast.BinOp(node, ast.Mult(), factor)
+        arrays = [name for name, value in values.items() if np.ndim(value) > 0]
+        for a, b in combinations_with_replacement(arrays, 2):
+            product = ast.BinOp(snippets[a], ast.Mult(), snippets[b])
+            yield 6, "term", ast.BinOp(node, ast.Add(), product)
+            yield 6, "term", ast.BinOp(node, ast.Sub(), product)
+        for a in arrays:
+            for b in arrays:
+                rest = ast.BinOp(ast.Constant(1), ast.Sub(), snippets[b])
+                product = ast.BinOp(snippets[a], ast.Mult(), rest)
+                yield 7, "term", ast.BinOp(node, ast.Add(), product)
+
+
+def of_statement(statement: ast.stmt) -> Iterator[Change]:
+    """`=` for `+=`, and the other way round; one sign for the other."""
+    if isinstance(statement, ast.AugAssign):
+        for op in (ast.Add, ast.Sub):
+            if not isinstance(statement.op, op):
+                yield 0, "sign", ast.AugAssign(statement.target, op(), statement.value)
+        yield 1, "overwritten", ast.Assign([statement.target], statement.value)
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, (ast.Subscript, ast.Name, ast.Attribute)):
+            yield 0, "overwritten", ast.AugAssign(target, ast.Add(), statement.value)
+
+
+UPSTREAM = ("dy", "dout", "grad_output", "dz", "upstream", "g")
+
+
+def _factor_kind(removed: ast.expr, values: dict[str, Any]) -> str:
+    """Say what it is to have a factor too many."""
+    text = ast.unparse(removed)
+    if "eps" in text:
+        return "epsilon"
+    if isinstance(removed, ast.Constant) or np.ndim(values.get(text, np.zeros(2))) == 0:
+        return "factor"
+    value = values.get(text)
+    if isinstance(removed, ast.Compare) or (value is not None and np.asarray(value).dtype == bool):
+        return "mask"
+    return "factor" if text.startswith(("len(", "float(", "int(")) else "extra factor"
+
+
+def _missing_kind(name: str, value: Any) -> str:
+    """Say what it is to miss a factor."""
+    last = name.rpartition(".")[2]
+    if "eps" in last:
+        return "epsilon"
+    if "stride" in last or "pad" in last:
+        return "stride"
+    if np.ndim(value) == 0:
+        return "factor"
+    if np.asarray(value).dtype == bool:
+        return "mask"
+    return "ignored" if last in UPSTREAM or name.startswith("self.") else "extra factor"
+
+
+def swap_kind(wrong: str, right: str, values: dict[str, Any]) -> str:
+    """Say what it is to have taken one thing for another."""
+    if np.asarray(values[right]).dtype == bool:
+        return "mask"
+    if np.ndim(values[right]) == 0:
+        return "setting"
+    if {wrong, right} in ({"x", "y"}, {"x", "out"}, {"z", "y"}, {"z", "a"}):
+        return "slope"
+    return "wrong array"
+
+
+def _is_term(slot: Slot) -> bool:
+    """Whether a factor or a sign may stand here: what is assigned, returned, or computed with."""
+    parent = slot[0]
+    kinds = (ast.Assign, ast.AugAssign, ast.Return, ast.BinOp, ast.Tuple, ast.Slice, ast.Call)
+    return isinstance(parent, kinds) or (isinstance(parent, ast.Subscript) and slot[1] == "slice")
+
+
+def _is_call(node: ast.AST, name: str) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == name
+    )
+
+
+def _is_float32(node: ast.Call) -> bool:
+    return "float32" in ast.unparse(node.func)
+
+
+def _is_flip(node: ast.expr) -> bool:
+    return "::-1" in ast.unparse(node)
