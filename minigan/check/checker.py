@@ -37,6 +37,7 @@ from .report import (
 Ask = Callable[[Arrays, Settings], "Derivative"]
 WhatIf = Callable[[Arrays, Settings], Array]
 CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
+SECONDS = 15.0  # of computing: how long guesses are tried
 MOVES = 20  # how often a point is moved off a kink before that is given up
 
 
@@ -280,7 +281,8 @@ class Checker:
                 return Diagnosis(kind, where, f"{why}; {edit}")
         if first is not None:
             return first
-        diagnoses = [self._exchanged(e) or diagnose(e) for e in self.evidence]
+        seconds = SECONDS / max(1, len(self.evidence))
+        diagnoses = [self._exchanged(e) or diagnose(e, seconds) for e in self.evidence]
         last = most_likely(rules, diagnoses)
         if last is not None and not last.certain:
             return next((d for map in wrong if (d := self._other_value(map))), last)

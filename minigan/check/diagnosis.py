@@ -6,6 +6,7 @@ differ most are named instead.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,11 +61,11 @@ KINDS = {
 GUESSES = (
     slopes_and_masks,
     sums,
-    with_other_settings,
     normalisation,
-    with_other_arrays,
     spread,
     other_order,
+    with_other_settings,
+    with_other_arrays,
     residues,
 )
 
@@ -91,8 +92,9 @@ def plain(e: Evidence) -> Diagnosis | None:
     return None if lost is None else Diagnosis(lost.kind, e.where, lost.reason)
 
 
-def diagnose(e: Evidence) -> Diagnosis:
-    """Name the mistake in one array."""
+def diagnose(e: Evidence, seconds: float = float("inf")) -> Diagnosis:
+    """Name the mistake in one array; within so many seconds of computing, or not at all."""
+    deadline = time.process_time() + seconds
     if e.found.shape != e.exact.shape:
         guess = from_shapes(e)
         assert guess is not None
@@ -104,6 +106,8 @@ def diagnose(e: Evidence) -> Diagnosis:
         reason = "the value is not finite at or near the point: an exp too large, a log of zero?"
         return Diagnosis("nan", e.where, reason)
     for guess in _all_guesses(e):
+        if time.process_time() > deadline:
+            break
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)
         if not guess.alone:
