@@ -360,7 +360,9 @@ def test_what_raises_is_said_with_its_place(map):
 
 
 @pytest.mark.parametrize("map", MAPS)
-@pytest.mark.parametrize("returned", [None, 3, "text", (), [], object()], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "returned", [None, 3, "text", (), [], object()], ids=lambda it: type(it).__name__
+)
 def test_whatever_is_returned_the_check_says_what_was_expected(map, returned):
     report = check.layer(dense_with(**{map: lambda *_, **__: returned}), X)
     assert not report.ok and " returns " in str(report)
