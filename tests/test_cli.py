@@ -644,7 +644,7 @@ def test_the_examples_of_the_help_are_commands(monkeypatch):
     monkeypatch.setattr(cli, "sample_command", lambda options: 0)
     monkeypatch.setattr(cli, "check_command", lambda options: 0)
     examples = re.findall(r"^  minigan (.*?)  ", cli.EXAMPLES, re.M)
-    assert len(examples) == 6
+    assert len(examples) == 7
     for example in examples:
         assert minigan(*example.split()) == 0, example
 

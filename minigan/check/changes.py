@@ -37,7 +37,7 @@ def of_expression(
     """
     if isinstance(node, ast.BinOp):
         yield from _of_operation(slot, node, values)
-    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and "dtype" not in ast.unparse(node):
         for op in (ast.Lt, ast.Gt, ast.LtE, ast.GtE):
             if not isinstance(node.ops[0], op):
                 yield 0, "mask", ast.Compare(node.left, [op()], node.comparators)
@@ -51,7 +51,9 @@ def of_expression(
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
         both_ways = ast.unparse(node.slice).count("::-1") == 2
-        yield 0, "kernel" if both_ways else "order", node.value
+        flipped = ast.unparse(node.value).rpartition(".")[2]
+        of_a_kernel = both_ways or flipped in ("W", "w", "kernel", "weight")
+        yield 0, "kernel" if of_a_kernel else "order", node.value
     elif isinstance(node, ast.Slice):
         yield from _of_slice(node, values, snippets)
     text = ast.unparse(node)

@@ -88,8 +88,7 @@ def plain(e: Evidence) -> Diagnosis | None:
     ):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason)
-    lost = digits_lost(e)
-    return None if lost is None else Diagnosis(lost.kind, e.where, lost.reason)
+    return None
 
 
 def diagnose(e: Evidence, seconds: float = float("inf")) -> Diagnosis:

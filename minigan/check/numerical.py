@@ -182,28 +182,37 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
     start = last = best = r(coarse, fine)
     doubt = float("inf")
 
-    def compare(estimate: Array, last: Array, k: int) -> float:
-        """Keep the better estimate. Two that agree by chance are no better than their rounding."""
+    def compare(estimate: Array, last: Array, before: float, k: int) -> float:
+        """Keep the better estimate; return by how much it differs from the last one.
+
+        Two that agree by chance are no better than their rounding, or than the two before.
+        """
         nonlocal best, doubt
         disagreement = float(xp.abs(estimate - last).max())
-        if disagreement + eps * size * 4**k / first < doubt:
-            best, doubt = estimate, disagreement + eps * size * 4**k / first
+        now = max(disagreement, before / 16) + eps * size * 4**k / first
+        if now < doubt:
+            best, doubt = estimate, now
         return disagreement
 
+    first_one = disagreement = 0.0
     for k in range(2, 6):
         fine, finer = c(k), fine
         estimate = r(finer, fine)
-        if compare(estimate, last, k) <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
+        disagreement = compare(estimate, last, disagreement, k)
+        first_one = first_one or disagreement
+        if disagreement <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
             break
         last = estimate
     if doubt > ROUNDED * float(xp.abs(best).max()):
         # f is large beside its slope, and rounding rules: larger steps may do better.
-        fine, last = coarse, start
-        for k in (-1, -2):
+        fine, last, disagreement = coarse, start, first_one
+        for k in range(-1, -7, -1):
             fine, finer = c(k), fine
             estimate = r(fine, finer)
-            compare(estimate, last, k)
+            disagreement = compare(estimate, last, disagreement, k)
             last = estimate
+            if not disagreement <= 10 * doubt:
+                break
     return best, doubt
 
 
