@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
 
-from minigan import cli, load, loop, save, training
+from minigan import arguments, cli, load, loop, save, training
 from minigan.data import NAMES, mnist
 from minigan.history import read_history
 from minigan.recipes import LOSSES, RECIPES, Task
@@ -643,7 +643,7 @@ def test_the_examples_of_the_help_are_commands(monkeypatch):
     monkeypatch.setattr(cli, "train_command", lambda options: 0)
     monkeypatch.setattr(cli, "sample_command", lambda options: 0)
     monkeypatch.setattr(cli, "check_command", lambda options: 0)
-    examples = re.findall(r"^  minigan (.*?)  ", cli.EXAMPLES, re.M)
+    examples = re.findall(r"^  minigan (.*?)  ", arguments.EXAMPLES, re.M)
     assert len(examples) == 7
     for example in examples:
         assert minigan(*example.split()) == 0, example

@@ -46,6 +46,7 @@ FLOORS = {
     "settings": 5,
     "loop": 5,
     "training": 5,
+    "arguments": 5,
     "cli": 5,
     "__main__": 5,
 }
