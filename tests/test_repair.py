@@ -272,7 +272,7 @@ def patient(f):
 
 def test_a_function_is_mended_and_stays_as_it_is():
     code, source, scope = cube_slope.__code__, inspect.getsource(cube_slope), dict(globals())
-    kind, edit = repair(patient(cube_slope), EXACT)
+    kind, edit, _ = repair(patient(cube_slope), EXACT)
     assert kind == "factor"
     line = inspect.getsourcelines(cube_slope)[1] + 1
     assert edit == f"line {line} of test_repair.py would be right as `return 3 * x ** 2`"

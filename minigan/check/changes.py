@@ -321,7 +321,7 @@ def _missing_kind(name: str, value: Any) -> str:
         return "stride"
     if np.ndim(value) == 0:
         return "factor"
-    if np.asarray(value).dtype == bool:
+    if np.isin(value, (0, 1)).all():
         return "mask"
     return "ignored" if last in UPSTREAM or name.startswith("self.") else "extra factor"
 

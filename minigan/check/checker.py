@@ -24,7 +24,7 @@ from .numerical import (
     slope,
     slopes,
 )
-from .repair import Patient, repair
+from .repair import Mended, Patient, repair
 from .report import (
     COMPLEX_STEP_LIMIT,
     FINITE_DIFFERENCE_LIMIT,
@@ -273,12 +273,14 @@ class Checker:
             simple = most_likely([], each)
             mended = self._mended(map)
             if mended is not None:
-                kind, edit = mended
                 where = here[0].where if here else map
                 if simple is not None and simple.certain:
-                    return replace(simple, reason=f"{simple.reason}; {edit}")
-                why = failed[map].text if map in failed else KINDS[kind]
-                return Diagnosis(kind, where, f"{why}; {edit}")
+                    return replace(simple, reason=f"{simple.reason}; {mended.edit}")
+                numbers = diagnose(here[0], SECONDS) if here and not mended.own else None
+                if numbers is not None and numbers.kind != "unknown":
+                    return numbers
+                why = failed[map].text if map in failed else KINDS[mended.kind]
+                return Diagnosis(mended.kind, where, f"{why}; {mended.edit}")
         if first is not None:
             return first
         seconds = SECONDS / max(1, len(self.evidence))
@@ -297,7 +299,7 @@ class Checker:
                 return Diagnosis("wrong array", e.where, reason)
         return None
 
-    def _mended(self, map: str) -> tuple[str, str] | None:
+    def _mended(self, map: str) -> Mended | None:
         """Return the edit that makes a map right, if its code is at hand."""
         if map not in self.patients:
             return None
@@ -314,7 +316,7 @@ class Checker:
         mended = repair(self.values[map], {"defect": np.zeros(())}) if map in self.values else None
         if mended is None:
             return None
-        return Diagnosis(mended[0], map, f"it is the derivative of another value: {mended[1]}")
+        return Diagnosis(mended.kind, map, f"it is the derivative of another value: {mended.edit}")
 
 
 def relative_defect(a: float, b: float) -> Array:

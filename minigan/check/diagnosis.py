@@ -80,12 +80,9 @@ def plain(e: Evidence) -> Diagnosis | None:
         return diagnose(e)
     of_values = [guess for guess in from_values(e) if guess.kind in PLAIN and guess.certain]
     more = e.more_guesses() if e.more_guesses is not None else ()
-    factors = [guess for guess in of_values if guess.kind in ("factor", "ignored")]
-    for guess in (
-        *(guess for guess in of_values if guess.kind not in ("factor", "ignored")),
-        *more,
-        *factors,
-    ):
+    # An optimiser and the second order have mistakes of their own, which say more than a factor.
+    special = e.where.startswith(("step", "jvp_backward"))
+    for guess in (*more, *of_values) if special else (*of_values, *more):
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason)
     return None

@@ -126,13 +126,13 @@ def spread(e: Evidence) -> Iterator[Guess]:
             ("mean", e.exact.mean(axis=axes, keepdims=True)),
         ):
             text = f"each entry is the {name} of the right ones along axis {axes}: (n, 1) met (n,)?"
-            yield Guess("broadcast", text, np.broadcast_to(reduced, e.exact.shape))
+            yield Guess("broadcast", text, np.broadcast_to(reduced, e.exact.shape), True)
         for first, place in ((True, "first"), (False, "last")):
             one = e.exact
             for axis in axes:
                 one = one.take([0 if first else -1], axis)
             text = f"the {place} entry of axis {axes} stands in the place of all"
-            yield Guess("broadcast", text, np.broadcast_to(one, e.exact.shape))
+            yield Guess("broadcast", text, np.broadcast_to(one, e.exact.shape), True)
 
 
 def digits_lost(e: Evidence) -> Guess | None:

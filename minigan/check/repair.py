@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,14 @@ SECONDS = 5.0  # of computing: how long edits are tried
 
 Functions = dict[str, types.FunctionType]
 Found = dict[str, Array]  # what a map has found, by array
+
+
+class Mended(NamedTuple):
+    """An edit that makes a map right: the kind of mistake, and what would be right where."""
+
+    kind: str
+    edit: str
+    own: bool  # False: in a method that the class inherits from another one of its own module
 
 
 @dataclass
@@ -67,11 +75,14 @@ class Patient:
         classes = () if self.owner is None else self.owner.__mro__
         return next((c for c in classes if vars(c).get(name) is self.functions[name]), None)
 
+    def nearest_class(self) -> type | None:
+        """Return the class that the first of the methods is written in, from the owner upwards."""
+        written = {self.class_of(name) for name in self.functions}
+        return next((c for c in (self.owner.__mro__ if self.owner else ()) if c in written), None)
 
-def repair(
-    patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT
-) -> tuple[str, str] | None:
-    """Return the likeliest edit that makes all of `exact` come out: its kind, and what it is.
+
+def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) -> Mended | None:
+    """Return the likeliest edit that makes all of `exact` come out.
 
     Parameters
     ----------
@@ -96,10 +107,11 @@ def repair(
         if not (patient.value and edit.is_constant)
     ]
     deadline = time.process_time() + SECONDS
+    nearest = patient.nearest_class()
 
     def rank(pair: tuple[Edit, str]) -> int:
         """Suspect what the class itself says before what it inherits."""
-        inherited = patient.class_of(pair[1]) not in (None, patient.owner)
+        inherited = patient.class_of(pair[1]) not in (None, nearest)
         return pair[0].rank + 3 * inherited
 
     for edit, name in sorted(candidates, key=rank):
@@ -110,7 +122,8 @@ def repair(
             if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
                 place = f"line {edit.statement.lineno} of {file}"
-                return edit.kind, f"{place} would be right as `{edit.line()}`"
+                own = patient.class_of(name) in (None, nearest)
+                return Mended(edit.kind, f"{place} would be right as `{edit.line()}`", own)
     return None
 
 
@@ -260,7 +273,9 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
             held |= {f"self.{k}": v for k, v in shown.items()}
         upstream = next((k for k, v in held.items() if isinstance(v, np.ndarray)), None)
         if upstream is not None:
-            held[f"len({upstream})"] = len(held[upstream])
+            a = held[upstream]
+            held |= {f"len({upstream})": len(a), f"{upstream}.size": a.size}
+            held[f"{upstream}.shape[-1]"] = a.shape[-1] if a.ndim else 1
     return values
 
 

@@ -96,7 +96,8 @@ def _slope_once_more(e: Evidence) -> Iterator[Guess]:
                     g = f(u)
                     shown = text.format(name, name)
                     yield Guess("extra factor", f"times {shown} once too often", e.exact * g)
-                    yield Guess("extra factor", f"the factor {shown} is missing", e.exact / g)
+                    kind = "ignored" if shown in ("dy", "v") else "extra factor"
+                    yield Guess(kind, f"the factor {shown} is missing", e.exact / g)
 
 
 def _diagonal(e: Evidence) -> Iterator[Guess]:
