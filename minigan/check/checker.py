@@ -268,7 +268,7 @@ class Checker:
         failed = {rule.map: rule for rule in rules if rule.kind in ERRORS}
         wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
         for map in wrong:
-            here = [e for e in self.evidence if e.where.startswith(f"{map} ")]
+            here = [e for e in self.evidence if e.where.split()[0] == map]
             each = [d for e in here if (d := plain(e) or self._exchanged(e))]
             simple = most_likely([], each)
             mended = self._mended(map)

@@ -43,8 +43,9 @@ class Edit:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it puts a number, and no other count, in the place of something."""
-        return isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
+        """Whether it puts a number or a setting, and no other count, in the place of something."""
+        a_number = isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
+        return a_number or self.kind == "setting"
 
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""

@@ -40,7 +40,10 @@ def slopes_and_masks(e: Evidence) -> Iterator[Guess]:
         incoming = e.inputs.get(name)
         if incoming is not None and incoming.shape == e.found.shape:
             yield from _slope_formulas(e, name, incoming)
-            yield Guess("ignored", f"it is {name} itself: the slope is left out", incoming)
+            kind, reason = "ignored", f"it is {name} itself: the slope is left out"
+            if not e.exact.any():
+                kind, reason = "term", f"it is {name}, where nothing is to come"
+            yield Guess(kind, reason, incoming)
             yield from _masks(e, name, incoming)
     yield from _two_branches(e)
     yield from _diagonal(e)
