@@ -270,7 +270,8 @@ class Checker:
         for map in wrong:
             here = [e for e in self.evidence if e.where.split()[0] == map]
             each = [d for e in here if (d := plain(e) or self._exchanged(e))]
-            simple = most_likely([], each)
+            # Where a term is missing, an array that has no other one is zero: that says less.
+            simple = most_likely([], [d for d in each if d.kind != "zero"] or each)
             mended = self._mended(map)
             if mended is not None:
                 where = here[0].where if here else map
