@@ -232,7 +232,7 @@ class Checker:
         except WrongReturn as wrong:
             self.broken(str(wrong), map, "raised")
         except Exception as error:
-            kind, text = what_was_raised(error, self.sizes)
+            kind, text = what_was_raised(error)
             self.broken(f"{map} {text}", map, kind)
 
     def off_kinks(self, f: Function, x: Array, seed: int) -> Array:

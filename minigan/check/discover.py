@@ -103,7 +103,7 @@ def _import(place: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        _, text = what_was_raised(error, {})
+        _, text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
     finally:
         sys.path.pop(0)
@@ -185,7 +185,7 @@ def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
         try:
             return check(seed)
         except Exception as error:
-            mistake, text = what_was_raised(error, {})
+            mistake, text = what_was_raised(error)
             rule = BrokenRule(f"{name} can be made and called, but {text}", "rules", mistake)
             reason = f"it {text}; with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
             return Report(name, broken_rules=[rule], diagnosis=Diagnosis(mistake, name, reason))

@@ -16,7 +16,7 @@ Settings = dict[str, float]
 PACKAGE = Path(__file__).parent.parent
 
 
-def what_was_raised(error: Exception, sizes: dict[str, int]) -> tuple[str, str]:
+def what_was_raised(error: Exception) -> tuple[str, str]:
     """Return the kind of mistake that an error points to, and the error with its place."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [f for f in frames if PACKAGE not in Path(f.filename).parents] or list(frames)
