@@ -39,7 +39,10 @@ def array_module(*arrays: Any) -> Any:
     TypeError
         For something that is no array, and for arrays of two devices.
     """
-    names = {type(array).__module__.partition(".")[0] for array in arrays}
+    kinds = {type(array) for array in arrays}
+    if kinds == {np.ndarray}:
+        return np
+    names = {kind.__module__.partition(".")[0] for kind in kinds}
     if names == {"numpy"}:
         return np
     if names == {"cupy"}:
@@ -49,8 +52,8 @@ def array_module(*arrays: Any) -> Any:
             "arrays of two devices meet: one lives on the CPU (NumPy), another on the GPU (CuPy); "
             'move one of them with to_device(x, "gpu") or to_device(x, "cpu")'
         )
-    kinds = ", ".join(sorted({type(array).__qualname__ for array in arrays}))
-    raise TypeError(f"expected NumPy or CuPy arrays, got {kinds}; convert with numpy.asarray(...)")
+    got = ", ".join(sorted(kind.__qualname__ for kind in kinds))
+    raise TypeError(f"expected NumPy or CuPy arrays, got {got}; convert with numpy.asarray(...)")
 
 
 def to_device(x: Array, device: str) -> Array:

@@ -98,7 +98,7 @@ def _looked_at(nets: Mapping[str, Layer]) -> Iterator[list[str]]:
         yield found
     finally:
         for _, layer in layers:
-            for method in ("forward", "backward", "jvp_backward"):
+            for method in ("forward", "backward", "add_gradient", "jvp_backward"):
                 delattr(layer, method)  # the class's own are back
 
 
@@ -114,6 +114,7 @@ def _layers(net: Layer, prefix: str) -> Iterator[tuple[str, Layer]]:
 def _look_at(layer: Layer, name: str, found: list[str]) -> None:
     """Put a look around the maps of a layer that a training step calls."""
     forward, backward, jvp_backward = layer.forward, layer.backward, layer.jvp_backward
+    add_gradient = layer.add_gradient
 
     def note(what: str, array: Array | None) -> None:
         if array is not None and not is_finite(array):
@@ -131,6 +132,10 @@ def _look_at(layer: Layer, name: str, found: list[str]) -> None:
         note("the derivative that leaves the input", dx)
         return dx
 
+    def looked_add_gradient(dy: Array, cache: Any, grad: Array) -> None:
+        add_gradient(dy, cache, grad)
+        note("the gradient", grad)
+
     def looked_jvp_backward(v: Array, dy: Array, cache: Any, grad: Array | None = None) -> Array:
         dx = jvp_backward(v, dy, cache, grad)
         note("the gradient of the penalty", grad)
@@ -140,6 +145,7 @@ def _look_at(layer: Layer, name: str, found: list[str]) -> None:
     for method, looked in (
         ("forward", looked_forward),
         ("backward", looked_backward),
+        ("add_gradient", looked_add_gradient),
         ("jvp_backward", looked_jvp_backward),
     ):
         setattr(layer, method, looked)

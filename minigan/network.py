@@ -104,6 +104,17 @@ class Sequential(Layer):
             dy = layer.backward(dy, c, g)
         return dy
 
+    def add_gradient(self, dy: Array, cache: tuple[Any, ...], grad: Array) -> None:
+        """Add each layer's gradient into its slice of `grad`, down to the lowest that learns."""
+        lowest = next((i for i, layer in enumerate(self.layers) if layer.theta.size), None)
+        if lowest is None:
+            return
+        steps = self._steps(cache, grad)
+        for layer, c, g in reversed(steps[lowest + 1 :]):
+            dy = layer.backward(dy, c, g)
+        layer, c, g = steps[lowest]
+        layer.add_gradient(dy, c, g)
+
     def jvp(self, v: Array, cache: tuple[Any, ...]) -> Array:
         """Return t = J·v."""
         for layer, c in zip(self.layers, cache, strict=True):

@@ -1,7 +1,8 @@
 """Algorithm 1 of Goodfellow et al. 2014: one half for each player, and the loop around them.
 
 Nothing is hidden in the two halves: `backward` with a `grad` trains a network, `backward` without
-one lets the gradient pass through and leaves the network as it is.
+one lets the gradient pass through and leaves the network as it is. `add_gradient` trains it and
+lets nothing through.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .allocator import keep_freed_memory
 from .arrays import Array, array_module, stream
 from .batches import Batches, one_hot_labels
 from .layers.base import Layer, expect_integer
@@ -62,8 +64,8 @@ def discriminator_step(
     fake_logits, c_fake = D.forward(fake, rng=rng)
     value, d_real, d_fake = loss.discriminator(real_logits, fake_logits)
     grad = D.new_grad()
-    D.backward(d_real, c_real, grad)
-    D.backward(d_fake, c_fake, grad)
+    D.add_gradient(d_real, c_real, grad)  # as D.backward, but nobody asks for ∂L/∂x
+    D.add_gradient(d_fake, c_fake, grad)
     added = [penalty(D, x, fake, grad, rng) for penalty in penalties]
     optimiser.step(D.theta, grad)
     # Once a step, from the real pass: running statistics of the data for a BatchNorm, one power
@@ -98,7 +100,7 @@ def generator_step(
     value, d_fake = loss.generator(fake_logits, real_logits)
     d_images = D.backward(d_fake, c_d)  # no grad is passed: only ∂L/∂images, D learns nothing
     grad = G.new_grad()
-    G.backward(d_images, c_g, grad)
+    G.add_gradient(d_images, c_g, grad)
     optimiser.step(G.theta, grad)
     G.update_state(c_g)
     return {"loss_G": value, "grad_G": norm(grad)}
@@ -262,6 +264,7 @@ def train(
         return measured
 
     def loop() -> Iterator[Record]:
+        keep_freed_memory()  # the next step's arrays have the sizes of this step's
         for step in range(start, total):
             if order == "alternating":
                 for k in range(step * d_steps, (step + 1) * d_steps):

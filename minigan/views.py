@@ -49,6 +49,10 @@ class View(Layer):
         """The network's mask of kernels."""
         return self.net.kernels
 
+    def add_gradient(self, dy: Array, cache: Any, grad: Array) -> None:
+        """Let the network add the gradient of its weights."""
+        self.net.add_gradient(dy, cache, grad)
+
     def update_state(self, cache: Any) -> None:
         """Let the network move its state."""
         self.net.update_state(cache)

@@ -11,7 +11,10 @@ PACKAGE = Path(minigan.__file__).parent
 
 # Floors from the ground up; a module imports from lower floors, or from its own.
 FLOORS = {
+    "allocator": 0,
     "arrays": 0,
+    "blocks": 0,
+    "fused": 0,
     "numerics": 0,
     "layers": 1,
     "losses": 1,

@@ -120,6 +120,11 @@ class _Rules:
         text = "backward goes by its cache, whatever was called since"
         self.rule(same_dx and _equal(later, grad), text, "backward", "state")
         self.adds("backward", grad, self.backward)
+        if hasattr(self.layer, "add_gradient"):
+            added = self.layer.new_grad()
+            self.layer.add_gradient(self.dy.copy(), self.cache(), added)
+            text = "add_gradient adds what backward adds"
+            self.rule(_equal(added, grad), text, "backward")
         strided = self.layer.backward(_strided(self.dy), self.cache())
         text = "a non-contiguous dy gives the same dx"
         self.rule(self.close(strided, kept), text, "backward")

@@ -75,9 +75,12 @@ class LeakyReLU(Elementwise):
     ) -> tuple[Array, Array]:
         """Return y = f′·x and f′."""
         self.check_input(x)
-        xp = array_module(x)
-        real = x.real.dtype.type
-        derivative = xp.where(x.real > 0, real(1), real(self.slope))
+        # As slope + (1 − slope)·[x > 0], which is exactly 1 for x > 0. `where` is several times
+        # slower: it decides number by number, and a CPU can't guess which way.
+        slope = x.real.dtype.type(self.slope)
+        derivative = (x.real > 0).astype(slope.dtype)
+        derivative *= 1 - slope
+        derivative += slope
         return derivative * x, derivative
 
     def derivative(self, cache: Array) -> Array:

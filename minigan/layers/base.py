@@ -111,6 +111,13 @@ class Layer:
         """Return dx = Jᵀ·dy; with a `grad`, add the gradient of the weights into it."""
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def add_gradient(self, dy: Array, cache: Any, grad: Array) -> None:
+        """Add the gradient of the weights into `grad`, as `backward` does, where no dx is needed.
+
+        At the lowest layer that learns, dx is half of the work and nobody asks for it.
+        """
+        self.backward(dy, cache, grad)
+
     def jvp(self, v: Array, cache: Any) -> Array:
         """Return t = J·v, the change of y when x moves along v."""
         raise NotImplementedError(f"{type(self).__name__} has no jvp")

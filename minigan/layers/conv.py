@@ -181,14 +181,18 @@ class Convolution(Layer):
 
     def backward(self, dy: Array, cache: Array, grad: Array | None = None) -> Array:
         """Return dx = A(W)ᵀ·dy; dW and db are added into `grad`."""
-        x = cache
-        self._expect_cotangent(dy, x)
+        self._expect_cotangent(dy, cache)
         if grad is not None:
-            d = self.views(grad)
-            d["W"] += self.kernel_gradient(x, dy)
-            if self.bias:
-                d["b"] += dy.sum(axis=(0, 1, 2))
-        return self.adjoint(dy, x.shape)
+            self.add_gradient(dy, cache, grad)
+        return self.adjoint(dy, cache.shape)
+
+    def add_gradient(self, dy: Array, cache: Array, grad: Array) -> None:
+        """Add dW = K(x, dy) and db = Σ_nij dy into `grad`."""
+        x, d = cache, self.views(grad)
+        self._expect_cotangent(dy, x)
+        d["W"] += self.kernel_gradient(x, dy)
+        if self.bias:
+            d["b"] += dy.sum(axis=(0, 1, 2))
 
     def jvp(self, v: Array, cache: Array) -> Array:
         """Return t = A(W)·v."""

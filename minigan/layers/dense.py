@@ -73,14 +73,18 @@ class Dense(Layer):
 
     def backward(self, dy: Array, cache: Array, grad: Array | None = None) -> Array:
         """Return dx = dy·Wᵀ; dW and db are added into `grad`."""
-        x = cache
-        expect_shape("dy", dy, (len(x), self.q))
+        expect_shape("dy", dy, (len(cache), self.q))
         if grad is not None:
-            d = self.views(grad)
-            d["W"] += x.T @ dy
-            if self.bias:
-                d["b"] += dy.sum(axis=0)
+            self.add_gradient(dy, cache, grad)
         return dy @ self.W.T
+
+    def add_gradient(self, dy: Array, cache: Array, grad: Array) -> None:
+        """Add dW = xᵀ·dy and db = Σ_n dy into `grad`."""
+        x, d = cache, self.views(grad)
+        expect_shape("dy", dy, (len(x), self.q))
+        d["W"] += x.T @ dy
+        if self.bias:
+            d["b"] += dy.sum(axis=0)
 
     def jvp(self, v: Array, cache: Array) -> Array:
         """Return t = v·W."""

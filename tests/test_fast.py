@@ -1,0 +1,111 @@
+"""What is there for speed alone: it changes no result, and it does what it says it gains."""
+
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minigan import Adam, LeakyReLU, OptimisticAdam, blocks, fused, stream
+from minigan.blocks import in_blocks
+
+
+def steps(optimiser, length, dtype, count=5):
+    rng = stream(0, "fast")
+    theta = rng.standard_normal(length).astype(dtype)
+    for _ in range(count):
+        optimiser.step(theta, rng.standard_normal(length).astype(dtype))
+    return theta, *optimiser.memory()
+
+
+@pytest.mark.parametrize("make", [Adam, OptimisticAdam, lambda: Adam(amsgrad=True)])
+def test_the_length_of_a_block_changes_no_bit(make, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 1000)
+    in_parts = steps(make(), 12_345, np.float32)
+    monkeypatch.setattr(blocks, "BLOCK", 10**9)
+    for part, whole in zip(in_parts, steps(make(), 12_345, np.float32), strict=True):
+        assert part.tobytes() == whole.tobytes()
+
+
+def test_blocks_hold_every_number_once():
+    for length in (0, 1, blocks.BLOCK - 1, blocks.BLOCK, 2 * blocks.BLOCK + 3):
+        a, b = np.arange(length), np.zeros(length, int)
+
+        def copy(a, b):
+            b += a
+
+        in_blocks(copy, a, b)
+        assert (a == b).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("length", [1, 1000, 2 * blocks.BLOCK + 7])
+def test_the_compiled_step_has_the_bits_of_the_plain_one(dtype, length, monkeypatch):
+    pytest.importorskip("numba", reason='pip install "minigan[fast]"')
+    assert fused.fused_adam(np.zeros(3, dtype)) is not None
+    compiled = steps(Adam(2e-4, 0.5), length, dtype)
+    monkeypatch.setattr("minigan.optim.fused_adam", lambda theta: None)
+    for one, other in zip(compiled, steps(Adam(2e-4, 0.5), length, dtype), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_lines_that_are_compiled_are_adam(monkeypatch):
+    """As plain Python, so without numba too."""
+    theta, grad, m, v = np.random.default_rng(0).standard_normal((4, 20))
+    v *= v
+    expected = [array.copy() for array in (theta, m, v)]
+    fused.adam(theta, grad, m, v, 0.5, 0.5, 0.75, 0.25, 1e-3, 1e-8)
+    optimiser = Adam(1e-3, 0.5, 0.75)
+    monkeypatch.setattr("minigan.optim.fused_adam", lambda theta: None)
+    optimiser.move(1e-3, 1e-8, expected[0], grad, *expected[1:])
+    for one, other in zip((theta, m, v), expected, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_nothing_is_compiled_for_other_arrays():
+    assert fused.fused_adam(np.zeros(3, np.complex128)) is None
+    assert fused.fused_adam(np.zeros(3, np.float16)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_slopes_are_exact(dtype):
+    x = np.array([[-1.0, 1.0, 0.0]], dtype)
+    for slope in (0, 1, 0.2, 0.01, 1 / 3, *stream(0, "slopes").random(1000)):
+        _, derivative = LeakyReLU(slope).forward(x)
+        assert derivative.tolist() == [[dtype(slope), 1, dtype(slope)]]
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, train
+
+# Arrays of more than 32 MB, which glibc would never keep by itself.
+G = Sequential(Dense(2, 2), seed=1)
+D = Sequential(Dense(2, 9000), LeakyReLU(), Dense(9000, 1), seed=2)
+data = np.zeros((1024, 2), np.float32)
+records = train(G, D, data, NonSaturating(), Adam(), Adam(), steps=100, batch=1024)
+for _ in range(4):
+    next(records)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    next(records)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_a_step_waits_for_no_page(monkeypatch):
+    """Page faults are what counts, not what mallopt returns."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+
+    def faults_a_step():
+        done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, check=True)
+        return int(done.stdout) / 4
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert faults_a_step() < 100
+    monkeypatch.setenv("MINIGAN_KEEP_MEMORY", "0")
+    assert faults_a_step() > 1_000
