@@ -71,12 +71,13 @@ def conv_transposed(y: Array, W: Array, stride: int, padding: int, x_shape: Shap
     _, rows, columns, _ = y.shape
     k, s, p = len(W), stride, padding
     xp = array_module(y)
-    x = xp.zeros((n, h + 2 * p, w + 2 * p, c), dtype=xp.result_type(y, W))
+    # What each y_nij gives to each of its k×k pixels, (n, h', w', k, k, c): one large product.
+    terms = xp.tensordot(y, W, axes=(3, 3))
+    x = xp.zeros((n, h + 2 * p, w + 2 * p, c), dtype=terms.dtype)
     for a in range(k):
         for b in range(k):
-            # What each y_nij gives to the pixel (si + a, sj + b) of the padded x, (n, h', w', c).
-            terms = xp.tensordot(y, W[a, b], axes=(3, 1))
-            x[:, a : a + s * rows : s, b : b + s * columns : s] += terms
+            # The pixel (si + a, sj + b) of the padded x.
+            x[:, a : a + s * rows : s, b : b + s * columns : s] += terms[:, :, :, a, b]
     return x[:, p : p + h, p : p + w]
 
 

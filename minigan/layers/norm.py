@@ -114,7 +114,7 @@ class BatchNorm(Layer):
             mean, var = self.running_mean, self.running_var
             xc = x - mean
         r = 1 / array_module(x).sqrt(var + self.eps)
-        y = self.gain * (xc * r) + self.shift
+        y = (self.gain * r) * xc + self.shift
         return y, BatchNormCache(xc, r, mean, var, train)
 
     def backward(self, dy: Array, cache: BatchNormCache, grad: Array | None = None) -> Array:
@@ -135,7 +135,7 @@ class BatchNorm(Layer):
         dxc = r * dxh  #                              xh = xc·r, by way of xc
         dr = (dxh * xc).sum(axis=axes)  #             xh = xc·r, by way of r
         dvar = -dr * r**3 / 2  #                      r = (var + eps)^(−1/2)
-        dxc += dvar * 2 * xc / N  #                   var = Σ xc²/N
+        dxc += dvar * 2 / N * xc  #                   var = Σ xc²/N
         return dxc - dxc.mean(axis=axes)  #           xc = x − Σ x/N
 
     def jvp(self, v: Array, cache: BatchNormCache) -> Array:
