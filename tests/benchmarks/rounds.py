@@ -1,0 +1,104 @@
+"""Competitors in processes of their own, timed in rounds, one after the other.
+
+In every round each competitor takes one turn, so that whatever else the machine does meets them
+all; the order rotates by one from round to round. What is compared are ratios within a round: the
+speed of a machine drifts over minutes, two turns are tenths of a second apart.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+WORKER = Path(__file__).parent / "worker.py"
+PAUSE = 0.05  # s before a turn, in which the threads of the last competitor fall asleep
+
+
+class Missing(Exception):
+    """A library that a competitor needs and that is not installed."""
+
+
+class Competitor:
+    """One competitor and one set-up, in a process of its own."""
+
+    def __init__(self, name: str, setup: str) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), name, setup],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        answer = self._read()
+        if "missing" in answer:
+            self.close()
+            raise Missing(answer["missing"])
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request, and return the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; see above")
+        return json.loads(line)
+
+    def seconds(self, steps: int) -> float:
+        """Return what a step takes, after one that wakes its threads and is not counted."""
+        self.ask(run=1)
+        return self.ask(run=steps)["seconds"] / steps
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def __enter__(self) -> Competitor:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.close()
+
+
+def orders(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
+    """Give the order of each round: the names, rotated by one more each time."""
+    for r in range(rounds):
+        shift = r % len(names)
+        yield [*names[shift:], *names[:shift]]
+
+
+def measure(
+    names: Sequence[str], setup: str, rounds: int, steps: int
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Return seconds a step for each competitor, one number a round; and what was missing."""
+    with ExitStack() as stack:
+        competitors: dict[str, Competitor] = {}
+        missing: dict[str, str] = {}
+        for name in names:
+            try:
+                competitors[name] = stack.enter_context(Competitor(name, setup))
+            except Missing as error:
+                missing[name] = str(error)
+            else:
+                competitors[name].seconds(1)  # prepares, while nobody else runs
+        times: dict[str, list[float]] = {name: [] for name in competitors}
+        for order in orders(list(competitors), rounds):
+            for name in order:
+                time.sleep(PAUSE)
+                times[name].append(competitors[name].seconds(steps))
+        return times, missing
