@@ -27,10 +27,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from setups import Setup
 
 from minigan import Conv2d, ConvTranspose2d, Dense, Sequential
 from minigan.layers.base import Shape
-from setups import Setup
 
 VARIANTS = ("joined", "apart", "products", "traffic")
 Array = np.ndarray[Any, Any]

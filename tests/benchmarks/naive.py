@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from setups import BETA1, BETA2, EPS, LR, Batch, Outcome, Setup, gradient_from, shuffled_rows
 
 from minigan import BatchNorm, Conv2d, ConvTranspose2d, Dense, Flatten, LeakyReLU, Reshape, Tanh
-from setups import BETA1, BETA2, EPS, LR, Batch, Outcome, Setup, gradient_from, shuffled_rows
 
 VARIANTS = ("naive",)
 Array = np.ndarray[Any, Any]

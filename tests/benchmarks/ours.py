@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
 from minigan import NonSaturating, train
 from minigan.train import discriminator_step, generator_step
-from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
 VARIANTS = ("train", "halves")
 

@@ -16,10 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.functional import softplus
-
-from minigan.pytorch import describe, load_state_dict, state_dict
 from setups import (
     BETA1,
     BETA2,
@@ -31,6 +27,10 @@ from setups import (
     Setup,
     gradient_from,
 )
+from torch import nn
+from torch.nn.functional import softplus
+
+from minigan.pytorch import describe, load_state_dict, state_dict
 
 VARIANTS = ("plain", "tuned", "compiled")
 
