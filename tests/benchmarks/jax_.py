@@ -1,11 +1,13 @@
 """JAX: the whole step, noise and choice of the real batch too, as one jitted function.
 
-The old weights and Adam's memory are donated, so that XLA may write the new ones over them. Real and
-generated samples are one batch where no BatchNorm mixes them. Our layouts are XLA's (NHWC, HWIO).
+The old weights and Adam's memory are donated, so that XLA may write the new ones over them. Real
+and generated samples are one batch where no BatchNorm mixes them. Our layouts are XLA's (NHWC,
+HWIO). BatchNorm's running means are left out: the step of training does not read them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -115,13 +117,12 @@ class Gan:
 
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps, and waits for the last."""
-    gan, rows = Gan(setup, np.float32), shuffled_rows(setup.batch)
-    data, taken = jnp.array(setup.data()), 0
+    gan, rows, seeds = Gan(setup, np.float32), shuffled_rows(setup.batch), itertools.count()
+    data = jnp.array(setup.data())
 
     def run(steps: int) -> None:
-        nonlocal taken
-        for taken in range(taken + 1, taken + 1 + steps):
-            gan.G, gan.D, *_ = gan.step(gan.G, gan.D, data, next(rows), taken)
+        for _ in range(steps):
+            gan.G, gan.D, *_ = gan.step(gan.G, gan.D, data, next(rows), next(seeds))
         jax.block_until_ready((gan.G, gan.D))
 
     return run
@@ -138,5 +139,5 @@ def one_step(setup: Setup, variant: str, batch: Batch) -> Outcome:
 
 
 def vector(weights: Weights) -> np.ndarray[Any, Any]:
-    """Return weights as one vector, in the order of our θ."""
+    """Return weights as one vector, in the order of our θ (JAX sorts names: W, b; gain, shift)."""
     return np.concatenate([np.ravel(w) for layer in weights for w in layer.values()])

@@ -8,15 +8,24 @@ speed of a machine drifts over minutes, two turns are tenths of a second apart.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 WORKER = Path(__file__).parent / "worker.py"
+EMPTY: Mapping[str, str] = {}
+# For every competitor, --keep-memory: glibc then never gives memory back to the system, and no
+# large array is faulted in twice.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": "-1",
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 PAUSE = 0.05  # s before a turn, in which the threads of the last competitor fall asleep
 
 
@@ -27,13 +36,14 @@ class Missing(Exception):
 class Competitor:
     """One competitor and one set-up, in a process of its own."""
 
-    def __init__(self, name: str, setup: str) -> None:
+    def __init__(self, name: str, setup: str, environment: Mapping[str, str] = EMPTY) -> None:
         self.name = name
         self.process = subprocess.Popen(
             [sys.executable, str(WORKER), name, setup],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **environment},
         )
         answer = self._read()
         if "missing" in answer:
@@ -83,7 +93,11 @@ def orders(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
 
 
 def measure(
-    names: Sequence[str], setup: str, rounds: int, steps: int
+    names: Sequence[str],
+    setup: str,
+    rounds: int,
+    steps: int,
+    environment: Mapping[str, str] = EMPTY,
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Return seconds a step for each competitor, one number a round; and what was missing."""
     with ExitStack() as stack:
@@ -91,7 +105,7 @@ def measure(
         missing: dict[str, str] = {}
         for name in names:
             try:
-                competitors[name] = stack.enter_context(Competitor(name, setup))
+                competitors[name] = stack.enter_context(Competitor(name, setup, environment))
             except Missing as error:
                 missing[name] = str(error)
             else:

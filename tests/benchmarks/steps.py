@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import report
-from rounds import Competitor, Missing, measure
+from rounds import KEEP_MEMORY, Competitor, Missing, measure
 from setups import SETUPS, find
 
 COMPETITORS = (
@@ -87,8 +87,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--against", help="competitors, such as torch,jax or naive,torch.tuned")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--steps", type=int, help="steps of one turn; each set-up has its own")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument(
+        "--keep-memory", action="store_true", help="no process gives memory back to the system"
+    )
     parser.add_argument("--no-check", action="store_true", help="time without comparing first")
     options = parser.parse_args(arguments)
+    if options.device == "gpu":
+        import gpu  # needs CuPy
+
+        return gpu.report_all(options.only.split(","), options.rounds, options.steps)
+    environment = KEEP_MEMORY if options.keep_memory else {}
     results, all_right = {}, True
     for name in options.only.split(","):
         setup, names = find(name), chosen(options.against)
@@ -104,7 +113,8 @@ def main(arguments: list[str]) -> int:
         if not options.no_check:
             numbers = [e for e in errors.values() if isinstance(e, float)]
             print(f"one step in float64 against autograd's: {max(numbers):.0e} at most", flush=True)
-        times, missing = measure(names, name, options.rounds, options.steps or setup.steps)
+        steps = options.steps or setup.steps
+        times, missing = measure(names, name, options.rounds, steps, environment)
         rival = report.best(times, BEST_OF)
         bases = [FLOOR, *([rival] if rival else [])]
         print(report.table(times, bases))

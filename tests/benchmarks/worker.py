@@ -3,6 +3,7 @@
     {"run": 20}                  take 20 steps                      → {"seconds": 0.29}
     {"memory": true}             the most memory it ever held       → {"peak_MiB": 312.5}
     {"one_step": "a.npz"}        one step in float64, to compare    → {"written": "a.npz"}
+    {"threads": true}            what computes here, how many       → {"pools": […]}
 
 Started by `rounds.Competitor`, which says what to prepare on the command line: a competitor such as
 ``torch.tuned``, and a set-up. A library that is not installed is reported, not raised.
@@ -23,6 +24,7 @@ MODULES = {
     "naive": "naive",
     "torch": "pytorch",
     "jax": "jax_",
+    "products": "products",
     "again": "ours",  # the null control: our code once more, under another name
 }
 WARM_UP = 3  # steps before the first is timed
@@ -37,6 +39,18 @@ def peak_MiB() -> float:
     raise OSError("/proc/self/status has no VmHWM")
 
 
+def pools() -> list[str]:
+    """Return the thread pools of this process, such as ``openblas 0.3.30: 2 threads``."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return ["unknown: threadpoolctl is not installed"]
+    return [
+        f"{p['internal_api']} {p['version'] or ''}: {p['num_threads']} threads"
+        for p in threadpool_info()
+    ]
+
+
 def serve(competitor: str, setup_name: str, reply: Any) -> None:
     """Prepare, say so, and answer until the pipe is closed."""
     import numpy as np
@@ -45,6 +59,8 @@ def serve(competitor: str, setup_name: str, reply: Any) -> None:
     library, _, variant = competitor.partition(".")
     try:
         module = importlib.import_module(MODULES[library])
+        if library == "products":
+            importlib.import_module(variant)
     except ImportError as error:
         reply({"missing": error.name or str(error)})
         return
@@ -61,6 +77,8 @@ def serve(competitor: str, setup_name: str, reply: Any) -> None:
             reply({"seconds": time.perf_counter() - began})
         elif "memory" in request:
             reply({"peak_MiB": peak_MiB()})
+        elif "threads" in request:
+            reply({"pools": pools()})
         elif "one_step" in request:
             outcome = module.one_step(setup, variant, setups.first_batch(setup))
             np.savez(request["one_step"], **outcome._asdict())
