@@ -117,7 +117,11 @@ class Gan:
 
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps, and waits for the last."""
-    gan, rows, seeds = Gan(setup, np.float32), shuffled_rows(setup.batch), itertools.count()
+    gan, rows, seeds = (
+        Gan(setup, np.float32),
+        shuffled_rows(setup.batch, setup.samples),
+        itertools.count(),
+    )
     data = jnp.array(setup.data())
 
     def run(steps: int) -> None:

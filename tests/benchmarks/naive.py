@@ -193,7 +193,11 @@ class Gan:
 
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps."""
-    gan, data, rows = Gan(setup, np.float32), setup.data(), shuffled_rows(setup.batch)
+    gan, data, rows = (
+        Gan(setup, np.float32),
+        setup.data(),
+        shuffled_rows(setup.batch, setup.samples),
+    )
     rng = np.random.default_rng(0)
     shape = (setup.batch, *setup.networks()[0].in_shape)
 

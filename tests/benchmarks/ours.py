@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
-from minigan import NonSaturating, train
+from minigan import NonSaturating, to_device, train
 from minigan.train import discriminator_step, generator_step
 
 VARIANTS = ("train", "halves")
@@ -37,7 +37,7 @@ def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     if variant == "train":
         records = train(G, D, data, loss, adam_G, adam_D, batch=setup.batch, steps=10**9)
         return through_train
-    rows, rng = shuffled_rows(setup.batch), np.random.default_rng(0)
+    rows, rng = shuffled_rows(setup.batch, setup.samples), np.random.default_rng(0)
     return halves
 
 
@@ -46,9 +46,10 @@ def draw(setup: Setup, G: Any, rng: np.random.Generator) -> np.ndarray[Any, Any]
     return rng.standard_normal((setup.batch, *G.in_shape), dtype=np.float32)
 
 
-def one_step(setup: Setup, variant: str, batch: Batch) -> Outcome:
+def one_step(setup: Setup, variant: str, batch: Batch, device: str = "cpu") -> Outcome:
     """Take one step from the first weights, in the dtype of the batch."""
-    G, D = setup.networks(batch.x.dtype)
+    G, D = (net.to(device) for net in setup.networks(batch.x.dtype))
+    batch = Batch(*(to_device(array, device) for array in batch))
     seen_G, seen_D = Listening(), Listening()
     if variant == "train":
         # The data are one batch: its order is drawn, but no mean depends on an order. The noise of

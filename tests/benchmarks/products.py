@@ -95,12 +95,12 @@ def main(arguments: list[str]) -> int:
     results = {}
     for name in options.only.split(","):
         setup, names = find(name), [f"products.{variant}" for variant in VARIANTS]
-        times, missing = measure(names, name, options.rounds, options.steps or setup.steps)
+        found = measure(names, name, options.rounds, options.steps or setup.steps)
         print(f"\n{name}: {multiplications(setup) / 1e6:,.0f} million multiplications a step")
-        for competitor, library in missing.items():
+        for competitor, library in found.missing.items():
             print(f"{competitor} is left out: {library} is not installed")
-        print(report.table(times, names[:1]), flush=True)
-        results[name] = {"seconds": times, "missing": missing}
+        print(report.table(found.times, names[:1]), flush=True)
+        results[name] = found._asdict()
     print(f"\nwritten: {report.write('products', results)}")
     return 0
 

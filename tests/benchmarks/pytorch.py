@@ -21,7 +21,6 @@ from setups import (
     BETA2,
     EPS,
     LR,
-    SAMPLES,
     Batch,
     Outcome,
     Setup,
@@ -172,7 +171,7 @@ def stepper(gan: Any, setup: Setup) -> Callable[[int], None]:
 
     def batches() -> Any:
         while True:
-            yield from torch.randperm(SAMPLES, device=gan.device).split(setup.batch)
+            yield from torch.randperm(setup.samples, device=gan.device).split(setup.batch)
 
     rows = batches()
 
@@ -186,6 +185,11 @@ def stepper(gan: Any, setup: Setup) -> Callable[[int], None]:
 
 def one_step(setup: Setup, variant: str, batch: Batch) -> Outcome:
     """Take one step from the first weights, in the dtype of the batch."""
-    gan = make(setup, variant, batch.x.dtype)
-    gan.step(gan.images(batch.x), torch.tensor(batch.z_D), torch.tensor(batch.z_G))
+    return take_one(make(setup, variant, batch.x.dtype), batch)
+
+
+def take_one(gan: Any, batch: Batch) -> Outcome:
+    """Take one step on what is given."""
+    noise = (torch.tensor(z, device=gan.device) for z in (batch.z_D, batch.z_G))
+    gan.step(gan.images(batch.x), *noise)
     return gan.outcome()

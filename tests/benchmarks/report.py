@@ -36,17 +36,20 @@ def ratio(times: Sequence[float], base: Sequence[float]) -> Spread:
     return spread([a / b for a, b in zip(times, base, strict=True)])
 
 
-def table(times: Mapping[str, Sequence[float]], bases: Sequence[str]) -> str:
-    """Return ms a step, and the ratios to each base, for all competitors.
+UNITS = {"ms": 1e3, "µs": 1e6}
+
+
+def table(times: Mapping[str, Sequence[float]], bases: Sequence[str], unit: str = "ms") -> str:
+    """Return the time of a step, and the ratios to each base, for all competitors.
 
     The least time stands beside the median: what a quiet machine would show.
     """
     bases = [base for base in bases if base in times]
-    rows = [["", "ms a step", "least", *(f"/ {base}" for base in bases)]]
+    rows = [["", f"{unit} a step", "least", *(f"/ {base}" for base in bases)]]
     for name, seconds in times.items():
-        ms = spread([1e3 * s for s in seconds])
+        scaled = [UNITS[unit] * s for s in seconds]
         ratios = [str(ratio(seconds, times[base])) for base in bases]
-        rows.append([name, str(ms), f"{1e3 * min(seconds):.2f}", *ratios])
+        rows.append([name, str(spread(scaled)), f"{min(scaled):.2f}", *ratios])
     return columns(rows)
 
 

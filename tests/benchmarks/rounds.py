@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 WORKER = Path(__file__).parent / "worker.py"
 EMPTY: Mapping[str, str] = {}
@@ -92,14 +92,22 @@ def orders(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
         yield [*names[shift:], *names[:shift]]
 
 
+class Measured(NamedTuple):
+    """What was found about some competitors, each by its name."""
+
+    times: dict[str, list[float]]  # seconds a step, one number a round
+    missing: dict[str, str]  # the library that is not installed
+    threads: dict[str, list[str]]  # the thread pools of its process
+
+
 def measure(
     names: Sequence[str],
     setup: str,
     rounds: int,
     steps: int,
     environment: Mapping[str, str] = EMPTY,
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Return seconds a step for each competitor, one number a round; and what was missing."""
+) -> Measured:
+    """Time competitors in rounds, `steps` steps a turn."""
     with ExitStack() as stack:
         competitors: dict[str, Competitor] = {}
         missing: dict[str, str] = {}
@@ -108,11 +116,20 @@ def measure(
                 competitors[name] = stack.enter_context(Competitor(name, setup, environment))
             except Missing as error:
                 missing[name] = str(error)
-            else:
-                competitors[name].seconds(1)  # prepares, while nobody else runs
-        times: dict[str, list[float]] = {name: [] for name in competitors}
-        for order in orders(list(competitors), rounds):
-            for name in order:
-                time.sleep(PAUSE)
-                times[name].append(competitors[name].seconds(steps))
-        return times, missing
+        times = time_rounds(competitors, rounds, steps)
+        threads = {name: c.ask(threads=True)["pools"] for name, c in competitors.items()}
+    return Measured(times, missing, threads)
+
+
+def time_rounds(
+    competitors: Mapping[str, Competitor], rounds: int, steps: int
+) -> dict[str, list[float]]:
+    """Return seconds a step for each competitor, one number a round."""
+    for competitor in competitors.values():
+        competitor.seconds(1)  # prepares, where nothing has been asked yet, while nobody else runs
+    times: dict[str, list[float]] = {name: [] for name in competitors}
+    for order in orders(list(competitors), rounds):
+        for name in order:
+            time.sleep(PAUSE)
+            times[name].append(competitors[name].seconds(steps))
+    return times

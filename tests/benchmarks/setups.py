@@ -7,7 +7,6 @@ built from the networks that `networks` makes, layer for layer and weight for we
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -41,8 +40,8 @@ class Setup:
         G, D = self.make()
         return G.astype(dtype), D.astype(dtype)
 
-    def data(self) -> np.ndarray[Any, Any]:
-        """Return real samples, (SAMPLES, …).
+    def data(self, samples: int | None = None) -> np.ndarray[Any, Any]:
+        """Return real samples, (samples, …), the first few if so many are asked for.
 
         They are drawn from a G with other weights, so that no D can tell at a glance: where D is
         certain, gradients fall to denormal numbers, which are slow on every CPU.
@@ -50,8 +49,15 @@ class Setup:
         G, _ = self.make()
         rng = stream(1, "teacher")
         G.draw(rng)
-        z = rng.standard_normal((SAMPLES, *G.in_shape), dtype=np.float32)
-        return G.forward(z)[0]
+        z = rng.standard_normal((samples or self.samples, *G.in_shape), dtype=np.float32)
+        # A few at a time: a benchmark's data should not be what takes the most memory.
+        parts = [G.forward(z[i : i + 64])[0] for i in range(0, len(z), 64)]
+        return np.concatenate(parts)
+
+    @property
+    def samples(self) -> int:
+        """How many real samples there are."""
+        return max(SAMPLES, self.batch)
 
     @property
     def couples_samples(self) -> bool:
@@ -115,12 +121,12 @@ def adam() -> Adam:
     return Adam(LR, BETA1, BETA2, EPS)
 
 
-def shuffled_rows(batch: int, samples: int = SAMPLES) -> Iterator[np.ndarray[Any, Any]]:
+def shuffled_rows(batch: int, samples: int) -> Iterator[np.ndarray[Any, Any]]:
     """Give the rows of one real batch after the other, in a new order in each epoch."""
     rng = np.random.default_rng(0)
     while True:
         order = rng.permutation(samples)
-        for i in range(math.ceil(samples / batch)):
+        for i in range(samples // batch):
             yield order[i * batch : (i + 1) * batch]
 
 
@@ -140,7 +146,7 @@ def first_batch(setup: Setup, dtype: Any = np.float64) -> Batch:
         stream(0, purpose, 0).standard_normal(shape, dtype=np.float32).astype(dtype)
         for purpose in ("noise D", "noise G")
     )
-    return Batch(setup.data()[: setup.batch].astype(dtype), z_D, z_G)
+    return Batch(setup.data(setup.batch).astype(dtype), z_D, z_G)
 
 
 class Outcome(NamedTuple):

@@ -3,6 +3,7 @@
     python tests/benchmarks/steps.py                      everything, minutes
     python tests/benchmarks/steps.py --only S1,toy        some set-ups
     python tests/benchmarks/steps.py --against torch      ours and the floor against some libraries
+    python tests/benchmarks/steps.py --device gpu         CuPy against PyTorch on a GPU
 
 PyTorch and JAX come with ``pip install -e ".[bench]"``; what is not installed is named and left
 out. First every competitor takes one step in float64 from the same weights, batch and noise, and
@@ -16,68 +17,78 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
+import agreement
 import report
-from rounds import KEEP_MEMORY, Competitor, Missing, measure
+from rounds import KEEP_MEMORY, measure
 from setups import SETUPS, find
 
-COMPETITORS = (
-    "ours.train",
-    "ours.halves",
-    "again.train",
-    "floor.joined",
-    "floor.apart",
-    "naive.naive",
-    "torch.plain",
-    "torch.tuned",
-    "torch.compiled",
-    "jax.jit",
-)
-FLOOR, OURS = "floor.joined", "ours.train"
-BEST_OF = ("torch.tuned", "torch.compiled", "jax.jit")
-TOLERANCE = 1e-10  # of an array's largest entry
+
+@dataclass(frozen=True)
+class Field:
+    """Who is timed on a device, in which unit, and who is compared with whom."""
+
+    ours: str
+    floor: str
+    competitors: tuple[str, ...]
+    best_of: tuple[str, ...]  # the rivals: the fastest of them is the one to beat
+    unit: str = "ms"
 
 
-def relative_error(a: Any, b: Any) -> float:
-    """Return max|a − b| relative to the largest entry of b."""
-    return float(np.abs(a - b).max() / np.abs(b).max())
+FIELDS = {
+    "cpu": Field(
+        ours="ours.train",
+        floor="floor.joined",
+        competitors=(
+            "ours.train",
+            "ours.halves",
+            "again.train",
+            "floor.joined",
+            "floor.apart",
+            "naive.naive",
+            "torch.plain",
+            "torch.tuned",
+            "torch.compiled",
+            "jax.jit",
+        ),
+        best_of=("torch.tuned", "torch.compiled", "jax.jit"),
+    ),
+    "gpu": Field(
+        ours="gpu.ours",
+        floor="gpu.plain",  # nobody has a floor there: the ratio to eager PyTorch in its place
+        competitors=("gpu.ours", "gpu.plain", "gpu.tuned", "gpu.compiled"),
+        best_of=("gpu.tuned", "gpu.compiled"),
+        unit="µs",
+    ),
+}
+OURS_TOO = ("ours", "again", "floor", "gpu")  # timed whatever --against says
 
 
-def check(names: list[str], setup: str) -> dict[str, float | str]:
-    """Return how far each competitor's step is from autograd's, or what it lacks.
-
-    The reference is PyTorch as people write it; without PyTorch it is the naive NumPy.
-    """
-    outcomes: dict[str, Any] = {}
-    found: dict[str, float | str] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in dict.fromkeys(("torch.plain", "naive.naive", *names)):
-            if name.startswith("floor"):
-                continue
-            path = Path(folder) / f"{name}.npz"
-            try:
-                with Competitor(name, setup) as competitor:
-                    competitor.ask(one_step=str(path))
-            except Missing as error:
-                found[name] = f"{error} is not installed"
-            else:
-                outcomes[name] = dict(np.load(path))
-    reference = outcomes.get("torch.plain", outcomes["naive.naive"])
-    for name, outcome in outcomes.items():
-        found[name] = max(relative_error(outcome[k], reference[k]) for k in reference)
-    return {name: found[name] for name in names if name in found}
-
-
-def chosen(against: str | None) -> list[str]:
+def chosen(field: Field, against: str | None) -> list[str]:
     """Return the competitors for ``--against torch,jax``: ours and the floor are always there."""
     if against is None:
-        return list(COMPETITORS)
-    wanted = ("ours", "again", "floor", *against.split(","))
-    return [name for name in COMPETITORS if name.startswith(wanted)]
+        return list(field.competitors)
+    wanted = (*OURS_TOO, *against.split(","))
+    return [name for name in field.competitors if name.startswith(wanted)]
+
+
+def verdict(times: dict[str, list[float]], field: Field, goal: float) -> list[str]:
+    """Return how ours stands against the floor, and against the best of the others."""
+    if field.ours not in times:
+        return []
+    lines, ours = [], times[field.ours]
+    if field.floor in times:
+        lines.append(f"ours against {field.floor}: {report.ratio(ours, times[field.floor])}")
+        if field.floor.startswith("floor"):
+            lines[0] += f" (goal {goal})"
+    rival = report.best(times, field.best_of)
+    if rival:
+        lines.append(f"ours against the best, {rival}: {report.ratio(ours, times[rival])}")
+        if field.floor in times:
+            room = report.ratio(times[field.floor], times[rival])
+            lines[-1] += f"; {field.floor} against it: {room}"
+    return lines
 
 
 def main(arguments: list[str]) -> int:
@@ -93,41 +104,29 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--no-check", action="store_true", help="time without comparing first")
     options = parser.parse_args(arguments)
-    if options.device == "gpu":
-        import gpu  # needs CuPy
-
-        return gpu.report_all(options.only.split(","), options.rounds, options.steps)
+    field = FIELDS[options.device]
     environment = KEEP_MEMORY if options.keep_memory else {}
     results, all_right = {}, True
     for name in options.only.split(","):
-        setup, names = find(name), chosen(options.against)
+        setup, names = find(name), chosen(field, options.against)
         print(f"\n{name}: batch {setup.batch}", flush=True)
-        errors = {} if options.no_check else check(names, name)
-        for competitor, error in errors.items():
-            wrong = isinstance(error, float) and not error <= TOLERANCE
-            if wrong:
-                all_right = False
-                names.remove(competitor)
-            if wrong or isinstance(error, str):
-                print(f"{competitor} is left out: {error}", flush=True)
+        errors: dict[str, float] = {}
         if not options.no_check:
-            numbers = [e for e in errors.values() if isinstance(e, float)]
-            print(f"one step in float64 against autograd's: {max(numbers):.0e} at most", flush=True)
+            reference, errors = agreement.compare(names, name)
+            print(f"one step in float64 against {reference}: {max(errors.values()):.0e} at most")
+            for competitor, error in errors.items():
+                if not error <= agreement.TOLERANCE:
+                    all_right = False
+                    names.remove(competitor)
+                    print(f"{competitor} is left out: it is wrong by {error:.0e}")
         steps = options.steps or setup.steps
-        times, missing = measure(names, name, options.rounds, steps, environment)
-        rival = report.best(times, BEST_OF)
-        bases = [FLOOR, *([rival] if rival else [])]
-        print(report.table(times, bases))
-        if OURS in times:
-            to_floor = report.ratio(times[OURS], times[FLOOR])
-            print(f"ours against the floor: {to_floor} (goal {setup.goal})")
-            if rival:
-                room = report.ratio(times[FLOOR], times[rival])
-                print(
-                    f"ours against the best, {rival}: {report.ratio(times[OURS], times[rival])}; "
-                    f"the floor against it: {room.median:.2f}"
-                )
-        results[name] = {"seconds": times, "errors": errors, "missing": missing}
+        found = measure(names, name, options.rounds, steps, environment)
+        for competitor, library in found.missing.items():
+            print(f"{competitor} is left out: {library} is not installed")
+        rival = report.best(found.times, field.best_of)
+        print(report.table(found.times, [field.floor, *([rival] if rival else [])], field.unit))
+        print("\n".join(verdict(found.times, field, setup.goal)), flush=True)
+        results[name] = {"errors": errors, **found._asdict()}
     print(f"\nwritten: {report.write('steps', results)}")
     return int(not all_right)
 
