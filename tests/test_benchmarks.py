@@ -7,8 +7,10 @@ import floor
 import naive
 import numpy as np
 import ours
+import parts
 import pytest
 import report
+import scaling
 import steps
 from rounds import Competitor, Missing, orders
 from setups import SETUPS, find, first_batch, shuffled_rows
@@ -148,3 +150,26 @@ def test_shapes_of_other_sizes_are_found_by_name():
     assert G.layers[2].W.shape == (256, 256) and D.layers[0].W.shape == (784, 256)
     with pytest.raises(ValueError, match="expected one of S1, S3, S4, toy, dcgan"):
         find("S9")
+
+
+def test_the_least_memory_is_counted():
+    setup = SETUPS["toy"]
+    G, D = 2 * 128 + 128 + 128 * 128 + 128 + 128 * 2 + 2, 2 * 128 + 128 + 128 * 128 + 128 + 128 + 1
+    kept = 256 * 2 * (2 + 128 + 128)  # inputs of D's three dense layers, for two batches
+    assert floor.least_MiB(setup) * 2**20 == 4 * (4096 * 2 + 3 * (G + D) + G + kept)
+
+
+def test_every_part_of_a_step_is_in_the_table_of_parts():
+    found = parts.step_parts(SMALL["toy"], steps=2)
+    whole = found.pop("whole")
+    assert whole == pytest.approx(sum(found.values())) and found["Adam"] > 0 and found["loss"] > 0
+    assert {"dense, forward", "dense, backward", "noise", "other"} <= set(found)
+
+
+def test_curves_are_drawn_and_tabled():
+    names = [scaling.OURS, scaling.FLOOR]
+    point = {"batch": 64, "width": 128, "seconds": {names[0]: [3e-3], names[1]: [2e-3]}}
+    points = [point | {"MiB": dict.fromkeys(names, 7.0)}] * 2
+    assert scaling.text(points, names).splitlines()[1].split()[:4] == ["64", "128", "3.00", "2.00"]
+    drawn = scaling.figure(points, points, names)
+    assert [len(axes.lines) for axes in drawn.axes] == [2, 2, 2, 2]

@@ -23,6 +23,7 @@ NumPy does; a second core's memory bandwidth would lower this part of the floor.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -106,6 +107,31 @@ def needed(setup: Setup, joined: bool) -> list[Needed]:
 def multiplications(setup: Setup) -> int:
     """Return how many multiplications the products of a step are made of."""
     return sum(m * p * q for *_, (m, p, q) in needed(setup, joined=True))
+
+
+def least_MiB(setup: Setup) -> float:
+    """Return what a step must hold at the same time at least, in MiB of float32.
+
+    The data; θ, m and v of both players; the larger of their gradients; and what the weight
+    gradients of a half need: the inputs of all layers with a product, of D for real and generated
+    samples, or of G.
+    """
+    G, D = setup.networks()
+    image = G.output_shape(G.in_shape)
+    vectors = 3 * (G.theta.size + D.theta.size) + max(G.theta.size, D.theta.size)
+    inputs = max(2 * numbers_kept(D, image), numbers_kept(G, G.in_shape))
+    data = setup.samples * math.prod(image)
+    return 4 * (data + vectors + setup.batch * inputs) / 2**20
+
+
+def numbers_kept(net: Sequential, in_shape: Shape) -> int:
+    """Return how many numbers a sample is, added up over the inputs of layers with a product."""
+    shape, found = in_shape, 0
+    for layer in net.layers:
+        if isinstance(layer, (Dense, Conv2d, ConvTranspose2d)):
+            found += math.prod(shape)
+        shape = layer.output_shape(shape)
+    return found
 
 
 class Weights:

@@ -4,8 +4,9 @@ This file has not been run yet: it was written on a machine without a GPU.
 
 ``ours`` is `train` on CuPy arrays. ``plain`` and ``tuned`` are PyTorch's eager mode, as people
 write it and tuned; ``compiled`` is tuned with torch.compile(mode="reduce-overhead"), which replays
-CUDA graphs. Both multiply in full float32: TF32 is off by default in PyTorch, and in CuPy. The time of a
-turn lies between two CUDA events, so it is the GPU's own and nothing that it waits for is left out.
+CUDA graphs. Both multiply in full float32: TF32 is off by default in PyTorch, and in CuPy. The time
+of a turn lies between two CUDA events, so it is the GPU's own and nothing that it waits for is left
+out.
 """
 
 from __future__ import annotations

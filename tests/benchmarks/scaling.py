@@ -4,9 +4,9 @@
     python tests/benchmarks/scaling.py --against torch.tuned  beside another competitor
 
 The networks have S4's shape: G 100-w-w-784, D 784-w-w-1. One curve takes batches from 64 to 8,192
-at width 128, the other widths from 128 to 4,096 at batch 128. Memory is the most that a process ever
-held (VmHWM, Linux only) less what it held when its libraries were imported. The table and a figure
-go to runs/benchmarks/.
+at width 128, the other widths from 128 to 4,096 at batch 128. Memory is the most that a process
+ever held (VmHWM, Linux only) less what it held when its libraries were imported; its floor is
+counted (`floor.least_MiB`), not measured. The table and a figure go to runs/benchmarks/.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import report
+from floor import least_MiB
 from rounds import Competitor, time_rounds
 from setups import find
 
@@ -41,7 +42,7 @@ def point(batch: int, width: int, names: Sequence[str], rounds: int) -> dict[str
         "batch": batch,
         "width": width,
         "seconds": times,
-        "MiB": {n: after[n] - before[n] for n in names},
+        "MiB": {n: after[n] - before[n] for n in names} | {FLOOR: least_MiB(find(name))},
     }
 
 
