@@ -1,8 +1,9 @@
 """JAX: the whole step, noise and choice of the real batch too, as one jitted function.
 
-The old weights and Adam's memory are donated, so that XLA may write the new ones over them. Real
-and generated samples are one batch where no BatchNorm mixes them. Our layouts are XLA's (NHWC,
-HWIO). BatchNorm's running means are left out: the step of training does not read them.
+The old weights and Adam's memory are donated, so that XLA may write the new ones over them. In
+``joined`` real and generated samples are one batch where no BatchNorm mixes them; in ``jit`` they
+are two, as people write it. Our layouts are XLA's (NHWC, HWIO). BatchNorm's running means are left
+out: the step of training does not read them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from setups import BETA1, BETA2, EPS, LR, Batch, Outcome, Setup, gradient_from, 
 
 from minigan import BatchNorm, Conv2d, ConvTranspose2d, Dense, Flatten, LeakyReLU, Reshape, Tanh
 
-VARIANTS = ("jit",)
+VARIANTS = ("jit", "joined")
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 Weights = list[dict[str, Any]]
 
@@ -73,10 +74,11 @@ def adam(state: Any, grads: Weights) -> Any:
 class Gan:
     """Both networks' states, and the step as a function of them."""
 
-    def __init__(self, setup: Setup, dtype: Any) -> None:
+    def __init__(self, setup: Setup, variant: str, dtype: Any) -> None:
         G, D = setup.networks(dtype)
         self.G_layers, self.D_layers = G.layers, D.layers
-        self.joined, self.z_shape = not setup.couples_samples, (setup.batch, *G.in_shape)
+        self.joined = variant == "joined" and not setup.couples_samples
+        self.z_shape = (setup.batch, *G.in_shape)
         self.G, self.D = self.state(G), self.state(D)
         self.given = jax.jit(self._given, donate_argnums=(0, 1))
         self.step = jax.jit(self._step, donate_argnums=(0, 1))
@@ -118,7 +120,7 @@ class Gan:
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps, and waits for the last."""
     gan, rows, seeds = (
-        Gan(setup, np.float32),
+        Gan(setup, variant, np.float32),
         shuffled_rows(setup.batch, setup.samples),
         itertools.count(),
     )
@@ -135,7 +137,7 @@ def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
 def one_step(setup: Setup, variant: str, batch: Batch) -> Outcome:
     """Take one step from the first weights, in the dtype of the batch."""
     jax.config.update("jax_enable_x64", True)
-    gan = Gan(setup, batch.x.dtype)
+    gan = Gan(setup, variant, batch.x.dtype)
     (theta_G, m_G, *_), (theta_D, m_D, *_), *_ = gan.given(gan.G, gan.D, *batch)
     return Outcome(
         gradient_from(vector(m_D)), gradient_from(vector(m_G)), vector(theta_D), vector(theta_G)

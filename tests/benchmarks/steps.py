@@ -51,8 +51,9 @@ FIELDS = {
             "torch.tuned",
             "torch.compiled",
             "jax.jit",
+            "jax.joined",
         ),
-        best_of=("torch.tuned", "torch.compiled", "jax.jit"),
+        best_of=("torch.tuned", "torch.compiled", "jax.jit", "jax.joined"),
     ),
     "gpu": Field(
         ours="gpu.ours",
