@@ -110,6 +110,8 @@ def test_a_verdict_names_the_best_rival():
     assert "1.50 [1.50, 1.50] (goal 1.5)" in to_floor
     assert "jax.jit: 0.75" in to_rival and "against it: 0.50" in to_rival
     assert len(steps.verdict({name: times[name] for name in list(times)[:2]}, field, 1.5)) == 1
+    noise, *others = steps.verdict(times | {steps.NULL: [3.3]}, field, 1.5)
+    assert "noise: 1.10" in noise and others == [to_floor, to_rival]
 
 
 def test_every_competitor_has_every_place_in_the_order():

@@ -11,6 +11,7 @@ its gradients and new weights are compared with PyTorch's autograd; one that is 
 
 A step is what `setups` says, run as its users run it: `ours` through `train`, noise, real batch and
 all. `again` is our code once more under another name: how far its ratio is from 1 is the noise.
+Part of that belongs to a process, not to a round: where its memory happens to lie.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ FIELDS = {
         unit="µs",
     ),
 }
+NULL = "again.train"
 OURS_TOO = ("ours", "again", "floor", "gpu")  # timed whatever --against says
 
 
@@ -75,14 +77,16 @@ def chosen(field: Field, against: str | None) -> list[str]:
 
 
 def verdict(times: dict[str, list[float]], field: Field, goal: float) -> list[str]:
-    """Return how ours stands against the floor, and against the best of the others."""
+    """Return how ours stands against the floor and the best of the others; first, the noise."""
     if field.ours not in times:
         return []
     lines, ours = [], times[field.ours]
+    if NULL in times:
+        lines.append(f"the same code twice, the noise: {report.ratio(times[NULL], ours)}")
     if field.floor in times:
         lines.append(f"ours against {field.floor}: {report.ratio(ours, times[field.floor])}")
         if field.floor.startswith("floor"):
-            lines[0] += f" (goal {goal})"
+            lines[-1] += f" (goal {goal})"
     rival = report.best(times, field.best_of)
     if rival:
         lines.append(f"ours against the best, {rival}: {report.ratio(ours, times[rival])}")
