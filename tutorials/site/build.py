@@ -3,14 +3,15 @@
 What readers get is build/site/html; begin with its index.html. Sphinx reads build/site/source, a
 copy of the repository's texts in which each Python file of the library has a page, so that links
 between files hold on the site as they do in the repository. A warning fails the build. Results of
-tutorials are kept in build/site/cache-…, and computed anew when the tutorial's code, the library
-or NumPy changes.
+tutorials are kept in build/site/cache-…, and computed anew when the tutorial's code, the library,
+NumPy, matplotlib or MINIGAN_DATA changes.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -20,6 +21,10 @@ SITE = Path(__file__).resolve().parent
 ROOT = SITE.parents[1]
 BUILD = ROOT / "build" / "site"
 TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / ".github/CONTRIBUTING.md"]
+INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
+<meta http-equiv="refresh" content="0; url=tutorials/README.html">
+<a href="tutorials/README.html">minigan: tutorials</a>
+"""
 MAP = ROOT / "tutorials/README.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 
@@ -27,20 +32,26 @@ LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 def main() -> int:
     """Build the site; return 0 if there was no warning."""
     try:
+        import matplotlib
         import numpy
         from sphinx.cmd.build import build_main
     except ImportError as error:
         raise SystemExit(f'{error}; the site needs: pip install -e ".[site]"') from error
     fill(BUILD / "source", contents())
-    cache = BUILD / f"cache-{digest(ROOT / 'minigan', numpy.__version__)}"
+    depends = [numpy.__version__, matplotlib.__version__, os.environ.get("MINIGAN_DATA", "")]
+    cache = BUILD / f"cache-{digest(*depends)}"
     for old in BUILD.glob("cache-*"):
         if old != cache:
             shutil.rmtree(old)
-    options = ["-W", "--keep-going", "-n", "-b", "html", "-c", str(SITE)]
+    html = BUILD / "html"
+    shutil.rmtree(html, ignore_errors=True)  # pages of files that are no more
+    # -W: warnings are errors; -n: so are links that lead nowhere; -a: writes all pages
+    options = ["-W", "--keep-going", "-n", "-a", "-b", "html", "-c", str(SITE)]
     options += ["-d", str(BUILD / "doctrees"), "-D", f"nb_execution_cache_path={cache}"]
-    failed = build_main([*options, str(BUILD / "source"), str(BUILD / "html")])
+    failed = build_main([*options, str(BUILD / "source"), str(html)])
     if not failed:
-        print(f"open {BUILD / 'html' / 'index.html'}")
+        (html / "index.html").write_text(INDEX, encoding="utf-8")
+        print(f"open {html / 'index.html'}")
     return failed
 
 
@@ -124,20 +135,12 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    html = folder.parent / "html"
-    html.mkdir(parents=True, exist_ok=True)
-    (html / "index.html").write_text(
-        '<!doctype html><meta charset="utf-8"><title>minigan</title>'
-        '<meta http-equiv="refresh" content="0; url=tutorials/README.html">'
-        '<a href="tutorials/README.html">minigan: tutorials</a>\n',
-        encoding="utf-8",
-    )
 
 
-def digest(folder: Path, *more: str) -> str:
-    """Return what changes whenever a Python file of the folder does."""
-    total = hashlib.sha256("".join(more).encode())
-    for path in sorted(folder.rglob("*.py")):
+def digest(*more: str) -> str:
+    """Return what changes whenever `more` or a file of the library does."""
+    total = hashlib.sha256(" ".join(more).encode())
+    for path in sorted(ROOT.glob("minigan/**/*.py")):
         total.update(path.read_bytes())
     return total.hexdigest()[:16]
 

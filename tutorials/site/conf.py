@@ -26,7 +26,6 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 300  # seconds a cell
 nb_execution_show_tb = True  # of a tutorial that fails, with the warning that breaks the build
 nb_merge_streams = True
-nb_output_stderr = "error"  # a tutorial that warns breaks the build
 
 # MathJax 3, which is what sphinx-mathjax-offline carries.
 mathjax_path = "mathjax/tex-chtml.js"
@@ -44,6 +43,7 @@ html_static_path = [
 html_css_files = ["site.css"]
 html_copy_source = False  # pages offer the file that they are made from
 html_show_sphinx = False
+html_use_index = False
 html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {"font-stack--monospace": "'Site Mono', monospace"},

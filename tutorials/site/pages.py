@@ -12,7 +12,10 @@ import re
 import shutil
 from pathlib import Path
 
+import jupytext
+import nbformat
 from docutils import nodes
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -119,7 +122,7 @@ def is_prose(lines: list[str]) -> bool:
 def marked(text: str) -> list[nodes.Node]:
     """Return text with its `names` and ``code`` marked, and its *emphasis*."""
     result: list[nodes.Node] = []
-    for i, piece in enumerate(re.split(r"(``.+?``|`.+?`|\*[A-Z][^*]*\*)", text)):
+    for i, piece in enumerate(re.split(r"(``.+?``|`.+?`|(?<!\w)\*[A-Za-z][^*]*\*(?!\w))", text)):
         if i % 2 == 0:
             result.append(nodes.Text(piece))
         elif piece.startswith("*"):
@@ -150,12 +153,28 @@ def downloads(app: Sphinx, docname: str) -> list[str]:
 
 
 def copy_files(app: Sphinx, exception: Exception | None) -> None:
-    """Copy what the pages offer to where they are; a notebook with its results."""
+    """Put what the pages offer beside them; notebooks with their results."""
     if exception is None:
         for docname in app.env.found_docs:
             for suffix in downloads(app, docname):
-                folder = app.outdir.parent / "jupyter_execute" if suffix == ".ipynb" else app.srcdir
-                shutil.copyfile(folder / (docname + suffix), app.outdir / (docname + suffix))
+                target = app.outdir / (docname + suffix)
+                script = app.srcdir / f"{docname}.py"
+                if suffix == ".py":
+                    shutil.copyfile(script, target)
+                else:
+                    target.write_text(nbformat.writes(executed(app, script)), encoding="utf-8")
+
+
+def executed(app: Sphinx, script: Path) -> nbformat.NotebookNode:
+    """Return a tutorial as a notebook, with the results that MyST-NB has cached.
+
+    MyST-NB writes notebooks too, but without results where these come from the cache.
+    """
+    notebook = jupytext.read(script, fmt="py:percent")
+    try:
+        return get_cache(app.config.nb_execution_cache_path).merge_match_into_notebook(notebook)[1]
+    except KeyError:  # it failed, and a warning has said so
+        return notebook
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
