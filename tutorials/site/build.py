@@ -22,6 +22,7 @@ ROOT = SITE.parents[1]
 BUILD = ROOT / "build" / "site"
 TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / ".github/CONTRIBUTING.md"]
 INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
+<link rel="icon" href="_static/icon.svg">
 <meta http-equiv="refresh" content="0; url=tutorials/README.html">
 <a href="tutorials/README.html">minigan: tutorials</a>
 """

@@ -40,6 +40,7 @@ html_static_path = [
     # A font in which Unicode formulas stay aligned; matplotlib carries it.
     str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono.ttf"),
 ]
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False  # pages offer the file that they are made from
 html_show_sphinx = False
