@@ -618,7 +618,7 @@ for (name, values), colour, style in zip(
 ):
     axes.semilogx(kink_steps, values, style, color=colour, linewidth=2, label=name)
 axes.axvline(x0, color="grey", linewidth=0.8)
-axes.text(x0, 0.8, "the kink is so far away ", ha="right", va="center")
+axes.text(x0, 0.8, "h = distance to the kink  ", ha="right", va="center")
 axes.set_xlabel("step h")
 axes.set_ylabel("measured slope at x = 0.001")
 axes.grid(alpha=0.2)
@@ -639,6 +639,10 @@ assert abs(METHODS["central"](at_zero, 1e-6) - 0.6) < 1e-9
 assert abs(METHODS["complex step"](at_zero, 1e-30) - 0.2) < 1e-15
 
 # %% [markdown]
+# The one-sided difference is right here, but only because its step goes away from the kink; from
+# $x = -10^{-3}$ it would be the wrong one. The complex step does not move along the real axis at
+# all, so it never meets the kink.
+#
 # The central difference at $x = 0$ is 0.6 for every step, the mean of the two slopes. It does not
 # say that our 0.2 is wrong; it says that there is no slope. When a check fails near a kink, the
 # cure is to move the point. It is not to allow a larger error, since that would let mistakes
@@ -701,8 +705,8 @@ assert check.layer(Dense(3, 2)).ok
 #
 # ## Try
 #
-# 1. In `METHODS`, write the one-sided Richardson formula $2f'(h/2) - f'(h)$, where $f'(h)$ is the
-#    one-sided difference. Which slope will its line have? Draw it.
+# 1. Let $d(h)$ be the one-sided difference. In `METHODS`, write Richardson's formula for it,
+#    $2\,d(h/2) - d(h)$. Which slope will its line have? Draw it.
 # 2. Put `x > 0` in the place of `x.real > 0`, and `np.abs(x)` somewhere in a function. What does
 #    the complex step say, and what does the report of `check.pair`?
 # 3. In float32, $\varepsilon = 1.2\cdot 10^{-7}$. How many digits are left for each of the three
