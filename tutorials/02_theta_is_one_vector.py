@@ -65,10 +65,11 @@ net = Sequential(Dense(2, 4), LeakyReLU(), Dense(4, 1), seed=1)
 print(net.summary())
 assert net.theta.shape == (17,)  # 2·4 + 4, then 4·1 + 1
 
-figure = new_figure(1100, 430)
+# %% tags=["hide-input"]
+figure = new_figure(1100, 460)
 axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
 axes.set_xlim(-0.2, 17.2)
-axes.set_ylim(-6.6, 1.7)
+axes.set_ylim(-7.2, 1.8)
 axes.set_axis_off()
 
 
@@ -90,12 +91,14 @@ for (name, view), colour, left in zip(
     for (i, j), number in np.ndenumerate(rows):
         cell(left + j - rows.shape[1] / 2, -3 - i, number, colour)
     axes.plot([start + view.size / 2, left], [-0.1, -1.9], color=colour, linewidth=1.5)
-    axes.text(left, -2.9 - len(rows), f'"{name}"  {view.shape}', ha="center", va="top", fontsize=11)
+    axes.text(left, -2.2 - len(rows), f'"{name}"  {view.shape}', ha="center", va="top", fontsize=11)
     start += view.size
 figure.savefig(FIGURES / "one_vector.png")
 figure
 
 # %% [markdown]
+# `"0.W"` is the $W$ of layer 0, and so on; layer 1, the LeakyReLU, has no weights.
+#
 # Write to the vector and the matrix has changed; write to the matrix and the vector has.
 
 # %%
@@ -202,7 +205,9 @@ assert relative_error(stale, fresh) > 0.01
 # Here it is. The real samples lie on a ring in the plane, in eight small clusters. `loss` is the
 # loss of the original GAN: $D$'s part asks for high logits on real samples and low ones on fakes,
 # $G$'s part for high logits on fakes. Each part returns its value and the derivatives with respect
-# to the logits, and there the way back begins.
+# to the logits, and there the way back begins. An optimiser has one method, `step(theta, grad)`,
+# which moves `theta` in place. `SGD(lr)` does `theta -= lr * grad`; `Adam` does the same with a
+# step length of its own for each number ([tutorial 6](06_adam_by_hand.py)).
 
 # %%
 ring = load("ring").x
@@ -293,7 +298,7 @@ for name, vector in (("real", from_real), ("fake", from_fake), ("both", both)):
 # The two halves of the step, drawn. Solid arrows go forward, dashed ones are derivatives on their
 # way back.
 
-# %%
+# %% tags=["hide-input"]
 figure = new_figure(1100, 520)
 axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
 axes.set_xlim(0, 10.2)
