@@ -71,8 +71,9 @@ NON_SATURATING = {"color": "#CC79A7", "linestyle": "-"}
 #
 # $$L_G = -\mathbb{E}\,\log D(G(z)) \qquad\text{(non-saturating)}.$$
 #
-# The library has them as `Minimax` and `NonSaturating`. $D$'s loss is the same in both, $-V$. Here are the two losses of one generated sample, and their
-# slopes $\partial L_G/\partial a$, as functions of the logit.
+# The library has them as `Minimax` and `NonSaturating`. $D$'s loss is the same in both, $-V$. Here
+# are the two losses of one generated sample, and their slopes $\partial L_G/\partial a$, as
+# functions of the logit.
 
 # %%
 a = np.linspace(-8, 8, 161)
@@ -365,11 +366,11 @@ if BUDGET == 1:  # it takes D some thousand steps
 # Bottou's figure 3 shows growth too, and they warn of it: large, noisy gradients.)
 #
 # What differs from the paper: the better the generator, the later the fall. For the $G$ of 200
-# steps the gradient first rises and then comes down from its largest by more than a factor of 5. The $G$
-# of 1000 steps makes digits so much like the data that 4000 steps of this small $D$ do not separate
-# the two, and the gradient comes down by less than that. In the paper's setting, a convolutional
-# $D$ and larger images, even good samples were separated soon (their figure 1). The statement is
-# about a $D$ near its optimum, *if that optimum separates the two*. While the players
+# steps the gradient first rises and then comes down from its largest by more than a factor of 5.
+# The $G$ of 1000 steps makes digits so much like the data that 4000 steps of this small $D$ do not
+# separate the two, and the gradient comes down by less than that. In the paper's setting, a
+# convolutional $D$ and larger images, even good samples were separated soon (their figure 1). The
+# statement is about a $D$ near its optimum, *if that optimum separates the two*. While the players
 # are evenly matched nothing vanishes.
 
 # %% [markdown]
@@ -441,14 +442,14 @@ if BUDGET == 1:  # arriving takes some hundred steps
     assert (late[0][:, -1] < 5).all() and (late[1][:, -1] < late[0][:, -1] - 2).all()
 
 # %% [markdown]
-# **Middle.** From 8 the minimax generator makes less than half a unit of the way, and goes ever more
-# slowly: in the last 500 steps it moves by less than 0.1. The non-saturating one arrives, with
+# **Middle.** From 8 the minimax generator makes less than half a unit of the way, and goes ever
+# more slowly: in the last 500 steps it moves by less than 0.1. The non-saturating one arrives, with
 # every seed.
 #
-# **Left.** From 3 both arrive, and minimax is not the worse one: it comes to rest within 0.15 of the
-# data, while the other, with steps several times as long, swings through the data and back
-# ([tutorial 8](08_why_gans_circle.py) is about such swings). Minimax is not wrong; it is blind at a
-# distance.
+# **Left.** From 3 both arrive, and minimax is not the worse one: it comes to rest within 0.15 of
+# the data, while the other, with longer steps, swings through the data and back
+# ([tutorial 8](08_why_gans_circle.py) is about such swings). Minimax is not wrong; it is blind at
+# a distance.
 #
 # **Right.** With Adam in the place of SGD the minimax generator moves after all. Adam divides a
 # gradient by its own recent size, so a gradient that is small *all the time* is not small to Adam
