@@ -349,6 +349,7 @@ for (name, rows), style in zip(history.items(), (LOGITS, CLIPPED, BARE), strict=
     right.plot(steps, rows[:, 2], **style)
 left.axhline(one, color="grey", linestyle=":", linewidth=0.8)
 left.set_ylabel("extreme logits of D")
+left.text(STEPS, 11, "24·log 2", ha="right", color="grey")
 left.text(STEPS, 20, "largest of the real samples", ha="right")
 left.text(STEPS, -14, "least of the generated ones", ha="right")
 right.set_ylabel("samples that send G nothing")
@@ -459,8 +460,8 @@ if BUDGET == 1:  # both need the way
 # With the second sigmoid $D$'s loss comes down to its bound and stays there: $D$ has won and shows
 # a loss near 1.0064, not far from the $2\log 2 = 1.3863$ of an even game. $G$'s loss comes to
 # $\log 2 = 0.6931$, exactly that of an even game, since a probability of 0 is read as the logit 0.
-# The curves look healthy, and $G$ gets next to nothing and stays where it is. If $D$'s loss is never seen
-# under 1.0064, or $G$'s never under 0.3133, look for a second sigmoid.
+# The curves look healthy, and $G$ gets next to nothing and stays where it is. If $D$'s loss is
+# never seen under 1.0064, or $G$'s never under 0.3133, look for a second sigmoid.
 
 # %%
 assert round(2 * np.log(2), 4) == 1.3863
