@@ -703,7 +703,7 @@ for epsilon, colour, _ in EPSILONS:
     right.axvline(np.sqrt(epsilon), color=colour, linewidth=0.6)
     right.text(
         np.sqrt(epsilon) * 0.8,
-        1.55,
+        0.05,
         f"√ε = {np.sqrt(epsilon):g}",
         rotation=90,
         ha="right",
