@@ -68,12 +68,15 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #   \quad\text{at points between real and generated ones.}
 # $$
 #
-# (R1: Mescheder et al. 2018, equation 9. WGAN-GP: Gulrajani et al. 2017, equation 3.) The first
-# asks D to be flat on the data; the second asks for a slope of 1.
+# (R1: Mescheder et al. 2018, equation 9. WGAN-GP: Gulrajani et al. 2017, equation 3.) $n$ is the
+# number of samples in the batch, and γ and λ are numbers that say how much the penalty weighs. The
+# first penalty asks D to be flat on the data; the second asks for a slope of 1.
 #
 # First we use both as the library has them, and look at what they do, in one dimension. Real
 # samples come from $N(0.7,\,0.7^2)$, generated ones from $N(-0.7,\,0.7^2)$, made by a G that stands
-# still. D is trained on the same batches three times: without a penalty, with R1, with WGAN-GP.
+# still. D is trained on the same batches three times: without a penalty, with R1, with WGAN-GP's.
+# (That one usually comes with a Wasserstein loss. Here all three have the same loss, so that only
+# the penalty differs.)
 # Without a penalty the best D is known: the logarithm of the ratio of the two densities, here
 # $D^*(x) = 2x/0.7$, a line of slope 2.86.
 
@@ -747,8 +750,10 @@ print(f"flat critic: P = {value}, largest gradient {np.abs(grad).max()}")
 assert value == 10 and (grad == 0).all()
 
 still = Sequential(Dense(2, 2, init=lambda rng, shape: np.eye(2)), dtype=np.float64)
-sgd = Adam(1e-3)
-discriminator_step(still, flat, NonSaturating(), sgd, real, fake, [GradientPenalty(10)], stream(13))
+adam = Adam(1e-3)
+discriminator_step(
+    still, flat, NonSaturating(), adam, real, fake, [GradientPenalty(10)], stream(13)
+)
 grad = flat.new_grad()
 value = GradientPenalty(10)(flat, real, fake, grad, rng=stream(12))
 print(f"one step later: P = {value:.3f}, largest gradient {np.abs(grad).max():.3f}")

@@ -156,7 +156,8 @@ assert (inputs * outputs, kernel) == (4_917_248, 8_192)
 # ## Rows gather, columns spread
 #
 # Row $i$ of $A$ says from which pixels of $x$ the pixel $y_i$ is gathered. Column $j$ says to which
-# pixels of $y$ the pixel $x_j$ is spread. Each is an image itself.
+# pixels of $y$ the pixel $x_j$ is spread. Each is an image itself. (In the titles, $y_{23}$ is the
+# pixel in row 2 and column 3, counted from 0.)
 
 # %%
 pixel_y, pixel_x = 2 * 6 + 3, 4 * 8 + 4  # y at (2, 3) of 6×6, x at (4, 4) of 8×8
@@ -204,8 +205,9 @@ figure.savefig(FIGURES / "gather_and_spread.png")
 figure
 
 # %% [markdown]
-# A row is the kernel as it is, at its place. A column is the kernel *turned by 180°*: the pixel
-# below and to the right of a window's middle meets the kernel's last entry, and so on.
+# A row is the kernel as it is, at its place. A column is the kernel *turned by 180°*: the window
+# that lies furthest up and to the left of all that contain $x_{44}$ has it in its last corner, and
+# meets it with the kernel's last entry, 9. So the 9 is at the upper left.
 #
 # ## The transpose
 #
@@ -477,7 +479,7 @@ figure.savefig(FIGURES / "untrained.png")
 assert abs(ratios["transposed, k = 3"] - 2) < 0.2  # √4/√1
 assert ratios["transposed, k = 4"] < 1.1 and ratios["Upsample, then Conv2d"] < 1.1
 for name, correlation in alike.items():
-    print(f"{name:24} correlation of neighbours {correlation:.2f}")
+    print(f"{name:24} correlation of neighbours {abs(correlation):.2f}")
 assert abs(alike["transposed, k = 4"]) < 0.05 and alike["Upsample, then Conv2d"] > 0.3
 figure
 
@@ -510,7 +512,8 @@ figure
 # %%
 folder = os.environ.get("MINIGAN_DATA")
 FASHION = folder is not None and (Path(folder) / "fashion-mnist").is_dir()
-images = data.load("fashion-mnist" if FASHION else "digits").x
+part = "train" if BUDGET == 1 else "test"  # 60,000 images, or 10,000 that are read faster
+images = data.load("fashion-mnist", split=part).x if FASHION else data.load("digits").x
 STEPS, BATCH = max(10, round(250 * BUDGET)), 16
 side = images.shape[1]
 print(f"{len(images):,} images of {side}×{side}; {STEPS} steps of {BATCH} images see", end=" ")
