@@ -2,9 +2,9 @@
 
 What readers get is build/site/html; begin with its index.html. Sphinx reads build/site/source, a
 copy of the repository's texts in which each Python file of the library has a page, so that links
-between files hold on the site as they do in the repository. A warning fails the build. Results of
-tutorials are kept in build/site/cache-…, and computed anew when the tutorial's code, the library,
-NumPy, matplotlib or MINIGAN_DATA changes.
+between files hold on the site as they do in the repository. A warning fails the build. Every build
+starts from nothing but the results of the tutorials: these are kept in build/site/cache-…, and
+computed anew when the tutorial's code, the library, NumPy, matplotlib or MINIGAN_DATA changes.
 """
 
 from __future__ import annotations
@@ -38,16 +38,20 @@ def main() -> int:
         from sphinx.cmd.build import build_main
     except ImportError as error:
         raise SystemExit(f'{error}; the site needs: pip install -e ".[site]"') from error
-    fill(BUILD / "source", contents())
+    for folder in ("source", "doctrees", "jupyter_execute", "html"):
+        shutil.rmtree(BUILD / folder, ignore_errors=True)
+    for name, content in contents().items():
+        path = BUILD / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     depends = [numpy.__version__, matplotlib.__version__, os.environ.get("MINIGAN_DATA", "")]
     cache = BUILD / f"cache-{digest(*depends)}"
     for old in BUILD.glob("cache-*"):
         if old != cache:
             shutil.rmtree(old)
     html = BUILD / "html"
-    shutil.rmtree(html, ignore_errors=True)  # pages of files that are no more
-    # -W: warnings are errors; -n: so are links that lead nowhere; -a: writes all pages
-    options = ["-W", "--keep-going", "-n", "-a", "-b", "html", "-c", str(SITE)]
+    # -W: warnings are errors; -n: so are links that lead nowhere
+    options = ["-W", "--keep-going", "-n", "-b", "html", "-c", str(SITE)]
     options += ["-d", str(BUILD / "doctrees"), "-D", f"nb_execution_cache_path={cache}"]
     failed = build_main([*options, str(BUILD / "source"), str(html)])
     if not failed:
@@ -123,19 +127,6 @@ def toctree(caption: str, pages: list[Path]) -> str:
     names = "".join(f"/{name_of(page.with_suffix(''))}\n" for page in pages)
     title = f":caption: {caption}\n" if caption else ""
     return f"\n```{{toctree}}\n:hidden:\n{title}\n{names}```\n"
-
-
-def fill(folder: Path, files: dict[str, bytes]) -> None:
-    """Make the folder hold these files; what has not changed is not touched, what is gone goes."""
-    for path in [p for p in folder.rglob("*") if p.is_file()]:
-        name = path.relative_to(folder).as_posix()
-        if name not in files and "/runs/" not in name:
-            path.unlink()
-    for name, content in files.items():
-        path = folder / name
-        if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
 
 
 def digest(*more: str) -> str:

@@ -31,7 +31,6 @@ class PythonFile(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return what the page consists of."""
         path = Path(self.env.srcdir) / self.arguments[0]
-        self.env.note_dependency(str(path))
         text = path.read_text(encoding="utf-8")
         lines, tree = text.splitlines(), ast.parse(text)
         page, start = docstring(ast.get_docstring(tree)) + list_of_names(tree), 0
