@@ -416,7 +416,7 @@ if BUDGET == 1:  # the way takes a thousand steps
 # right for Adam. Nothing looks wrong in it: no NaN, a falling distance.
 #
 # Without the correction $G$ is *faster* here, by those long first steps. That is luck with this
-# start, far away in one direction. Where a good place is near, the first steps throw it away.
+# start, far away in one direction. Where a good place is near, such first steps would throw it away.
 #
 # ε inside the root changes nothing visible here: these gradients are far above $10^{-4}$. A mistake
 # that one run does not show is still there for the next.
