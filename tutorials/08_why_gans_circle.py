@@ -321,7 +321,7 @@ figure
 #    \qquad \alpha = h f'(0), $$
 #
 # of determinant 1: as long as $\alpha < 2$ both eigenvalues lie on the unit circle. The run neither
-# comes in nor goes out. (Both statements are those of section 2.3 of the paper.)
+# comes in nor goes out. (Both are in section 2 of the paper.)
 
 
 # %%
@@ -349,7 +349,8 @@ assert 0.9 < np.linalg.norm(in_turn, axis=1).min() < np.linalg.norm(in_turn, axi
 # Six games, each with its field and a run of alternating steps with a learning rate of 0.1:
 #
 # - **minimax** and **non-saturating**, as above;
-# - **WGAN** (Arjovsky et al. 2017): the logit itself is the loss, and D's weight is clipped to
+# - **WGAN** (Arjovsky et al. 2017): D's output itself is the loss, a score and no
+#   probability, so that D is called a **critic**; and D's weight is clipped to
 #   $[-1, 1]$ after each step. The field is $(\psi, -\theta)$, a pure rotation with eigenvalues
 #   $\pm i$;
 # - **WGAN-GP** (Gulrajani et al. 2017): in the place of clipping, a penalty
@@ -401,7 +402,7 @@ figure
 # $w \ge 1$ runs end there, as printed below. (A straight line is a poor critic. One with more
 # weights can have different slopes at different places. The push away from a flat D remains.) The
 # paper proves that neither WGAN nor WGAN-GP converges to the goal here, with a fixed learning rate
-# and a fixed number of steps of D to one of G (section 3.1).
+# and a fixed number of steps of D to one of G (section 3).
 #
 # **Instance noise and R1** take the slope out of D: the noise since a D of slope $\psi$ is now
 # wrong about many blurred points, R1 by asking for it.
@@ -423,7 +424,7 @@ print(f"WGAN-GP, w = 1, ends at θ = {stuck[0]:.4f}, ψ = {stuck[1]:.4f}")
 assert np.allclose(stuck, (2, 0), atol=1e-3)
 
 # %% [markdown]
-# Eigenvalues say the same, and how fast. The paper's formulas (section 3.2 and 3.3), in our
+# Eigenvalues say the same, and how fast. The paper's formulas (section 3), in our
 # letters:
 #
 # $$ \text{instance noise:}\quad \lambda = f''(0)\,\sigma^2
@@ -558,7 +559,7 @@ assert np.allclose(rates[elsewhere], -spectrum.real.max(axis=1)[elsewhere], atol
 # D has come. Here are WGAN runs with weight clipping, with 1, 5 and 50 steps of D for one of G.
 
 # %%
-steps = max(30, int(150 * BUDGET))
+steps = max(15, int(150 * BUDGET))
 figure = new_figure(1200, 430)
 figure.set_layout_engine("constrained")
 error = {}
@@ -637,7 +638,7 @@ def critic_run(wrap, lr_G, lr_D, d_steps, steps, penalties=(), seed=1):
     return np.array(rows), G, D
 
 
-steps = max(40, int(400 * BUDGET))
+steps = max(20, int(400 * BUDGET))
 spectral, G_sn, D_sn = critic_run(SpectralNorm, 1e-3, 3e-3, 10, steps // 2)
 penalised, _, _ = critic_run(lambda layer: layer, 1e-4, 1e-3, 5, steps, [GradientPenalty(10.0)])
 floor = distance(heaps[:64], heaps[64:128])
