@@ -394,7 +394,7 @@ assert round(np.log(1e-7), 1) == -16.1
 # - **G**, non-saturating: at best every sample gets $\sigma(a) = 1$, which is read as the logit 1:
 #   $-\log\sigma(1) = \mathrm{softplus}(-1) = 0.3133$.
 # - **D**: at best a real sample gets 1 and a generated one 0, read as the logits 1 and 0:
-#   $\mathrm{softplus}(-1) + \mathrm{softplus}(0) = 0.3133 + \log 2 = 1.0064$.
+#   $\mathrm{softplus}(-1) + \mathrm{softplus}(0)$ $= 0.3133 + \log 2 = 1.0064$.
 #
 # And the slope is multiplied by $\sigma'(a) = p(1 - p) \le ¼$, which is almost 0 wherever $D$ is
 # sure. The non-saturating loss saturates after all. In a run: the far start of
@@ -485,7 +485,7 @@ if BUDGET == 1:  # D has to become sure
 # generated sample there does not learn which way to go.
 #
 # **Label smoothing** gives real samples the target $1 - s$ in place of 1 (Salimans et al. 2016,
-# section 3.4). The loss is $-p\,[(1 - s)\log D + s\log(1 - D)] - q\log(1 - D)$: of the real
+# section 3.4). The loss is $-p\,[(1 - s)\log D + s\log(1 - D)]$ ${} - q\log(1 - D)$: of the real
 # samples' weight $p$ the share $(1 - s)$ goes to the first logarithm, and $sp + q$ to the second.
 # So
 #

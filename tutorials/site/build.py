@@ -118,7 +118,8 @@ def library_index(files: list[Path]) -> str:
             if path.parent == folder:
                 first = (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
                 link = path.relative_to(ROOT / "minigan").as_posix()
-                text += f"| [{path.name}]({link}) | {first.replace('|', chr(92) + '|')} |\n"
+                name = path.name.replace("_", r"\_")
+                text += f"| [{name}]({link}) | {first.replace('|', chr(92) + '|')} |\n"
     return text + toctree("", files)
 
 
