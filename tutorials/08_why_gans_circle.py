@@ -585,10 +585,11 @@ for d_steps, wrong in error.items():
 assert error[1] > 0.2 > error[50]
 
 # %% [markdown]
-# With one step of D for each of G, D's loss swings through zero and below while the distance stays
-# as it was: that loss tells nothing about G. With five it follows late. With fifty D has come to
-# its best before G moves, and $-L_D$ is the distance, but for the moments when the slope turns
-# round. (The run still does not arrive: at the goal G overshoots by its own step, back and forth.)
+# With one step of D for each of G, $-L_D$ swings through zero and below, out of step with the
+# distance: it tells nothing about G. With five it is right until G first passes the data. With
+# fifty it is right for as long, and closer afterwards, but near the goal it fails again: D's
+# gradient there is $\theta$ itself, so small that even fifty steps do not turn the slope from −1 to
+# 1 in time. For the same reason the run does not arrive.
 #
 # Real critics have many weights, and the same two conditions. To see them we need a case in which
 # the true distance is known. In one dimension it is: sort both samples, pair them in this order,
