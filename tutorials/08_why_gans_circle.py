@@ -342,17 +342,18 @@ assert (np.diff(distances) > 0).all()  # simultaneous: further out at every sing
 assert 0.9 < np.linalg.norm(in_turn, axis=1).min() < np.linalg.norm(in_turn, axis=1).max() < 1.2
 
 # %% [markdown]
-# So one after the other is the better default, and it does not reach the goal either.
+# So one after the other is the better default, and it does not reach the goal either. (The flat
+# stretches of the simultaneous run are where the minimax loss saturates: D rejects the generated
+# point, and both gradients are nearly 0.)
 #
 # ## Cures, on one page
 #
 # Six games, each with its field and a run of alternating steps with a learning rate of 0.1:
 #
 # - **minimax** and **non-saturating**, as above;
-# - **WGAN** (Arjovsky et al. 2017): D's output itself is the loss, a score and no
-#   probability, so that D is called a **critic**; and D's weight is clipped to
-#   $[-1, 1]$ after each step. The field is $(\psi, -\theta)$, a pure rotation with eigenvalues
-#   $\pm i$;
+# - **WGAN** (Arjovsky et al. 2017): D's output itself is the loss, a score and no probability, so
+#   that D is called a **critic**; D's weight is clipped to $[-1, 1]$ after each step. The field is
+#   $(\psi, -\theta)$, a pure rotation with eigenvalues $\pm i$;
 # - **WGAN-GP** (Gulrajani et al. 2017): in the place of clipping, a penalty
 #   $w \cdot (|D'(x)| - 1)^2$ that asks D for a slope of 1, here with the weight $w = \frac12$;
 # - **instance noise** (Sønderby et al. 2017): D sees real and generated points with noise of
@@ -399,7 +400,7 @@ figure
 # penalty pushes D away, to one side or the other, with a force of $2w$. There the field jumps and
 # has no derivative, so eigenvalues say nothing. The field is $(\psi,\ -\theta - 2w\psi + 2w)$ for
 # $\psi > 0$, which is zero at $\theta = 2w$, $\psi = 0$: a place of rest that is not the goal. With
-# $w \ge 1$ runs end there, as printed below. (A straight line is a poor critic. One with more
+# $w = 1$ a run ends there, as printed below. (A straight line is a poor critic. One with more
 # weights can have different slopes at different places. The push away from a flat D remains.) The
 # paper proves that neither WGAN nor WGAN-GP converges to the goal here, with a fixed learning rate
 # and a fixed number of steps of D to one of G (section 3).
@@ -424,8 +425,7 @@ print(f"WGAN-GP, w = 1, ends at θ = {stuck[0]:.4f}, ψ = {stuck[1]:.4f}")
 assert np.allclose(stuck, (2, 0), atol=1e-3)
 
 # %% [markdown]
-# Eigenvalues say the same, and how fast. The paper's formulas (section 3), in our
-# letters:
+# Eigenvalues say the same, and how fast. The paper's formulas (section 3), in our letters:
 #
 # $$ \text{instance noise:}\quad \lambda = f''(0)\,\sigma^2
 #    \pm \sqrt{f''(0)^2 \sigma^4 - f'(0)^2}, \qquad
@@ -585,10 +585,11 @@ for d_steps, wrong in error.items():
 assert error[1] > 0.2 > error[50]
 
 # %% [markdown]
-# With one step of D for each of G, D's loss swings through zero and below while the distance stays
-# as it was: that loss tells nothing about G. With five it follows late. With fifty D has come to
-# its best before G moves, and $-L_D$ is the distance, but for the moments when the slope turns
-# round. (The run still does not arrive: at the goal G overshoots by its own step, back and forth.)
+# With one step of D for each of G, $-L_D$ swings through zero and below, out of step with the
+# distance: it tells nothing about G. With five it is right until G first passes the data. With
+# fifty it is right for as long, and closer afterwards, but near the goal it fails again: D's
+# gradient there is $\theta$ itself, so small that even fifty steps do not turn the slope from −1 to
+# 1 in time. For the same reason the run does not arrive.
 #
 # Real critics have many weights, and the same two conditions. To see them we need a case in which
 # the true distance is known. In one dimension it is: sort both samples, pair them in this order,
@@ -721,7 +722,7 @@ print(f"G stands still, D goes on: −L_D {start:.3f} → {end:.3f}; true {spect
 logits, cache = D_sn.forward(heaps)
 slopes = abs(D_sn.backward(np.ones_like(logits), cache))  # one logit a sample: its slope in x
 print(f"size of this D's slope at the data: mean {slopes.mean():.2f}, largest {slopes.max():.2f}")
-assert slopes.mean() < 0.7
+assert slopes.mean() < 0.85
 if BUDGET == 1:  # a twentieth of the steps moves D by less than the noise of a batch
     assert start < end < spectral[-1, 1]
 
