@@ -1,0 +1,296 @@
+"""The site in a real browser: every page loads, formulas render, links hold, phones are served.
+
+``python -m pytest --slow tests/test_site.py`` builds the site (see tutorials/site/build.py) and
+looks at it in headless Chromium, wide and as narrow as a phone. Pictures of the pages are left in
+build/site/screenshots. Needs ``pip install -e ".[test,site]"``, Chromium and its driver.
+"""
+
+import base64
+import functools
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "tutorials" / "site"
+BUILD = ROOT / "build" / "site"
+HTML = BUILD / "html"
+TUTORIALS = sorted(ROOT.glob("tutorials/[0-9]*.py"))
+EXERCISES = sorted(ROOT.glob("tutorials/exercises/[0-9]*.py"))
+LIBRARY = sorted(ROOT.glob("minigan/**/*.py"))
+
+SIZES = {"wide": (1400, 900), "narrow": (390, 844)}  # CSS pixels; the second is a common phone's
+DRAWN = re.compile(r"tutorials/(\w+|exercises/(README|01_dense))|minigan/(index|layers/\w+|train)")
+
+# What the browser itself must not do: reach for the network, or for another user's settings.
+OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update --disable-sync""".split()
+
+# What a page looks like when it has come to rest.
+LOOK = r"""
+const done = arguments[arguments.length - 1];
+const size = e => { const r = e.getBoundingClientRect();
+                    return {x: r.left, y: r.top, width: r.width, height: r.height}; };
+const start = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
+Promise.all([start, document.fonts.ready]).then(() => {
+  const prose = document.querySelector("article").cloneNode(true);
+  prose.querySelectorAll("pre, code, mjx-container").forEach(e => e.remove());
+  const inner = Array.from(document.querySelectorAll("article *"));
+  const scrolls = e => { for (; e && e.tagName != "ARTICLE"; e = e.parentElement)
+      if (["auto", "scroll", "hidden"].includes(getComputedStyle(e).overflowX)) return true;
+    return false; };
+  done({
+    width: document.documentElement.scrollWidth,
+    wider: inner.filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
+      .slice(0, 3).map(e => e.outerHTML.slice(0, 120)),
+    formulas: Array.from(document.querySelectorAll(".math")).map(e => {
+      const c = e.querySelector("mjx-container");
+      return {text: e.textContent.slice(0, 80), ...(c ? size(c) : {width: 0, height: 0})}; }),
+    errors: Array.from(document.querySelectorAll("mjx-merror")).map(e => e.textContent),
+    unrendered: prose.textContent.match(/\$[^$\n]+\$|\\\(|\\\[/g) || [],
+    images: Array.from(document.images).map(
+      e => ({src: e.src, alt: e.alt, loaded: e.complete && e.naturalWidth > 0})),
+    pairs: Array.from(document.querySelectorAll(".pair")).map(
+      e => Array.from(e.children).map(size)),
+    sizes: ["M", "∂", "Σ", "ᵀ", "·", "→", "‖", "⟨", "ₙ"].map(c => {
+      const e = document.createElement("pre"); e.style.cssText = "position: absolute";
+      e.textContent = c.repeat(50); document.querySelector("article").append(e);
+      const width = e.getBoundingClientRect().width; e.remove(); return width; }),
+  });
+}).catch(error => done({failed: String(error)}));
+"""
+
+
+class Page(HTMLParser):
+    """The links of a page and the places in it that links may lead to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.places = set(), {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.places |= {attrs[key] for key in ("id", "name") if attrs.get(key)}
+        self.links |= {attrs[key] for key in ("href", "src") if attrs.get(key)}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def html():
+    """Build the site; give its pages' names."""
+    for module in ("sphinx", "myst_nb", "jupytext", "furo", "selenium"):
+        pytest.importorskip(module, reason=f'no {module}: pip install -e ".[site]"')
+    built = subprocess.run([sys.executable, SITE / "build.py"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-8000:]
+    pages = (path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
+    return sorted(page for page in pages if not page.startswith("_"))
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    """Serve the site; give its address."""
+    handler = functools.partial(Quiet, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(html, tmp_path_factory):
+    """Start Chromium as a new user."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no Chromium: apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for option in [*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"]:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver)
+    with webdriver.Chrome(options=options, service=service) as chrome:
+        chrome.set_script_timeout(60)
+        chrome.get("about:blank")  # in the place of the browser's own first page
+        yield chrome
+
+
+@pytest.fixture(scope="module", params=list(SIZES))
+def seen(request, browser, address, html):
+    """Visit every page at one size; give what there was to see, page by page."""
+    width, height = SIZES[request.param]
+    narrow = request.param == "narrow"
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": narrow}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    folder = BUILD / "screenshots" / request.param
+    shutil.rmtree(folder, ignore_errors=True)
+    for log in ("browser", "performance"):
+        browser.get_log(log)  # what came before
+    result = {}
+    for page in html:
+        if page == "index.html":
+            continue  # it only leads on; see test_the_index_leads_to_the_map
+        browser.get(address + page)
+        look = browser.execute_async_script(LOOK)
+        look["name"] = request.param
+        look["console"] = [entry["message"] for entry in browser.get_log("browser")]
+        messages = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
+        look["requests"] = failed_requests(messages, address)
+        result[page] = look
+        if DRAWN.fullmatch(page.removesuffix(".html")):
+            save_screenshot(browser, folder / (page.replace("/", "-")[:-5] + ".png"))
+    return result
+
+
+def failed_requests(messages, address):
+    """Return the requests that failed, and those that left the site."""
+    urls, bad = {}, []
+    for message in messages:
+        params = message.get("params", {})
+        if message["method"] == "Network.requestWillBeSent":
+            url = urls[params["requestId"]] = params["request"]["url"]
+            if not url.startswith((address, "data:", "blob:")):
+                bad.append(f"leaves the site: {url}")
+        elif message["method"] == "Network.responseReceived":
+            if params["response"]["status"] >= 400:
+                bad.append(f"{params['response']['status']}: {params['response']['url']}")
+        elif message["method"] == "Network.loadingFailed" and not params.get("canceled"):
+            bad.append(f"{params['errorText']}: {urls.get(params['requestId'])}")
+    return bad
+
+
+def save_screenshot(browser, path):
+    """Keep a picture of the whole page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    how = {"captureBeyondViewport": True, "format": "png"}
+    size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    how["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+    picture = browser.execute_cdp_cmd("Page.captureScreenshot", how)["data"]
+    path.write_bytes(base64.b64decode(picture))
+
+
+def found(seen, what):
+    """Return what is wrong: {page: …} of all pages for which `what` returns something."""
+    return {page: problem for page, look in seen.items() if (problem := what(look))}
+
+
+def test_every_file_has_its_page(html):
+    files = [*TUTORIALS, *EXERCISES, *LIBRARY]
+    assert {path.relative_to(ROOT).with_suffix(".html").as_posix() for path in files} <= set(html)
+
+
+def test_the_index_leads_to_the_map(browser, address, html):
+    browser.get(address)
+    browser.execute_async_script(LOOK)
+    assert browser.current_url == address + "tutorials/README.html"
+
+
+def test_pages_load_without_errors_and_without_the_network(seen):
+    assert not found(seen, lambda look: look.get("failed"))
+    assert not found(seen, lambda look: look["console"])
+    assert not found(seen, lambda look: look["requests"])
+
+
+def test_formulas_render(seen):
+    def empty(look):
+        return [f for f in look["formulas"] if min(f["width"], f["height"]) < 3]
+
+    assert not found(seen, lambda look: look["errors"])
+    assert not found(seen, lambda look: look["unrendered"])
+    assert not found(seen, empty)
+    of_tutorials = [len(look["formulas"]) for page, look in seen.items() if is_tutorial(page)]
+    assert len(of_tutorials) == len(TUTORIALS) and sum(of_tutorials) >= 3 * len(TUTORIALS)
+
+
+def is_tutorial(page):
+    return re.fullmatch(r"tutorials/\d\d_\w+\.html", page)
+
+
+def test_pictures_are_there_and_say_what_they_show(seen):
+    assert not found(seen, lambda look: [i["src"] for i in look["images"] if not i["loaded"]])
+    assert not found(seen, lambda look: [i["src"] for i in look["images"] if not i["alt"].strip()])
+    for page, look in seen.items():
+        assert look["images"] or not is_tutorial(page), page
+
+
+def test_nothing_is_wider_than_the_screen(seen):
+    assert not found(seen, lambda look: look["wider"])
+    assert not found(seen, lambda look: look["width"] > SIZES[look["name"]][0])
+
+
+def test_derivations_stand_beside_their_source_or_above_it(seen):
+    assert sum(len(look["pairs"]) for look in seen.values()) > 100
+    for page, look in seen.items():
+        for left, right in look["pairs"]:
+            if look["name"] == "wide":
+                assert abs(left["y"] - right["y"]) < 2, page
+                assert left["x"] + left["width"] <= right["x"], page
+            else:
+                assert abs(left["x"] - right["x"]) < 2, page
+                assert left["y"] + left["height"] <= right["y"], page
+
+
+def test_unicode_formulas_stay_aligned(seen):
+    """In the font of derivations and code, signs are as wide as letters."""
+    for page, look in seen.items():
+        assert max(look["sizes"]) - min(look["sizes"]) < 1, page
+
+
+def test_links_hold(html):
+    pages = {name: Page(HTML / name) for name in html}
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            url, place = urldefrag(urljoin(f"http://site/{name}", link))
+            if urlsplit(url).netloc != "site":
+                continue
+            target = unquote(urlsplit(url).path).lstrip("/")
+            if not (HTML / target).is_file():
+                broken.append((name, link))
+            elif target in pages and unquote(place) not in pages[target].places:
+                broken.append((name, link))
+    assert not broken
+
+
+def test_no_page_asks_for_a_file_of_another_site(html):
+    """Links may lead elsewhere; scripts, styles, fonts and pictures come with the site."""
+    for name in html:
+        text = (HTML / name).read_text(encoding="utf-8")
+        assert not re.findall(r"<(?:script|img|iframe)[^>]+src=\"(?:https?:)?//[^\"]+", text), name
+        sheets = re.findall(r"<link[^>]+rel=\"(?:stylesheet|preload|icon)\"[^>]*>", text)
+        assert not [sheet for sheet in sheets if 'href="http' in sheet], name
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_can_be_taken_along(html, path):
+    """Each page offers the script and a notebook that has run, with its pictures."""
+    import nbformat
+
+    page = HTML / "tutorials" / f"{path.stem}.html"
+    assert {f"{path.stem}.ipynb", path.name} <= Page(page).links
+    assert page.with_suffix(".py").read_bytes() == path.read_bytes()
+    notebook = nbformat.read(page.with_suffix(".ipynb"), as_version=4)
+    nbformat.validate(notebook)
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
+    assert not [o for o in outputs if o.output_type == "error" or "Warning" in o.get("text", "")]
+    assert [o for o in outputs if "image/png" in o.get("data", ())]

@@ -1,0 +1,977 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 12. Five listings, audited
+#
+# Which mistakes do GAN programs in print contain, what does each of them do, and which check would
+# have caught it? The mistakes below were found in five web articles, some of them widely read. Each
+# is made again here, with this library and in code of our own; its effect is shown by a number,
+# and it is mended. At the end every check is run on every mistake.
+#
+# For readers who know one training step of a GAN (the [README](../README.md) shows one, whole) and
+# the two losses of Goodfellow et al. 2014 ([tutorial 3](03_a_first_gan.py)). Reading time: 25
+# minutes.
+
+# %%
+import math
+from pathlib import Path
+
+import numpy as np
+
+from minigan import (
+    Adam,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    Minimax,
+    NonSaturating,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    bce_with_logits,
+    check,
+    stream,
+    train,
+)
+from minigan.data import load
+from minigan.finite import first_broken
+from minigan.layers import Layer
+from minigan.metrics import mean_distance
+from minigan.numerics import sigmoid, softplus
+from minigan.plot import D_COLOUR, G_COLOUR, new_figure, sheet
+from minigan.sampling import draw_noise, sample
+from minigan.train import discriminator_step, generator_step, norm
+
+BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
+FIGURES = Path("runs/tutorials/12_five_listings_audited")
+FIGURES.mkdir(parents=True, exist_ok=True)
+
+STEPS, BATCH = max(20, round(1000 * BUDGET**2)), 128
+
+# %% [markdown]
+# ## A program that is right
+#
+# D gives a sample a *logit* a; the probability of being real that it thus gives is
+# $D(x) = \sigma(a) = 1/(1 + e^{-a})$. Goodfellow et al. 2014, equation 1, has both players play for
+# one number,
+#
+# $$V = \mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z))),$$
+#
+# which D raises and G lowers. An optimiser lowers what it is given. So D's loss is −V, and G's loss
+# is V itself (*minimax*; only its second term depends on G) or $-\mathrm{E}\,\log D(G(z))$
+# (*non-saturating*, section 3 of the paper).
+#
+# All programs of this page have the same form: D's half of a step, then G's half. Here is the right
+# one; the others change a line of it. Its data are points in the plane, eight small clouds on a
+# circle.
+
+
+# %%
+class Program:
+    """A training program: its loss, its networks, and the two halves of a step."""
+
+    loss = NonSaturating()
+    last = ()  # kinds of layers at D's end, behind the logit
+
+    def players(self):
+        """Return G, 2 → 2, and D, 2 → 1, always with the same first weights."""
+        hidden = [[Dense(2, 64), LeakyReLU(), Dense(64, 64), LeakyReLU()] for _ in "GD"]
+        G = Sequential(*hidden[0], Dense(64, 2), seed=1)
+        D = Sequential(*hidden[1], Dense(64, 1), *(layer() for layer in self.last), seed=2)
+        return G, D
+
+    def d_half(self, G, D, optimiser, x, z):
+        """Train D on real samples x and on what G makes of z."""
+        return discriminator_step(G, D, self.loss, optimiser, x, z)
+
+    def g_half(self, G, D, optimiser, x, z):
+        """Train G, through D."""
+        return generator_step(G, D, self.loss, optimiser, z)
+
+
+def play(program, x, steps, lr_G=1e-3, lr_D=1e-3, beta1=0.5, players=None):
+    """Train both players; return them, and what was measured at each step."""
+    G, D = players or program.players()
+    adam_G, adam_D = Adam(lr_G, beta1), Adam(lr_D, beta1)
+    measured = []
+    for t in range(steps):
+        batch = x[stream(0, "rows", t).integers(len(x), size=BATCH)]
+        z_D, z_G = (draw_noise(G, BATCH, stream(0, name, t)) for name in ("D", "G"))
+        now = program.d_half(G, D, adam_D, batch, z_D)
+        now |= program.g_half(G, D, adam_G, batch, z_G)
+        measured.append({name: float(value) for name, value in now.items()})
+    return G, D, measured
+
+
+ring, roll = load("ring"), load("swissroll")
+
+
+def look(G):
+    """Return diversity (data: 1), clouds that get 2 % of samples or more, mean distance to them."""
+    samples = sample(G, 1000, seed=1)
+    to_centres = np.sqrt(((samples[:, None] - ring.centres) ** 2).sum(axis=2))
+    shares = np.bincount(to_centres.argmin(axis=1), minlength=8) / 1000
+    diversity = float(mean_distance(samples) / mean_distance(ring.x[:1000]))
+    return diversity, int((shares >= 0.02).sum()), float(to_centres.min(axis=1).mean())
+
+
+right = play(Program(), ring.x, STEPS)
+diversity, clouds, distance = look(right[0])
+print(f"the right program: diversity {diversity:.2f}, {clouds} of 8 clouds, ", end="")
+print(f"mean distance to the nearest {distance:.2f}")
+if BUDGET == 1:  # a short run has not got there
+    assert diversity > 0.8 and clouds == 8 and distance < 0.3
+
+# %% [markdown]
+# ## Listing 1
+#
+# ### D minimises V
+#
+# The article defines "the loss of D" as V, and hands it to an optimiser that minimises. One sign is
+# missing:
+
+
+# %%
+class VItself(NonSaturating):
+    """D's loss is V, and it is minimised."""
+
+    def discriminator(self, real_logits, fake_logits):
+        """Return V and its derivatives: all three of them with the wrong sign."""
+        value, d_real, d_fake = super().discriminator(real_logits, fake_logits)
+        return np.asarray(-value), -d_real, -d_fake
+
+
+class DMinimisesV(Program):
+    """Listing 1."""
+
+    loss = VItself()
+
+
+# %% [markdown]
+# What does such a D learn? Train D alone, while G stays as it was drawn. The number to look at is
+# the share of pairs (a real sample, a generated one) of which D gives the real one the higher
+# logit. ½ is chance, 1 is right, and 0 is wrong in every case.
+
+
+# %%
+def ranked_right(D, real, fake):
+    """Share of pairs in which the real sample gets the higher output of D."""
+    return float((D.forward(real)[0] > D.forward(fake)[0].T).mean())
+
+
+def d_alone(program, x, steps, lr=3e-3):
+    """Train D against a G that never moves; return both, and rank and loss at each step."""
+    G, D = program.players()
+    adam, fake = Adam(lr, 0.5), sample(G, 200, seed=2)
+    curve = []
+    for t in range(steps):
+        batch = x[stream(0, "rows", t).integers(len(x), size=BATCH)]
+        now = program.d_half(G, D, adam, batch, draw_noise(G, BATCH, stream(0, "D", t)))
+        curve.append((ranked_right(D, x[:200], fake), float(now["loss_D"])))
+    return G, D, np.array(curve)
+
+
+_, D_right, curve_right = d_alone(Program(), ring.x, 150)
+_, D_wrong, curve_wrong = d_alone(DMinimisesV(), ring.x, 150)
+for name, curve in (("right", curve_right), ("V minimised", curve_wrong)):
+    print(f"{name:<12} pairs ranked right after 20 steps {curve[19, 0]:.3f}, ", end="")
+    print(f"after 150 {curve[-1, 0]:.3f}; D's loss then {curve[-1, 1]:,.3f}")
+assert curve_right[-1, 0] > 0.98 and 0 < curve_right[-1, 1] < 0.2
+assert curve_wrong[19, 0] < 0.05 and curve_wrong[-1, 0] < 0.3 and curve_wrong[-1, 1] < -10
+
+figure = new_figure(1000, 380)
+figure.set_layout_engine("constrained")
+left, beside = figure.subplots(1, 2)
+for curve, label, colour, style in (
+    (curve_right, "−V minimised", D_COLOUR, "-"),
+    (curve_wrong, "V minimised", G_COLOUR, "--"),
+):
+    left.plot(curve[:, 0], color=colour, linestyle=style, label=label)
+    beside.plot(curve[:60, 1], color=colour, linestyle=style, label=label)
+left.axhline(0.5, color="black", linestyle=":", linewidth=1, label="chance")
+left.set(xlabel="step", ylabel="pairs that D ranks right", ylim=(-0.03, 1.03))
+beside.axhline(0, color="black", linestyle=":", linewidth=1, label="no cross-entropy is below 0")
+beside.set(xlabel="step", ylabel="D's loss")
+left.legend(loc="center right", bbox_to_anchor=(1, 0.7), frameon=False)
+beside.legend(loc="lower left", frameon=False)
+for axes in (left, beside):
+    axes.grid(alpha=0.2)
+figure.savefig(FIGURES / "v_minimised.png")
+figure
+
+# %% [markdown]
+# D learns to be wrong: after 20 steps it ranks nearly all pairs the wrong way round. And its loss
+# falls below zero, without end. −V is a sum of two cross-entropies, neither of which can be
+# negative, but V has no lower bound; its logits run away, and later even the wrong order suffers.
+# So a loss of D of this form that is negative has a wrong sign somewhere. Mended: minimise −V,
+# which is `bce_with_logits(real, 1) + bce_with_logits(fake, 0)`.
+#
+# ### "Mode collapse comes from numerical overflow"
+#
+# So the same article explains a G that makes the same sample again and again. If that were so,
+# float64 would be a cure. In float64 $e^a$ overflows only from a = 709.8 on. Here is a collapse in
+# float64, made by a G whose learning rate is ten times that of D, with more momentum for both
+# (Adam's β₁ = 0.9, not 0.5). The loss notes the largest logit that it has met.
+
+
+# %%
+class Noting(NonSaturating):
+    """The right loss; it notes how far the logits have gone."""
+
+    largest = 0.0
+
+    def discriminator(self, real_logits, fake_logits):
+        """Return what the right loss returns."""
+        self.largest = max(
+            [self.largest, *(float(abs(a).max()) for a in (real_logits, fake_logits))]
+        )
+        return super().discriminator(real_logits, fake_logits)
+
+
+def in_precision(dtype, **rates):
+    """Train in a precision; return G, the largest logit, and whether all numbers were finite."""
+    program = Program()
+    program.loss = Noting()
+    players = [net.astype(dtype) for net in program.players()]
+    G, D, measured = play(program, ring.x.astype(dtype), STEPS, players=players, **rates)
+    numbers = [*G.theta, *D.theta, *(value for now in measured for value in now.values())]
+    return G, program.loss.largest, bool(np.isfinite(numbers).all())
+
+
+fast_G = {"lr_G": 1e-2, "lr_D": 1e-3, "beta1": 0.9}
+runs = {
+    "float64, a fast G": in_precision("float64", **fast_G),
+    "float32, a fast G": in_precision("float32", **fast_G),
+    "float64, mended": in_precision("float64"),
+}
+for name, (G, largest, finite) in runs.items():
+    diversity, clouds, _ = look(G)
+    print(f"{name:<18} diversity {diversity:.2f}, {clouds} of 8 clouds, ", end="")
+    print(f"largest logit {largest:.1f}, all numbers finite: {finite}")
+    assert finite and largest < 50
+    if BUDGET == 1:  # a short run has not got there
+        assert diversity > 0.8 if name.endswith("mended") else diversity < 0.5
+assert 709.7 < np.log(np.finfo(np.float64).max) < 709.8
+
+# %%
+figure = new_figure(1000, 420)
+figure.set_layout_engine("constrained")
+for axes, (name, (G, largest, _)) in zip(figure.subplots(1, 3), runs.items(), strict=True):
+    axes.scatter(*ring.x[:1000].T, s=8, color=D_COLOUR, marker="s", label="real")
+    axes.scatter(*sample(G, 500, seed=1).T, s=5, color=G_COLOUR, alpha=0.6, label="generated")
+    axes.set_title(f"{name}\nlargest logit {largest:.1f}", fontsize=9)
+    axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")
+handles, names = figure.axes[0].get_legend_handles_labels()
+figure.legend(handles, names, loc="outside lower center", frameon=False, ncols=2)
+figure.savefig(FIGURES / "collapse.png")
+figure
+
+# %% [markdown]
+# The collapse is there in both precisions, every number is finite, and no logit came near a number
+# that overflows. Mended by what caused it, the learning rates, the same program in the same
+# precision finds all eight clouds. (Cures of collapse, side by side, are the matter of
+# [tutorial 7](07_mode_collapse.py).) Overflow does exist: it gives infinities and NaN, which is
+# another failure, and easy to tell from this one. A run of `minigan train` writes the diversity of
+# its samples into `history.csv` every 50 steps, and a line into `warnings.txt` if it stays below
+# 0.1.
+
+# %% [markdown]
+# ## Listing 2
+#
+# ### One formula for both players
+#
+# The article computes one binary cross-entropy, and both optimisers minimise it.
+
+
+# %%
+class OneFormula(NonSaturating):
+    """G minimises what D minimises, −E log D(x) − E log(1 − D(G(z)))."""
+
+    def generator(self, fake_logits, real_logits=None):
+        """Return the term of D's loss that depends on G, and its derivative."""
+        return self.bce(fake_logits, 0)
+
+
+class OneFormulaForBoth(Program):
+    """Listing 2, first mistake."""
+
+    loss = OneFormula()
+
+
+helped = play(OneFormulaForBoth(), ring.x, STEPS)
+diversity, clouds, distance = look(helped[0])
+end = helped[2][-1]
+print(f"losses at the end: D {end['loss_D']:.4f}, G {end['loss_G']:.4f}")
+print(f"diversity {diversity:.3f}, {clouds} of 8 clouds, mean distance {distance:.2f}")
+if BUDGET == 1:  # a short run has not got there
+    assert max(end["loss_D"], end["loss_G"]) < 0.02 and diversity < 0.2 and distance > 0.5
+
+# %% [markdown]
+# Two players with one loss are no adversaries. G helps D to expose it: it moves to where D is sure
+# that nothing is real, and both losses fall to zero together. Curves could not look better, and all
+# samples are next to one point, far from the data. Mended: the term has the other sign in G's loss
+# (minimax), or the other label (non-saturating).
+#
+# ### A sigmoid before "from logits"
+#
+# D ends in a sigmoid, and the loss is told that it gets logits. So the sigmoid is applied twice.
+# Whatever a is, σ(a) lies between 0 and 1, so that D can't say anything beyond
+# σ(0) = 0.5 ≤ σ(σ(a)) ≤ σ(1) = 0.731. And by the chain rule the gradient is multiplied by
+# σ′(a) = σ(a)·(1 − σ(a)) once more, which vanishes just where D is sure.
+
+
+# %%
+class SigmoidTwice(Program):
+    """Listing 2, second mistake: the loss works on logits, and D ends in a sigmoid."""
+
+    last = (Sigmoid,)
+
+
+a = np.linspace(-10, 10, 401)[:, None]
+p, cache = Sigmoid().forward(a)
+twice, once = sigmoid(p), sigmoid(a)
+# The slope of −log D for a single sample with the label 1, by the library's own functions.
+slope_once = np.array([bce_with_logits(row[None], 1)[1] for row in a])[:, 0, 0]
+slope_p = np.array([bce_with_logits(row[None], 1)[1] for row in p])[:, 0]
+slope_twice = Sigmoid().backward(slope_p, cache)[:, 0]
+
+assert twice.min() >= 0.5 and twice.max() <= 0.7311
+at = int(np.argmin(abs(a + 8)))
+ratio = slope_once[at] / slope_twice[at]
+print(f"a real sample that D rejects, a = −8: slope {slope_once[at]:.4f}, ", end="")
+print(f"with the sigmoid twice {slope_twice[at]:.6f}, {ratio:,.0f} times less")
+assert 5000 < ratio < 7000
+
+figure = new_figure(1000, 400)
+figure.set_layout_engine("constrained")
+left, beside = figure.subplots(1, 2)
+left.plot(a, once, color=D_COLOUR, label="σ(a)")
+left.plot(a, twice, color=G_COLOUR, linestyle="--", label="σ(σ(a))")
+left.set(xlabel="a, what D computes", ylabel="probability of being real", ylim=(-0.03, 1.03))
+beside.semilogy(a, -slope_once, color=D_COLOUR, label="one sigmoid: 1 − σ(a)")
+beside.semilogy(a, -slope_twice, color=G_COLOUR, linestyle="--", label="two: (1 − σ(σ(a)))·σ′(a)")
+beside.set(xlabel="a", ylabel="how hard a real sample pulls")
+left.legend(loc="upper left", frameon=False)
+beside.legend(loc="lower center", frameon=False)
+for axes in (left, beside):
+    axes.grid(alpha=0.2)
+figure.savefig(FIGURES / "sigmoid_twice.png")
+figure
+
+# %% [markdown]
+# A real sample that D takes for a fake should pull hardest. With two sigmoids it pulls least. The
+# losses can't fall to zero either: the term of real samples is at least softplus(−1) = 0.3133, that
+# of generated ones at least log 2 = 0.6931, together 1.0064 (softplus(a) = log(1 + eᵃ) is −log of
+# the probability σ(−a)). Look at D alone again:
+
+# %%
+floor = float(softplus(np.float64(-1)) + math.log(2))
+_, _, curve_twice = d_alone(SigmoidTwice(), ring.x, 150)
+print(f"pairs ranked right {curve_twice[-1, 0]:.3f}, D's loss {curve_twice[-1, 1]:.4f}, ", end="")
+print(f"which can't fall below {floor:.4f}")
+assert abs(floor - 1.0064) < 1e-4 and abs(softplus(np.float64(-1)) - 0.3133) < 1e-4
+assert curve_twice[-1, 0] > 0.98 and floor < curve_twice[:, 1].min() and curve_twice[-1, 1] < 1.1
+
+# %% [markdown]
+# D does rank nearly all pairs right, and its loss is 1.01. Somebody who looks at the loss alone
+# sees a D not far from the equilibrium, 2·log 2 = 1.386, which is in truth as good as it can get.
+# And G?
+
+# %%
+for name, G in (("twice", play(SigmoidTwice(), ring.x, STEPS)[0]), ("once", right[0])):
+    print(f"sigmoid {name:<6} mean distance to the nearest cloud {look(G)[2]:.2f}")
+
+# %% [markdown]
+# G does learn. (One run of each: the difference may be chance.) That makes this mistake hard to see
+# in the samples. Mended: leave the sigmoid out, or tell the loss that it gets probabilities,
+# `NonSaturating(logits=False)`. The first is better: see
+# [tutorial 5](05_probabilities_or_logits.py).
+#
+# ### D's loss on generated samples only
+#
+# In the same listing D's loss is computed on generated samples alone. D then learns to call
+# everything fake that comes from G. It has never been shown anything else. So no information about
+# the data ever reaches G. That can be tested to the bit: train with two different data sets.
+
+
+# %%
+class FakesOnly(NonSaturating):
+    """D's loss is −E log(1 − D(G(z))), and nothing about x."""
+
+    def discriminator(self, real_logits, fake_logits):
+        """Return half of the loss, and no derivative for real samples."""
+        value, d_fake = self.bce(fake_logits, 0)
+        return value, np.zeros_like(real_logits), d_fake
+
+
+class DNeverSeesData(Program):
+    """Listing 2, third mistake."""
+
+    loss = FakesOnly()
+
+
+blind = {
+    name: play(DNeverSeesData(), set.x, STEPS)[0] for name, set in (("ring", ring), ("roll", roll))
+}
+seeing = {"ring": right[0], "roll": play(Program(), roll.x, STEPS)[0]}
+for name, G in (("fakes only", blind), ("right", seeing)):
+    differ = int((G["ring"].theta != G["roll"].theta).sum())
+    print(f"{name:<12} weights of G that differ: {differ:,} of {G['ring'].theta.size:,}")
+assert (blind["ring"].theta == blind["roll"].theta).all()
+assert (seeing["ring"].theta != seeing["roll"].theta).mean() > 0.9
+
+# %%
+figure = new_figure(1000, 330)
+figure.set_layout_engine("constrained")
+panels = [
+    (title, set, G)
+    for title, G in (("D's loss on fakes only", blind), ("mended", seeing))
+    for set in (ring, roll)
+]
+for axes, (title, set, G) in zip(figure.subplots(1, 4), panels, strict=True):
+    samples = sample(G["ring" if set is ring else "roll"], 500, seed=1)
+    axes.scatter(*set.x[:1000].T, s=6, color=D_COLOUR, marker="s", alpha=0.5, label="real")
+    axes.scatter(*samples.T, s=5, color=G_COLOUR, alpha=0.7, label="generated")
+    axes.set_title(title, fontsize=9)
+    axes.set(
+        xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2)
+    )
+handles, names = figure.axes[0].get_legend_handles_labels()
+figure.legend(handles, names, loc="outside lower center", frameon=False, ncols=2)
+figure.savefig(FIGURES / "two_data_sets.png")
+figure
+
+# %% [markdown]
+# In the two pictures on the left the G's are the same to the last bit, though their data are not.
+# Mended: D's loss has
+# two terms, and the one of real samples is the only way by which data come in.
+
+# %% [markdown]
+# ## Listing 3
+#
+# ### Images compared with labels
+#
+# In this article's training step the loss compares generated *images* with the labels, and D is
+# never called. The same loss is handed to both optimisers. Broadcasting makes the shapes fit: (n,
+# 8, 8, 1) against (n, 1, 1, 1). What is left is a G that learns to make the label.
+
+
+# %%
+class ImagesAgainstLabels(Program):
+    """Listing 3, first mistake: the mean of ½·(G(z) − 1)², for both optimisers."""
+
+    def both(self, G, D, optimiser, z, learner):
+        """Lower the loss by the weights of the learner; D is not called."""
+        images, cache = G.forward(z)
+        difference = images - np.ones((len(z), *[1] * (images.ndim - 1)), images.dtype)
+        grad = learner.new_grad()
+        if learner is G:
+            G.backward(difference / images.size, cache, grad)
+        # The loss does not depend on D, so D's gradient stays zero.
+        optimiser.step(learner.theta, grad)
+        return np.asarray((difference**2).mean() / 2)
+
+    def d_half(self, G, D, optimiser, x, z):
+        """Hand the loss to D's optimiser."""
+        return {"loss_D": self.both(G, D, optimiser, z, D)}
+
+    def g_half(self, G, D, optimiser, x, z):
+        """Hand the loss to G's optimiser."""
+        return {"loss_G": self.both(G, D, optimiser, z, G)}
+
+
+def digit_players():
+    """Return small players for the 8 × 8 digits."""
+    a, b, c = (LeakyReLU() for _ in range(3))
+    G = [Dense(16, 128), a, Dense(128, 128), b, Dense(128, 64), Tanh(), Reshape((8, 8, 1))]
+    D = [Flatten(), Dense(64, 192), c, Dense(192, 1)]
+    return Sequential(*G, seed=1), Sequential(*D, seed=2)
+
+
+digits = load("digits")
+_, D_before = digit_players()
+few = max(20, STEPS // 2)
+G_labels, D_labels, measured = play(ImagesAgainstLabels(), digits.x, few, players=digit_players())
+G_mended, D_mended, _ = play(Program(), digits.x, few, players=digit_players())
+white = sample(G_labels, 8, seed=1)
+print(f"loss {measured[0]['loss_G']:.3f} → {measured[-1]['loss_G']:.5f}, ", end="")
+print(f"mean pixel {white.mean():.3f} (1 is white; the digits have {digits.x.mean():.2f})")
+print("weights of D that have moved:", int((D_labels.theta != D_before.theta).sum()))
+assert (D_labels.theta == D_before.theta).all() and measured[-1]["loss_G"] < measured[0]["loss_G"]
+assert (D_mended.theta != D_before.theta).any()
+if BUDGET == 1:  # a short run has not got there
+    assert white.mean() > 0.95
+
+figure = new_figure(1000, 270)
+figure.set_layout_engine("constrained")
+axes = figure.subplots()
+rows = np.concatenate([digits.x[:8], white, sample(G_mended, 8, seed=1)])
+axes.imshow(sheet(rows, columns=8).squeeze(-1), cmap="gray", vmin=0, vmax=1)
+axes.set_yticks([5, 14, 23], ["data", "images against labels", "mended"])
+axes.set_xticks([])
+axes.tick_params(length=0)
+figure.savefig(FIGURES / "images_against_labels.png")
+figure
+
+# %% [markdown]
+# The loss falls smoothly to zero, as a loss should, and the images are white: the label was 1. D's
+# weights are, to the bit, those that it began with. Mended: what is compared with a label is D's
+# output for an image, one number for each. The library's losses refuse the rest: a target is one
+# number, or has the shape of the outputs.
+
+# %%
+try:
+    bce_with_logits(white, np.ones((8, 1, 1, 1), np.float32))
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# ### Layers made anew at every call
+#
+# In the same article the layers are created within the function that computes the network's output.
+# Each call has new weights.
+
+
+# %%
+class Anew(Layer):
+    """A network whose layers are made within `forward`."""
+
+    def __init__(self, make):
+        """Keep the function that makes a network from a seed."""
+        super().__init__()
+        self.make, self.calls = make, 0
+
+    def forward(self, x, train=True, rng=None):
+        """Make a network, and call it."""
+        self.calls += 1
+        net = self.make(self.calls).astype(x.real.dtype)
+        y, cache = net.forward(x)
+        return y, (net, cache)
+
+    def backward(self, dy, cache, grad=None):
+        """Go back through the network of that call, which nobody will see again."""
+        net, inner = cache
+        return net.backward(dy, inner)
+
+    def __repr__(self):
+        """Return its name."""
+        return "Anew(…)"
+
+
+class LayersAnew(Program):
+    """Listing 3, second mistake."""
+
+    def players(self):
+        """Return a G as it should be, and a D whose layers are made in `forward`."""
+        G, _ = super().players()
+        return G, Anew(lambda i: Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=i))
+
+
+_, D_anew, curve_anew = d_alone(LayersAnew(), ring.x, 150)
+x = ring.x[:5]
+print("the same x, called twice:", D_anew.forward(x)[0].ravel().round(2), end=" ")
+print(D_anew.forward(x)[0].ravel().round(2))
+print(f"weights that the optimiser is given: {D_anew.theta.size}")
+print(f"pairs ranked right, mean of the last 100 steps: {curve_anew[-100:, 0].mean():.2f}")
+assert (D_anew.forward(x)[0] != D_anew.forward(x)[0]).all() and D_anew.theta.size == 0
+assert 0.3 < curve_anew[-100:, 0].mean() < 0.7
+
+report = check.layer(D_anew, stream(0, "x").standard_normal((5, 2)))
+print(report)
+assert not report.ok
+
+# %% [markdown]
+# D does not get better than chance, for nothing of what it learns is there at the next call.
+# Mended: layers are made once, outside of `forward`, and a call only uses them. The last lines are
+# what `check.layer` says of it: the same x must give the same y.
+
+# %% [markdown]
+# ## Listing 4
+#
+# ### Question: why flip the labels for G?
+#
+# The text of this article states the minimax loss for G, $\mathrm{E}\,\log(1 - D(G(z)))$, and the
+# code gives G's samples the label 1, which is $-\mathrm{E}\,\log D(G(z))$, the non-saturating loss.
+# They are two losses. Flipping the label is not the same as flipping the sign:
+
+# %%
+logits = np.array([-6.0, -3.0, 0.0, 3.0])[:, None]
+_, sign = Minimax().generator(logits)
+_, label = NonSaturating().generator(logits)
+print("D(G(z))                ", sigmoid(logits).ravel().round(4))
+print("slope, minimax         ", (len(logits) * sign).ravel().round(4))
+print("slope, non-saturating  ", (len(logits) * label).ravel().round(4))
+assert np.allclose(len(logits) * sign, -sigmoid(logits))
+assert np.allclose(len(logits) * label, sigmoid(logits) - 1)
+assert sign[2] == label[2]  # the same where D can't tell, a = 0
+
+G, _ = Program().players()
+z = draw_noise(G, 1000, stream(0, "z"))
+norms = {}
+for loss in (Minimax(), NonSaturating()):
+    fake, c_g = G.forward(z)
+    fake_logits, c_d = D_right.forward(fake)
+    _, d_fake = loss.generator(fake_logits)
+    grad = G.new_grad()
+    G.backward(D_right.backward(d_fake, c_d), c_g, grad)
+    norms[type(loss).__name__] = float(norm(grad))
+print("norm of G's gradient, against the D of listing 1 that was trained alone:", end=" ")
+print(", ".join(f"{name} {value:.3f}" for name, value in norms.items()))
+assert norms["NonSaturating"] > 10 * norms["Minimax"]
+
+# %% [markdown]
+# A G that loses, D(G(z)) near 0, gets next to no gradient from the first and a full one from the
+# second. So the label is flipped since it gives G a gradient when G needs it (Goodfellow et al.
+# 2014, section 3). At D(G(z)) = ½ both have the slope −½. What is shown here is that an article
+# whose text states the one and whose code does the other explains neither. Mended: say which it is.
+# [Tutorial 4](04_minimax_or_non_saturating.py) compares the two.
+#
+# ### The last, smaller batch
+#
+# The labels of the same listing are made once, for full batches. But 1,797 images in batches of 64
+# leave a last batch of 5. What then happens depends on shapes that nobody looks at:
+
+
+# %%
+def plain_bce(logits, labels):
+    """Cross-entropy of logits as one would write it, with no look at the shapes."""
+    return (labels * softplus(-logits) + (1 - labels) * softplus(logits)).mean()
+
+
+assert len(digits.x) % 64 == 5
+sure = np.array([5.0, 5, 5, -5, -5])[:, None]  # a good D: three real samples, two generated
+labels = np.repeat([1.0, 0.0], 32)  # made once: 32 real, 32 generated
+fitting = np.array([1.0, 1, 1, 0, 0])[:, None]
+
+print(f"right: {plain_bce(sure, fitting):.4f}")
+try:
+    plain_bce(sure, labels[:, None])
+except ValueError as error:
+    print("(5, 1) against (64, 1):", str(error).strip())
+print(f"(5, 1) against (64,): {plain_bce(sure, labels):.4f}, the mean of 320 numbers")
+print(f"(1, 1) against (64, 1): {plain_bce(sure[:1], labels[:, None]):.4f}, the mean of 64")
+assert plain_bce(sure, fitting) < 0.01 < 2.5 < plain_bce(sure, labels) < 2.6
+assert (sure * labels).shape == (5, 64)
+
+# %% [markdown]
+# An error is the best that can happen. In the second case each of the five logits is compared with
+# all 64 labels; a D that is right and sure is told that it is as bad as can be. The third, a last
+# batch of one, passes silently even where the shapes were thought of.
+#
+# Mended: labels are made from the batch that is there, or the target is one number. `train` leaves
+# an incomplete batch out of its epoch, other samples each time; and the library's losses refuse all
+# three:
+
+# %%
+for outputs, target in ((sure, labels[:, None]), (sure, labels), (sure[:1], labels[:, None])):
+    try:
+        bce_with_logits(outputs, target)
+    except ValueError as error:
+        print(error)
+    else:
+        raise AssertionError("a shape that does not fit was taken")
+
+
+class LabelsOfOneLength(Program):
+    """Listing 4: labels for full batches, with the library's loss."""
+
+    def d_half(self, G, D, optimiser, x, z):
+        """Train D on both kinds at once."""
+        fake, _ = G.forward(z)
+        both, cache = D.forward(np.concatenate([x, fake]))
+        value, d_both = bce_with_logits(both, np.repeat([1.0, 0.0], BATCH)[:, None])
+        grad = D.new_grad()
+        D.backward(2 * d_both.astype(x.dtype), cache, grad)
+        optimiser.step(D.theta, grad)
+        return {"loss_D": 2 * value}
+
+
+# %% [markdown]
+# ## Listing 5
+#
+# ### Two signs
+#
+# The article gives these two losses to minimise:
+#
+# $$L_G = -\mathrm{E}\,\log D(x) - \mathrm{E}\,\log(1 - D(G(z))) \qquad
+# L_D = -\mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z)))$$
+#
+# Read them for one generated sample with the logit a. The derivative of −log(1 − σ(a)) in a is
+# σ(a) > 0. So L_G falls as a falls: G is asked to be caught. (It is D's right loss; the formula is
+# that of listing 2.) L_D falls as a rises: D is asked to call generated samples real.
+
+
+# %%
+class PlusForFakes(NonSaturating):
+    """D's loss with the wrong sign in its second term."""
+
+    def discriminator(self, real_logits, fake_logits):
+        """Return −E log D(x) + E log(1 − D(G(z))), and its derivatives."""
+        real_value, d_real = self.bce(real_logits, 1)
+        fake_value, d_fake = self.bce(fake_logits, 0)
+        return np.asarray(real_value - fake_value), d_real, -d_fake
+
+
+class FakesCalledReal(Program):
+    """Listing 5, D's loss."""
+
+    loss = PlusForFakes()
+
+
+G, D_plus, curve_plus = d_alone(FakesCalledReal(), ring.x, 150)
+p_fake = sigmoid(D_plus.forward(sample(G, 1000, seed=1))[0]).mean()
+p_right = sigmoid(D_right.forward(sample(G, 1000, seed=1))[0]).mean()
+print(f"D alone: D(G(z)) {p_fake:.3f}, D's loss {curve_plus[-1, 1]:.1f}; ", end="")
+print(f"with the right sign {p_right:.3f} and {curve_right[-1, 1]:.3f}")
+assert p_fake > 0.9 and curve_plus[-1, 1] < -10 and p_right < 0.2
+
+
+def g_alone(program, G, D, steps=60, lr=3e-3):
+    """Train G against a D that does not move; return the mean of D(G(z)) before and after."""
+    adam, before = Adam(lr, 0.5), sigmoid(D.forward(sample(G, 1000, seed=1))[0]).mean()
+    for t in range(steps):
+        program.g_half(G, D, adam, ring.x[:BATCH], draw_noise(G, BATCH, stream(0, "G", t)))
+    return float(before), float(sigmoid(D.forward(sample(G, 1000, seed=1))[0]).mean())
+
+
+for name, program in (("L_G of the article", OneFormulaForBoth()), ("mended", Program())):
+    before, after = g_alone(program, program.players()[0], D_right)
+    print(f"G alone, {name:<19} D(G(z)) {before:.4f} → {after:.4f}")
+    assert after > 0.5 if name == "mended" else after < before
+
+# %% [markdown]
+# Two lines of a test each: let D train alone, then G, and see whether each gets what it is after.
+#
+# ### The logarithm of a raw logit
+#
+# In the code of this article D's last layer is linear, and its output goes into a logarithm as if
+# it were a probability. The logarithm of a negative number is NaN, and one in a batch is enough: a
+# mean with a NaN in it is NaN.
+
+
+# %%
+class LogOfLogit(NonSaturating):
+    """Both losses with log a in the place of log σ(a)."""
+
+    def discriminator(self, real_logits, fake_logits):
+        """Return −E log a − E log(1 − a), and its derivatives."""
+        a, b = real_logits, fake_logits
+        value = -np.log(a).mean() - np.log(1 - b).mean()
+        return np.asarray(value), -1 / a / a.size, 1 / (1 - b) / b.size
+
+    def generator(self, fake_logits, real_logits=None):
+        """Return −E log a, and its derivative."""
+        a = fake_logits
+        return np.asarray(-np.log(a).mean()), -1 / a / a.size
+
+
+class RawLogits(Program):
+    """Listing 5, the logarithm."""
+
+    loss = LogOfLogit()
+
+
+G, D = RawLogits().players()
+negative = (D.forward(ring.x)[0] < 0).mean()
+with np.errstate(invalid="ignore"):
+    records = train(G, D, ring.x, LogOfLogit(), Adam(1e-3), Adam(1e-3), batch=BATCH, steps=3)
+    broken = first_broken(records, {"G": G, "D": D}, upto=3)
+lost = int(np.isnan(G.theta).sum())
+print(f"negative outputs of a fresh D: {negative:.0%}")
+print(f"{broken}; weights of G that are NaN: {lost:,} of {G.theta.size:,}")
+assert 0.1 < negative < 0.9 and broken.step == 1 and broken.quantity == "the loss of D"
+
+# %% [markdown]
+# It takes one step. `first_broken` takes the steps and names the first number that is not finite;
+# `minigan train` does so by itself when a run breaks. No weight is NaN yet: the derivative of
+# −log a, −1/a, is finite for negative a. But it is positive there, so that a real sample with a
+# negative logit pushes its own logit further down. Mended: the loss on logits computes log σ(a) in
+# one piece, as −softplus(−a), which is finite for every a.
+
+# %%
+everywhere = np.array([-1e4, -1.0, 0.0, 1.0, 1e4])[:, None]
+right_loss = NonSaturating()
+for value in (
+    *right_loss.discriminator(everywhere, -everywhere),
+    *right_loss.generator(everywhere),
+):
+    assert np.isfinite(value).all()
+
+# %% [markdown]
+# ## The checks
+#
+# Each of these mistakes is found by a check that takes a second or two, before the first long
+# training. Note first what does *not* find them: a gradient check alone. The derivatives of most of
+# these losses are right; they are derivatives of the wrong formula.
+
+# %%
+for loss in (VItself(), OneFormula(), FakesOnly(), PlusForFakes()):
+    assert check.loss(loss).ok  # value and derivative agree
+    assert not check.loss(loss, reference=NonSaturating()).ok  # the value is another one
+print(check.loss(VItself(), reference=NonSaturating()))
+
+# %% [markdown]
+# So the formula itself has to be held against one that is right (`reference=`). The other checks
+# look at what a program does:
+#
+# 1. **Formula**: `check.loss(loss, reference=…)`.
+# 2. **Same x, same y**: call D twice; `check.layer` asks for it among much else.
+# 3. **Both move**: after one step both θ have changed.
+# 4. **All finite**: after one step losses and weights are.
+# 5. **D alone**: against a G that stands still, D ranks nearly all pairs right, and its loss lies
+#    between 0 and 0.3.
+# 6. **G alone**: against that D, G raises D(G(z)) above ½.
+# 7. **Other data, other G**: two data sets, ten steps each, and G's weights differ.
+# 8. **A small batch**: a step with 5 samples does not fail.
+
+
+# %%
+def formula(program, reference):
+    """Make check 1."""
+    return check.loss(program.loss, reference=reference).ok
+
+
+def same_y(program):
+    """Make check 2."""
+    _, D = program.players()
+    return bool((D.forward(ring.x[:5])[0] == D.forward(ring.x[:5])[0]).all())
+
+
+def one_step(program):
+    """Make checks 3 and 4."""
+    nets, (G, D, (measured,)) = program.players(), play(program, ring.x, 1)
+    pairs = zip((G, D), nets, strict=True)
+    moved = all(bool((net.theta != old.theta).any()) for net, old in pairs)
+    numbers = [*measured.values(), *G.theta, *D.theta]
+    return moved, bool(np.isfinite(numbers).all())
+
+
+def each_alone(program):
+    """Make checks 5 and 6."""
+    G, D, curve = d_alone(program, ring.x, 80)
+    _, after = g_alone(program, G, D)
+    return bool(curve[-1, 0] > 0.95 and 0 <= curve[-1, 1] < 0.3), after > 0.5
+
+
+def other_data(program):
+    """Make check 7."""
+    thetas = [play(program, set.x, 10)[0].theta for set in (ring, roll)]
+    return not np.array_equal(*thetas, equal_nan=True)
+
+
+def small_batch(program):
+    """Make check 8."""
+    G, D = program.players()
+    try:
+        program.d_half(G, D, Adam(1e-3), ring.x[:5], draw_noise(G, 5, stream(0, "z")))
+    except ValueError:
+        return False
+    return True
+
+
+MISTAKES = {
+    "1  D minimises V": DMinimisesV(),
+    "2  one formula for both": OneFormulaForBoth(),
+    "2  sigmoid twice": SigmoidTwice(),
+    "2  D sees fakes only": DNeverSeesData(),
+    "3  images against labels": ImagesAgainstLabels(),
+    "3  layers made anew": LayersAnew(),
+    "4  text minimax, code not": Program(),
+    "4  labels of one length": LabelsOfOneLength(),
+    "5  L_D: fakes called real": FakesCalledReal(),
+    "5  log of a raw logit": RawLogits(),
+    "the right program": Program(),
+}
+CHECKS = (
+    "formula",
+    "same x,\nsame y",
+    "both\nmove",
+    "all\nfinite",
+    "D alone",
+    "G alone",
+    "other data,\nother G",
+    "a small\nbatch",
+)
+passed = []
+for name, program in MISTAKES.items():
+    stated = Minimax() if name.startswith("4  text") else NonSaturating()
+    with np.errstate(all="ignore"):
+        passed.append(
+            [
+                formula(program, stated),
+                same_y(program),
+                *one_step(program),
+                *each_alone(program),
+                other_data(program),
+                small_batch(program),
+            ]
+        )
+caught = ~np.array(passed)
+for name, row in zip(MISTAKES, caught, strict=True):
+    hits = [CHECKS[j].replace("\n", " ") for j in np.flatnonzero(row)]
+    print(f"{name:<28}", "; ".join(hits) or "–")
+assert caught[:-1].any(axis=1).all() and not caught[-1].any()
+only = {
+    name: CHECKS[row.argmax()] for name, row in zip(MISTAKES, caught, strict=True) if row.sum() == 1
+}
+assert only["2  sigmoid twice"] == "D alone" and only["4  text minimax, code not"] == "formula"
+assert only["4  labels of one length"].startswith("a small")
+
+figure = new_figure(1000, 620)
+figure.set_layout_engine("constrained")
+axes = figure.subplots()
+axes.scatter(*np.nonzero(caught)[::-1], s=190, color=G_COLOUR, marker="X")
+axes.scatter(*np.nonzero(~caught)[::-1], s=30, color=D_COLOUR, marker="o", alpha=0.5)
+axes.set_xticks(range(len(CHECKS)), CHECKS)
+axes.set_yticks(range(len(MISTAKES)), MISTAKES)
+axes.xaxis.tick_top()
+axes.invert_yaxis()
+axes.tick_params(length=0)
+axes.set(xlim=(-0.6, len(CHECKS) - 0.4))
+axes.spines[:].set_visible(False)
+axes.grid(axis="y", alpha=0.2)
+axes.set_xlabel("✕ the check fails: the mistake is caught      • the check passes")
+figure.savefig(FIGURES / "checks.png")
+figure.savefig(FIGURES / "index.png", dpi=50)
+figure
+
+# %% [markdown]
+# Every mistake is caught, and the right program passes all. Three of them are caught by one check
+# only, each by another one. *D alone* and *G alone* see most, and need nothing but the program.
+# What they do not see is a formula that works and is not the one that the text states: for that
+# somebody has to write down which one was meant. (A dot says that this check passes, and no more:
+# where D has failed already, what G does against it means little.)
+#
+# ## What to take along
+#
+# - Write both losses as cross-entropies with a label for each kind of sample. Then a sign can't get
+#   lost, no term is negative, and the formula is that of the library's
+#   [`losses.py`](../minigan/losses.py).
+# - A loss works on logits or on probabilities. Know which, and put the sigmoid in one place.
+# - Low losses are not good samples. Look at what each player is after, and whether it gets it.
+# - Let shapes be checked where outputs meet labels.
+#
+# **Try**
+#
+# 1. Make `DMinimisesV` play against its G for 1,000 steps (`play`). Which of the two losses goes
+#    where, and what does `look` say of the samples?
+# 2. Write a ninth check that finds the sigmoid applied twice without any training. (What are D's
+#    largest and smallest possible probabilities?)
+# 3. Give the label 1 to generated samples in D's half, and 0 to real ones, and leave G as it is.
+#    Which checks see it? What if G's label is flipped too?
+# 4. Take a GAN program that you have written or read, put its two halves into a `Program`, and run
+#    the checks on it.
+#
+# **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
+# against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the
+# library: [`losses.py`](../minigan/losses.py), [`train.py`](../minigan/train.py) (the two halves),
+# [`check/losses.py`](../minigan/check/losses.py), [`finite.py`](../minigan/finite.py).

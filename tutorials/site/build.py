@@ -1,0 +1,142 @@
+"""Build the site: ``python tutorials/site/build.py``, after ``pip install -e ".[site]"``.
+
+What readers get is build/site/html; begin with its index.html. Sphinx reads build/site/source, a
+copy of the repository's texts in which each Python file of the library has a page, so that links
+between files hold on the site as they do in the repository. A warning fails the build. Every build
+starts from nothing but the results of the tutorials: these are kept in build/site/cache-…, and
+computed anew when the tutorial's code, the library, NumPy, matplotlib or MINIGAN_DATA changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+SITE = Path(__file__).resolve().parent
+ROOT = SITE.parents[1]
+BUILD = ROOT / "build" / "site"
+TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / ".github/CONTRIBUTING.md"]
+INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
+<link rel="icon" href="_static/icon.svg">
+<meta http-equiv="refresh" content="0; url=tutorials/README.html">
+<a href="tutorials/README.html">minigan: tutorials</a>
+"""
+MAP = ROOT / "tutorials/README.md"
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+
+
+def main() -> int:
+    """Build the site; return 0 if there was no warning."""
+    try:
+        import matplotlib
+        import numpy
+        from sphinx.cmd.build import build_main
+    except ImportError as error:
+        raise SystemExit(f'{error}; the site needs: pip install -e ".[site]"') from error
+    for folder in ("source", "doctrees", "jupyter_execute", "html"):
+        shutil.rmtree(BUILD / folder, ignore_errors=True)
+    for name, content in contents().items():
+        path = BUILD / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    depends = [numpy.__version__, matplotlib.__version__, os.environ.get("MINIGAN_DATA", "")]
+    cache = BUILD / f"cache-{digest(*depends)}"
+    for old in BUILD.glob("cache-*"):
+        if old != cache:
+            shutil.rmtree(old)
+    html = BUILD / "html"
+    # -W: warnings are errors; -n: so are links that lead nowhere
+    options = ["-W", "--keep-going", "-n", "-b", "html", "-c", str(SITE)]
+    options += ["-d", str(BUILD / "doctrees"), "-D", f"nb_execution_cache_path={cache}"]
+    failed = build_main([*options, str(BUILD / "source"), str(html)])
+    if not failed:
+        (html / "index.html").write_text(INDEX, encoding="utf-8")
+        print(f"open {html / 'index.html'}")
+    return failed
+
+
+def contents() -> dict[str, bytes]:
+    """Return what the source folder is to hold: path → content."""
+    tutorials = sorted(ROOT.glob("tutorials/[0-9]*.py"))
+    exercises = sorted(ROOT.glob("tutorials/exercises/[0-9]*.py"))
+    library = sorted(ROOT.glob("minigan/**/*.py"))
+    to_do = ROOT / "tutorials/exercises/README.md"
+    texts = [MAP, to_do, *TEXTS, *tutorials]
+    linked = {target for text in texts for target in links(text)} - {*texts, *exercises, *library}
+    result = {name_of(path): path.read_bytes() for path in {*texts, *exercises, *library, *linked}}
+
+    for path in [*exercises, *library, *linked]:
+        if path.suffix == ".py":
+            result[name_of(path.with_suffix(".md"))] = page_of(path, path in linked).encode()
+    index = ROOT / "minigan/index.md"
+    result[name_of(index)] = library_index(library).encode()
+    result[name_of(to_do)] += toctree("", exercises).encode()
+    result[name_of(MAP)] += (
+        toctree("Tutorials", tutorials)
+        + toctree("To do yourself", [to_do])
+        + toctree("The library", [index, *TEXTS])
+    ).encode()
+    return result
+
+
+def links(text: Path) -> list[Path]:
+    """Return the files of the repository that a text links to."""
+    targets = LINK.findall(text.read_text(encoding="utf-8"))
+    paths = [(text.parent / target).resolve() for target in targets]
+    return [path for path in paths if path.is_file() and path.is_relative_to(ROOT)]
+
+
+def name_of(path: Path) -> str:
+    """Return a file's path in the repository, as text with slashes."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def page_of(path: Path, orphan: bool) -> str:
+    """Return the page of a Python file, with the text of the same name, if there is one.
+
+    What is `orphan` has no place in the site's navigation.
+    """
+    name = name_of(path).removeprefix("minigan/").removeprefix("tutorials/exercises/")
+    head = "---\nhide-toc: true\n" + "orphan: true\n" * orphan + "---\n"
+    title = name.replace("_", r"\_")
+    text = path.with_suffix(".md")
+    more = text.read_text(encoding="utf-8").replace("# ", "## ", 1) if text.exists() else ""
+    return f"{head}# {title}\n\n```{{python-file}} {name_of(path)}\n```\n\n{more}"
+
+
+def library_index(files: list[Path]) -> str:
+    """Return the page that lists the library's files, folder by folder, and what each is for."""
+    text = "# The library, file by file\n\nEach derivation stands beside its source.\n"
+    for folder in sorted({path.parent for path in files}):
+        text += f"\n## {name_of(folder)}\n\n| file | what it is for |\n|---|---|\n"
+        for path in files:
+            if path.parent == folder:
+                first = (ast.get_docstring(ast.parse(path.read_bytes())) or "").partition("\n")[0]
+                link = path.relative_to(ROOT / "minigan").as_posix()
+                name = path.name.replace("_", r"\_")
+                text += f"| [{name}]({link}) | {first.replace('|', chr(92) + '|')} |\n"
+    return text + toctree("", files)
+
+
+def toctree(caption: str, pages: list[Path]) -> str:
+    """Return the directive that puts pages into the site's navigation, and not into the text."""
+    names = "".join(f"/{name_of(page.with_suffix(''))}\n" for page in pages)
+    title = f":caption: {caption}\n" if caption else ""
+    return f"\n```{{toctree}}\n:hidden:\n{title}\n{names}```\n"
+
+
+def digest(*more: str) -> str:
+    """Return what changes whenever `more` or a file of the library does."""
+    total = hashlib.sha256(" ".join(more).encode())
+    for path in sorted(ROOT.glob("minigan/**/*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
