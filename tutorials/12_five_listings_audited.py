@@ -932,7 +932,9 @@ only = {
     name: CHECKS[row.argmax()] for name, row in zip(MISTAKES, caught, strict=True) if row.sum() == 1
 }
 assert only["2  sigmoid twice"] == "D alone" and only["4  text minimax, code not"] == "formula"
-assert only["4  labels of one length"].startswith("a small")
+assert only["4  labels of one length"].startswith("a small") and len(only) == 3
+alone = [CHECKS.index("D alone"), CHECKS.index("G alone")]
+assert caught[:-1, alone].any(axis=1).sum() == 8 and len(caught) - 1 == 10
 
 figure = new_figure(1000, 620)
 figure.set_layout_engine("constrained")
@@ -954,9 +956,9 @@ figure
 
 # %% [markdown]
 # Every mistake is caught, and the right program passes all. Three of them are caught by one check
-# only, each by another one. *D alone* and *G alone* see most, and need nothing but the program.
-# What they do not see is a formula that works and is not the one that the text states: for that
-# somebody has to write down which one was meant. (A dot says that this check passes, and no more:
+# only, each by another one. *D alone* and *G alone* together catch eight of the ten, and need nothing
+# but the program. What they can't see is a formula that works and is not the one that the text
+# states: for that somebody has to write down which one was meant. (A dot says that this check passes, and no more:
 # where D has failed already, what G does against it means little.)
 #
 # ## What to take along
