@@ -956,10 +956,10 @@ figure
 
 # %% [markdown]
 # Every mistake is caught, and the right program passes all. Three of them are caught by one check
-# only, each by another one. *D alone* and *G alone* together catch eight of the ten, and need nothing
-# but the program. What they can't see is a formula that works and is not the one that the text
-# states: for that somebody has to write down which one was meant. (A dot says that this check passes, and no more:
-# where D has failed already, what G does against it means little.)
+# only, each by another one. *D alone* and *G alone* together catch eight of the ten, and need
+# nothing but the program. What they can't see is a formula that works and is not the one that the
+# text states: for that somebody has to write down which one was meant. (A dot says that this check
+# passes, and no more: where D has failed already, what G does against it means little.)
 #
 # ## What to take along
 #
