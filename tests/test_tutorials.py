@@ -20,6 +20,7 @@ HEADER = """\
 # jupyter:
 #   jupytext:
 #     text_representation:
+#       extension: .py
 #       format_name: percent
 #   kernelspec:
 #     display_name: Python 3
