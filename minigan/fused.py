@@ -1,9 +1,9 @@
 """Adam's step in one pass, compiled, where numba is installed: ``pip install "minigan[fast]"``.
 
-The lines of `minigan.optim.Adam.update` make a dozen passes over their vectors, one for each
-operation. `adam` below does all of them to one number after the other, so that each vector is read
-and written once: 0.9 ms for 2.0 million weights in the place of 3.8. The operations and their order
-are the same, and so are the bits of the result; a test compares them.
+`minigan.optim.Adam` makes a dozen passes over its vectors, one for each operation. `adam` below does
+all of them to one number after the other, so that each vector is read and written once: 0.9 ms for
+2.0 million weights in the place of 3.8. The operations and their order are the same, and so are the
+bits of the result; a test compares them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def adam(
     rate: float,
     eps_hat: float,
 ) -> None:
-    """Move `m`, `v` and `theta`, as `Adam.update` does, number by number."""
+    """Move `m`, `v` and `theta`, as `minigan.optim.Adam` does, number by number."""
     for i in range(len(theta)):
         m[i] = m[i] * beta1 + one_minus_beta1 * grad[i]
         v[i] = v[i] * beta2 + one_minus_beta2 * (grad[i] * grad[i])

@@ -170,9 +170,9 @@ class Adam:
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         _check_vectors(theta, grad)
-        in_blocks(partial(self.move, *self.begin(theta)), theta, grad, *self.memory())
+        in_blocks(partial(self._move, *self._begin(theta)), theta, grad, *self._memory())
 
-    def begin(self, theta: Array) -> tuple[float, float]:
+    def _begin(self, theta: Array) -> tuple[float, float]:
         """Count a step, and return the numbers that all coordinates share in it: rate, eps_hat.
 
         The paper's section 2 ends with them; they save two divisions a coordinate:
@@ -187,11 +187,11 @@ class Adam:
         root = math.sqrt(1 - self.beta2**self.t)
         return lr * root / (1 - self.beta1**self.t), self.eps * root
 
-    def memory(self) -> list[Array]:
+    def _memory(self) -> list[Array]:
         """Return the vectors that are kept from step to step."""
         return [vector for vector in (self.m, self.v, self.v_max) if vector is not None]
 
-    def move(
+    def _move(
         self,
         rate: float,
         eps_hat: float,
@@ -204,12 +204,12 @@ class Adam:
         """Move a block of `theta`, and the same block of the memory."""
         fused = fused_adam(theta) if v_max is None else None
         if fused is None:
-            theta -= rate * self.direction(eps_hat, grad, m, v, v_max)
+            theta -= rate * self._direction(eps_hat, grad, m, v, v_max)
         else:  # the same in one pass
             betas = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
             fused(theta, grad, m, v, *betas, rate, eps_hat)
 
-    def direction(
+    def _direction(
         self, eps_hat: float, grad: Array, m: Array, v: Array, v_max: Array | None = None
     ) -> Array:
         """Move the means of a block; return m/(√v + eps_hat)."""
@@ -300,21 +300,21 @@ class OptimisticAdam(Adam):
     remembers = (*Adam.remembers, "last")
     last: Array | None = None  # u_{t−1}
 
-    def begin(self, theta: Array) -> tuple[float, float]:
+    def _begin(self, theta: Array) -> tuple[float, float]:
         """Count a step, and return the numbers that all coordinates share in it; u₀ = 0."""
         if self.last is None:
             self.last = array_module(theta).zeros_like(theta)
-        return super().begin(theta)
+        return super()._begin(theta)
 
-    def memory(self) -> list[Array]:
+    def _memory(self) -> list[Array]:
         """Return the vectors that are kept from step to step, the last update first."""
-        return [vector for vector in (self.last, *super().memory()) if vector is not None]
+        return [vector for vector in (self.last, *super()._memory()) if vector is not None]
 
-    def move(  # type: ignore[override]
+    def _move(  # type: ignore[override]
         self, rate: float, eps_hat: float, theta: Array, grad: Array, last: Array, *memory: Array
     ) -> None:
         """Move a block of `theta`, and the same block of the memory."""
-        update = rate * self.direction(eps_hat, grad, *memory)
+        update = rate * self._direction(eps_hat, grad, *memory)
         theta -= 2 * update
         theta += last
         last[...] = update

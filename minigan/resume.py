@@ -218,8 +218,8 @@ def _snapshot(content: Any, arrays: Mapping[str, Array], prefix: str) -> Snapsho
     """Return the snapshot whose arrays have this prefix in a file."""
     step = _expect(int, content["step"])
     numbers = _expect(dict, content["numbers"])
-    if step < 0 or any(_expect(int, number) < 0 for number in numbers.values()):
-        raise ValueError(f"step {step} and {numbers} came, expected numbers of at least 0")
+    if not all(0 <= _expect(int, number) < 2**53 for number in (step, *numbers.values())):
+        raise ValueError(f"step {step} and {numbers} came, expected numbers from 0 to 2**53")
     own = {
         name.removeprefix(prefix): array
         for name, array in arrays.items()

@@ -80,7 +80,7 @@ def test_half_a_loss_is_not_enough(half):
 def test_a_penalty_and_an_optimiser_are_named():
     report = check.penalty(without(minigan.R1, "of_gradient")(), reference=minigan.R1())
     assert texts(report) == ["penalty is not written yet: which sum?"]
-    report = check.optimiser(without(Adam, "update")(), reference=Adam())
+    report = check.optimiser(without(Adam, "step")(), reference=Adam())
     assert texts(report) == ["step is not written yet: which sum?"]
 
 

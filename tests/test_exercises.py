@@ -23,6 +23,7 @@ FILES = sorted(FOLDER.glob("[0-9]*.py"))
 NOT_ASKED = {
     "probability": "what a record of a run shows; no derivative",
     "BatchNorm.jvp_backward": "in training there is none: a question of the exercise",
+    "add_gradient": "what backward adds, for those who need no dx",
     "output_shape": "it makes errors clear; asked for where a layer can't run without it",
 }
 
@@ -79,7 +80,7 @@ def fill_in(module):
             if is_blank(f):
                 setattr(cls, name, getattr(right, name))
         for name in functions(right).keys() - functions(cls).keys():
-            if name.startswith("_") and not name.startswith("__"):
+            if name in NOT_ASKED or name.startswith("_") and not name.startswith("__"):
                 setattr(cls, name, getattr(right, name))
 
 
@@ -225,12 +226,12 @@ def without_the_half(self, real_logits, fake_logits):
     return value, 2 * d_real, 2 * d_fake
 
 
-def uncorrected(self, grad):
+def uncorrected(self, theta, grad):
     if self.m is None:
         self.m, self.v = 0 * grad, 0 * grad
     self.m = self.beta1 * self.m + (1 - self.beta1) * grad
     self.v = self.beta2 * self.v + (1 - self.beta2) * grad * grad
-    return self.lr * self.m / (np.sqrt(self.v) + self.eps)
+    theta -= self.lr * self.m / (np.sqrt(self.v) + self.eps)
 
 
 def epsilon_in_the_root(self, theta, grad):
@@ -319,7 +320,7 @@ WRONG = [
         "factor",
         "discriminator d_real",
     ),
-    ("05_optimisers", "Adam.update", uncorrected, "bias correction", "step theta"),
+    ("05_optimisers", "Adam.step", uncorrected, "bias correction", "step theta"),
     ("05_optimisers", "RMSProp.step", epsilon_in_the_root, "epsilon", "step theta"),
     ("06_maxout_dropout", "Dropout.forward", not_rescaled, "factor", "forward y"),
     ("07_batchnorm", "BatchNorm.backward", with_statistics_held, "term", "backward dx"),

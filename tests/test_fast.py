@@ -16,7 +16,7 @@ def steps(optimiser, length, dtype, count=5):
     theta = rng.standard_normal(length).astype(dtype)
     for _ in range(count):
         optimiser.step(theta, rng.standard_normal(length).astype(dtype))
-    return theta, *optimiser.memory()
+    return theta, *optimiser._memory()
 
 
 @pytest.mark.parametrize("make", [Adam, OptimisticAdam, lambda: Adam(amsgrad=True)])
@@ -58,7 +58,7 @@ def test_the_lines_that_are_compiled_are_adam(monkeypatch):
     fused.adam(theta, grad, m, v, 0.5, 0.5, 0.75, 0.25, 1e-3, 1e-8)
     optimiser = Adam(1e-3, 0.5, 0.75)
     monkeypatch.setattr("minigan.optim.fused_adam", lambda theta: None)
-    optimiser.move(1e-3, 1e-8, expected[0], grad, *expected[1:])
+    optimiser._move(1e-3, 1e-8, expected[0], grad, *expected[1:])
     for one, other in zip((theta, m, v), expected, strict=True):
         assert one.tobytes() == other.tobytes()
 

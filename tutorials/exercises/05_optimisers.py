@@ -74,12 +74,8 @@ class Adam:
         self.v_max: np.ndarray | None = None  # the largest v so far, for amsgrad
 
     def step(self, theta: np.ndarray, grad: np.ndarray) -> None:
-        """Move `theta` in place by what `update` returns."""
-        raise NotImplementedError("what does θ lose?")
-
-    def update(self, grad: np.ndarray) -> np.ndarray:
-        """Count a step, move the means, and return lr·m̂/(√v̂ + ε)."""
-        raise NotImplementedError("update: what do the weights of g_1 … g_t in m_t add up to?")
+        """Count a step, move the means, and take lr·m̂/(√v̂ + ε) off `theta`, in place."""
+        raise NotImplementedError("what do the weights of g_1 … g_t in m_t add up to?")
 
 
 # The same code with other settings: nothing to fill in.
