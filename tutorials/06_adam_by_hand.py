@@ -295,7 +295,6 @@ for axes, title, label in (
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(label)
     axes.set_ylim(0.03, 30)
-    axes.minorticks_off()
     axes.grid(alpha=0.2)
 left.set_ylabel("step in units of lr")
 figure.legend(loc="outside upper center", ncols=5, frameon=False)
