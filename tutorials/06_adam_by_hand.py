@@ -267,7 +267,7 @@ KINDS = {  # how each is drawn below
 # the thousandth step for gradients of all sizes.
 
 # %%
-STEPS = 5000  # cheap enough at any budget
+STEPS = max(1000, round(5000 * BUDGET))
 scales = np.logspace(-10, 2, 49)
 over_time, over_scale = {}, {}
 for kind in KINDS:
@@ -313,9 +313,11 @@ for b in (0.9, 0.5):
 assert np.isclose(over_time[NoCorrection, 0.9][0], 0.1 / np.sqrt(0.001))
 assert np.isclose(over_time[NoCorrection, 0.5][0], 0.5 / np.sqrt(0.001))
 assert np.isclose(over_time[NoPowerOfT, 0.9][0], 1)
-assert np.isclose(over_time[NoPowerOfT, 0.9][-1], np.sqrt(0.001) / 0.1, rtol=0.01)
-assert np.isclose(over_time[NoPowerOfT, 0.5][-1], np.sqrt(0.001) / 0.5, rtol=0.01)
-assert 15.7 < 1 / over_time[NoPowerOfT, 0.5][-1] < 16
+if BUDGET == 1:  # the memory of v is 1000 steps long: the limit takes several times that
+    assert np.isclose(over_time[NoPowerOfT, 0.9][-1], np.sqrt(0.001) / 0.1, rtol=0.01)
+    assert np.isclose(over_time[NoPowerOfT, 0.5][-1], np.sqrt(0.001) / 0.5, rtol=0.01)
+    assert 15.7 < 1 / over_time[NoPowerOfT, 0.5][-1] < 16
+    assert np.isclose(over_time[NoCorrection, 0.5][-1], 1, atol=0.01)
 at_ten_millionths = np.isclose(scales, 1e-5)
 assert np.isclose(over_scale[EpsilonInside][at_ten_millionths], 0.1, rtol=0.01)
 assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
@@ -347,7 +349,6 @@ assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
 # %%
 assert np.isclose(over_time[NoCorrection, 0.9].max(), 6.57, atol=0.01)
 assert np.isclose(over_time[NoCorrection, 0.5].max(), 16.8, atol=0.05)
-assert np.isclose(over_time[NoCorrection, 0.5][-1], 1, atol=0.01)
 assert round(1 / np.sqrt(1 - 0.999), 1) == 31.6
 assert (sizes < 1e-4).mean() < 0.2
 a_weight = 0.00018 / np.sqrt(51_648)
