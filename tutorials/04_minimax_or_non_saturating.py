@@ -308,7 +308,7 @@ def sent_to_G(G, D, loss, z):
 
 
 D_STEPS, BATCH = round(4000 * BUDGET), 64
-looks = np.unique(np.geomspace(1, D_STEPS, 40).round().astype(int))
+looks = np.unique(np.geomspace(1, D_STEPS, 30 if BUDGET == 1 else 8).round().astype(int))
 losses = {"minimax": Minimax(), "non-saturating": NonSaturating(), "their sum": Wasserstein()}
 norms, logit_of_fakes = {}, {}
 for stage, G in generators.items():
@@ -385,7 +385,7 @@ if BUDGET == 1:  # it takes D some thousand steps
 
 # %%
 real = 0.5 * stream(0, "real").standard_normal((4096, 2), dtype=np.float32)
-STEPS, SEEDS = round(1000 * BUDGET), range(3)
+STEPS, SEEDS = round(1000 * BUDGET), range(3 if BUDGET == 1 else 1)
 
 
 def distances(loss, start, optimiser_G, seed):

@@ -249,8 +249,8 @@ assert (computed["−log(1 − p)"][a < -25 * np.log(2) - 0.01] == 0).all()
 # ## Question: logits or sigmoid, and why NaN?
 #
 # Logits, in training. Where a probability is wanted, to be shown or counted,
-# `loss.probability(logits)` gives it. NaN comes from the bare formula in two ways, and both strike
-# a $D$ that is *sure*. Here is a real sample ($t = 1$) with the logit 17. $D$ is right and sure,
+# `loss.probability(logits)` gives it. NaN comes from the bare formula, at a $D$ that is
+# *sure*. Here is a real sample ($t = 1$) with the logit 17. $D$ is right and sure,
 # the best that can happen.
 
 # %%
@@ -375,7 +375,8 @@ if BUDGET == 1:  # nearly all generated samples have come below −16.1
 # other two go the same way, to the eye. But $D$'s gradient is not all that counts. The right panel
 # has the share of generated samples that send $G$ *exactly* zero under the non-saturating loss,
 # which should have the slope $-1$ there: $-\log p$ is clipped at $p = 10^{-7}$, which is the logit
-# $-16.1$. In the end most of the clipped samples are silent, and none of those from logits.
+# $-16.1$. In the end most of the clipped samples are silent, and none of those from logits. (The
+# early peak is $D$ overshooting, at this rate.)
 #
 # So clipping hides the NaN and keeps its cause. When code that clips does not learn, and $D$'s loss
 # is 0.0000, this is the first thing to look at.

@@ -268,7 +268,7 @@ KINDS = {  # how each is drawn below
 # the thousandth step for gradients of all sizes.
 
 # %%
-STEPS = 5000  # cheap enough at any budget
+STEPS = max(1000, round(5000 * BUDGET))
 scales = np.logspace(-10, 2, 49)
 over_time, over_scale = {}, {}
 for kind in KINDS:
@@ -314,9 +314,11 @@ for b in (0.9, 0.5):
 assert np.isclose(over_time[NoCorrection, 0.9][0], 0.1 / np.sqrt(0.001))
 assert np.isclose(over_time[NoCorrection, 0.5][0], 0.5 / np.sqrt(0.001))
 assert np.isclose(over_time[NoPowerOfT, 0.9][0], 1)
-assert np.isclose(over_time[NoPowerOfT, 0.9][-1], np.sqrt(0.001) / 0.1, rtol=0.01)
-assert np.isclose(over_time[NoPowerOfT, 0.5][-1], np.sqrt(0.001) / 0.5, rtol=0.01)
-assert 15.7 < 1 / over_time[NoPowerOfT, 0.5][-1] < 16
+if BUDGET == 1:  # the memory of v is 1000 steps long: the limit takes several times that
+    assert np.isclose(over_time[NoPowerOfT, 0.9][-1], np.sqrt(0.001) / 0.1, rtol=0.01)
+    assert np.isclose(over_time[NoPowerOfT, 0.5][-1], np.sqrt(0.001) / 0.5, rtol=0.01)
+    assert 15.7 < 1 / over_time[NoPowerOfT, 0.5][-1] < 16
+    assert np.isclose(over_time[NoCorrection, 0.5][-1], 1, atol=0.01)
 at_ten_millionths = np.isclose(scales, 1e-5)
 assert np.isclose(over_scale[EpsilonInside][at_ten_millionths], 0.1, rtol=0.01)
 assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
@@ -348,7 +350,6 @@ assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
 # %%
 assert np.isclose(over_time[NoCorrection, 0.9].max(), 6.57, atol=0.01)
 assert np.isclose(over_time[NoCorrection, 0.5].max(), 16.8, atol=0.05)
-assert np.isclose(over_time[NoCorrection, 0.5][-1], 1, atol=0.01)
 assert round(1 / np.sqrt(1 - 0.999), 1) == 31.6
 assert (sizes < 1e-4).mean() < 0.2
 a_weight = 0.00018 / np.sqrt(51_648)
@@ -362,13 +363,17 @@ with np.errstate(invalid="ignore"):
 # Six steps with random gradients, which is what the check does, pass none:
 
 # %%
-for kind in list(KINDS)[1:]:
-    with np.errstate(invalid="ignore"):  # "no square" takes roots of negative numbers
+mistakes = list(KINDS)[1:] if BUDGET == 1 else [NoPowerOfT]  # finding a cause takes a second
+for kind in mistakes:
+    with np.errstate(invalid="ignore"):  # the root of a negative number
         report = check.optimiser(kind())
     print(f"{kind.__name__}: {report.diagnosis}")
     assert not report.ok
 
 # %% [markdown]
+# Three are named. Of the fourth the check sees that the steps are NaN; it tries small changes of
+# the code, and finds one that makes all right: the factor `grad` that is missing.
+#
 # ## In a GAN
 #
 # The far start of tutorial 4: $G$ has to move its points from $(8, 0)$ to the origin. $D$ has the
@@ -418,7 +423,8 @@ if BUDGET == 1:  # the way takes a thousand steps
 # right for Adam. Nothing looks wrong in it: no NaN, a falling distance.
 #
 # Without the correction $G$ is *faster* here, by those long first steps. That is luck with this
-# start, far away in one direction. Where a good place is near, such first steps would throw it away.
+# start, far away in one direction. Where a good place is near, such first steps would throw it
+# away.
 #
 # ε inside the root changes nothing visible here: these gradients are far above $10^{-4}$. A mistake
 # that one run does not show is still there for the next.
