@@ -16,7 +16,7 @@ def test_the_first_block_is_the_two_commands():
     language, code = BLOCKS[0]
     assert language == "sh"
     train, tests = code.strip().splitlines()
-    assert train.endswith("minigan train") and tests.endswith("python -m pytest")
+    assert train.endswith("minigan train") and tests.endswith("python -m pytest -n auto")
     assert all(line.startswith("python3 -m venv .venv && .venv/bin/") for line in (train, tests))
 
 
