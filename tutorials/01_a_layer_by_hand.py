@@ -30,7 +30,7 @@ import numpy as np
 
 from minigan import Dense, LeakyReLU, Sigmoid, bce, bce_with_logits, check, stream
 from minigan.check import away_from_zero, complex_step, finite_difference, relative_error
-from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, new_figure
+from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, new_figure  # sizes and colours of figures
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/01_a_layer_by_hand")
@@ -76,17 +76,18 @@ assert dx == 2 * x * w * w
 # A dense layer has $p$ inputs and $q$ outputs for each of $n$ samples, a matrix of weights
 # $W$ and a bias $b$:
 #
-# $$y_{nj} = \sum_i x_{ni} W_{ij} + b_j , \qquad
+# $$y_{sj} = \sum_i x_{si} W_{ij} + b_j , \qquad
 #   x\,(n, p),\quad W\,(p, q),\quad b\,(q),\quad y\,(n, q).$$
 #
-# Ask of each input which of the $y$ it reaches, and add over those paths.
+# Here $s$ counts the samples, $i$ the inputs, $j$ the outputs. Ask of each number that goes in
+# which of the $y$ it reaches, and add over those paths.
 #
-# - $W_{ij}$ reaches $y_{nj}$ for every sample $n$ (same $j$), each time with the factor $x_{ni}$:
-#   $\;\partial L/\partial W_{ij} = \sum_n x_{ni}\,\mathtt{dy}_{nj}$.
+# - $W_{ij}$ reaches $y_{sj}$ for every sample $s$ (same $j$), each time with the factor $x_{si}$:
+#   $\;\partial L/\partial W_{ij} = \sum_s x_{si}\,\mathtt{dy}_{sj}$.
 # - $b_j$ reaches the same ones, with the factor 1:
-#   $\;\partial L/\partial b_j = \sum_n \mathtt{dy}_{nj}$.
-# - $x_{ni}$ reaches $y_{nj}$ for every output $j$ (same $n$), with the factor $W_{ij}$:
-#   $\;\partial L/\partial x_{ni} = \sum_j \mathtt{dy}_{nj} W_{ij}$.
+#   $\;\partial L/\partial b_j = \sum_s \mathtt{dy}_{sj}$.
+# - $x_{si}$ reaches $y_{sj}$ for every output $j$ (same $s$), with the factor $W_{ij}$:
+#   $\;\partial L/\partial x_{si} = \sum_j \mathtt{dy}_{sj} W_{ij}$.
 #
 # Each of the sums is a matrix product or a sum along an axis. The shapes leave no choice: `dW`
 # has the shape $(p, q)$ of $W$ and is made of an $(n, p)$ and an $(n, q)$.
@@ -120,7 +121,7 @@ dx, dW, db = dense_backward(dy, cache)
 # `Dense` has the same two functions as methods. Its `backward` returns `dx` only, and adds the
 # derivatives of the weights into a vector that we hand to it;
 # [tutorial 2](02_theta_is_one_vector.py) says why. `views` shows that vector in the shapes of
-# $W$ and $b$.
+# $W$ and $b$. `relative_error(a, b)` is the largest difference over the largest entry of `b`.
 
 # %%
 y_library, cache_library = layer.forward(x)
@@ -135,8 +136,8 @@ print(f"y {y.shape}, dx {dx.shape}, dW {dW.shape}, db {db.shape}: as in minigan.
 # %% [markdown]
 # ## Two functions of one number: LeakyReLU and sigmoid
 #
-# Dense layers alone, however many, make a linear function. Between them stands a function that
-# is applied to each number by itself:
+# Two dense layers in a row are no more than one: $(x W + b)\,W' + b'$ is again a matrix product
+# plus a bias. So between them stands a function that is applied to each number by itself:
 #
 # $$\text{LeakyReLU:}\quad y = \begin{cases} x & x > 0\\ 0.2\,x & x \le 0\end{cases}
 #   \qquad\qquad
@@ -144,8 +145,8 @@ print(f"y {y.shape}, dx {dx.shape}, dW {dW.shape}, db {db.shape}: as in minigan.
 #
 # There is one path from each $x$ to its own $y$ and none to the others, so
 # $\mathtt{dx} = f'(x)\cdot\mathtt{dy}$, number by number. For the LeakyReLU $f'$ is 1 or 0.2. For
-# the sigmoid the quotient rule gives $e^{-x}/(1 + e^{-x})^2$, which is $y\,(1 - y)$: the output
-# alone is enough to know the slope. So that is what the cache keeps.
+# the sigmoid the quotient rule gives $e^{-x}/(1 + e^{-x})^2$. As $1 - y = e^{-x}/(1 + e^{-x})$,
+# that is $y\,(1 - y)$: the output alone is enough to know the slope. So the cache keeps it.
 
 # %%
 
@@ -223,8 +224,7 @@ for ours, library in (
 # $$L = \frac1n \sum_i \bigl[-t_i \log p_i - (1 - t_i)\log(1 - p_i)\bigr],
 #   \qquad \frac{\partial L}{\partial p_i} = \frac1n\,\frac{p_i - t_i}{p_i\,(1 - p_i)} .$$
 #
-# Do not forget the $1/n$ of the mean on the way back. (Where does the fraction come from? It is
-# $-t/p + (1 - t)/(1 - p)$ on one denominator.)
+# The fraction is $-t/p + (1 - t)/(1 - p)$ on one denominator; the $1/n$ is that of the mean.
 
 # %%
 
@@ -273,9 +273,9 @@ print("by two steps: ", da.ravel().round(4))
 # ## The chain: a network that tells real from fake
 #
 # In a GAN a network of this kind is called the *discriminator*. The real points lie on a circle,
-# the fake ones near its middle. The chain is dense, LeakyReLU, dense, sigmoid, cross-entropy;
-# backward it is walked from the last to the first, each step handing its `dx` on as the `dy` of
-# the step before it. Nothing else happens in "backpropagation".
+# the fake ones near its middle. The chain is dense, LeakyReLU, dense, sigmoid, cross-entropy.
+# Backward it is walked from the last to the first; each link hands its `dx` to the link before
+# it, as that one's `dy`. Nothing else happens in "backpropagation".
 
 # %%
 N = 100
@@ -288,7 +288,7 @@ targets = np.vstack([np.ones((N, 1)), np.zeros((N, 1))])
 
 
 def loss_and_gradient(weights, hidden=(leaky_forward, leaky_backward), dense=dense_backward):
-    """Return L and its derivatives with respect to W1, b1, W2, b2."""
+    """Return L and its derivatives by W1, b1, W2, b2; other functions may be put in."""
     W1, b1, W2, b2 = weights
     activation_forward, activation_backward = hidden
 
@@ -302,7 +302,7 @@ def loss_and_gradient(weights, hidden=(leaky_forward, leaky_backward), dense=den
     da = sigmoid_backward(dp, c4)
     dh, dW2, db2 = dense(da, c3)
     dh = activation_backward(dh, c2)
-    _, dW1, db1 = dense(dh, c1)  # nobody asks for ∂L/∂points here; G will, in tutorial 3
+    _, dW1, db1 = dense(dh, c1)  # ∂L/∂points is not needed here; tutorial 2 needs it
     return L, [dW1, db1, dW2, db2]
 
 
@@ -312,7 +312,7 @@ def first_weights(seed, width=16):
     return [
         rng.standard_normal((2, width)),
         0.1 * rng.standard_normal(width),
-        rng.standard_normal((width, 1)) / 4,
+        rng.standard_normal((width, 1)) / np.sqrt(width),  # a sum of `width` terms is then near 1
         np.zeros(1),
     ]
 
@@ -323,7 +323,7 @@ print("shapes of the gradients:", *(g.shape for g in gradients))
 
 # %% [markdown]
 # To learn is to step against the gradient: $W \leftarrow W - \mathtt{lr}\cdot\mathtt{dW}$, and so
-# for each of the four, again and again. `lr`, the learning rate, is the length of the step.
+# for each of the four, again and again. `lr`, the learning rate, sets how long the steps are.
 #
 # ## A wrong derivative learns too
 #
@@ -353,14 +353,20 @@ versions = {
     "db averaged": {"dense": averaged},
 }
 STEPS = max(100, round(400 * BUDGET))
-curves = {}
+LR = 0.5
+curves, cosines = {}, {}
 for name, version in versions.items():
     weights = first_weights(0)
-    curves[name] = []
+    curves[name], cosines[name] = [], []
     for _ in range(STEPS):
         L, gradients = loss_and_gradient(weights, **version)
         curves[name].append(L)
-        weights = [w - 0.5 * dw for w, dw in zip(weights, gradients, strict=True)]
+        ours, right = (
+            np.concatenate([dw.ravel() for dw in four])
+            for four in (gradients, loss_and_gradient(weights)[1])
+        )
+        cosines[name].append(ours @ right / np.sqrt((ours @ ours) * (right @ right)))
+        weights = [w - LR * dw for w, dw in zip(weights, gradients, strict=True)]
 
 figure = new_figure(1000, 480)
 figure.set_layout_engine("constrained")
@@ -381,16 +387,20 @@ figure
 
 # %%
 for name, curve in curves.items():
-    print(f"{name:20} loss {curve[0]:.3f} → {curve[-1]:.3f}")
+    print(
+        f"{name:20} loss {curve[0]:.3f} → {curve[-1]:.3f}, "
+        f"cosine to the right gradient at least {min(cosines[name]):.2f}"
+    )
     assert curve[-1] < 0.9 * curve[0]  # all of them learn
+    assert min(cosines[name]) > 0  # an angle below 90° at every step
 assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db averaged"][-1])
 
 # %% [markdown]
 # All three learn. The right one ends lowest, but you would have to have it to know that: each
-# of the others, seen alone, is an ordinary learning curve. A gradient that points only roughly
-# downhill still goes downhill. In a GAN, where two networks chase each other and the loss need
-# not fall at all, a mistake of this kind shows even less. **That it learns says nothing about
-# whether it is right.**
+# of the others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes
+# an angle below 90° with the right one, and so a small step against it still goes downhill. In a
+# GAN, where two networks chase each other and the loss need not fall at all, a mistake of this
+# kind shows even less. **That it learns does not say that it is right.**
 #
 # ## Is it right? Differences
 #
@@ -421,13 +431,14 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 #
 # There is a fourth way. Put $i h$ in the place of $h$, where $i^2 = -1$:
 #
-# $$f(ih) = f(0) + i h f'(0) - \tfrac12 h^2 f''(0) - \dots
+# $$f(ih) = f(0) + i h f'(0) - \tfrac12 h^2 f''(0) - \tfrac16 i h^3 f'''(0) + \dots
 #   \qquad\Longrightarrow\qquad f'(0) = \frac{\operatorname{Im} f(ih)}{h} + O(h^2) .$$
 #
-# The slope sits alone in the imaginary part. Nothing is subtracted, so nothing cancels, and $h$
-# can be as small as $10^{-30}$, where $h^2$ is far beyond any digit (Squire & Trapp 1998). The
-# price: the code has to accept complex numbers, and no `abs` and no comparison of complex numbers
-# may stand in the way. That is why `leaky_forward` compares `x.real` with zero.
+# Nothing is subtracted, so nothing cancels, and $h$ can be as small as $10^{-30}$, where $h^2$ is
+# far beyond any digit ([Squire & Trapp 1998](https://doi.org/10.1137/S003614459631241X)). The
+# price: $f$ must have a power series, and the code has to take complex numbers all the way. An
+# `abs` would throw the imaginary part away. A comparison must look at the real part alone, and so
+# `leaky_forward` compares `x.real` with zero.
 #
 # We measure all four. The network has a sigmoid in the place of the LeakyReLU here, so that $f$
 # is smooth; the kink gets a section of its own.
@@ -522,9 +533,10 @@ figure
 
 # %% [markdown]
 # On the right, where $h$ is large, each method has the slope of its truncation error: 1, 2, 4,
-# and 2 for the complex step. On the left all three differences rise with the slope $-1$ of the
-# rounding error; the complex step has no such branch. The best step is where the two meet:
-# $h^k \approx \varepsilon/h$ gives
+# and 2 for the complex step. (Black lies on orange there: both errors are
+# $\tfrac16 h^2 f'''(0)$, with opposite signs.) On the left all three differences rise with the
+# slope $-1$ of the rounding error; the complex step has no such branch. The best step is where
+# the two branches meet. With $k$ the slope on the right, $h^k \approx \varepsilon/h$ gives
 #
 # $$h \approx \varepsilon^{1/(k+1)}, \qquad \text{error} \approx \varepsilon^{k/(k+1)} .$$
 
@@ -564,18 +576,27 @@ assert tail.max() < 1e-13
 # %% [markdown]
 # So one-sided differences give 7 digits at best here, central ones 9 or 10, Richardson's 12, and
 # only if the step is chosen well. (The expected numbers are orders of magnitude. They leave out
-# constants, such as how large $f$ is beside its slope: 0.67 here, and the slopes are far smaller.)
+# constants, such as how large $f$ is beside its slope: here 0.70 beside about 0.015.)
 # The complex step gives all the digits, and there is nothing to choose.
 #
 # The two purple lines are the check at work. They compare central differences with *wrong*
 # gradients: the averaged bias from above, and a `dx` that is too large by one part in a million.
-# They do not go down with $h$: each levels off where its mistake is. A mistake can hide only
-# below the lowest point of the line that one looks at, and that is the reason for wanting a low
-# one. The small mistake is out of sight for a one-sided difference with $h = 10^{-4}$. To the
-# complex step it is more than ten million times as large as what rounding does.
+# They do not go down with $h$: each levels off where its mistake is. (For the second this is at
+# $10^{-7}$, since its `dx` reaches only $W_1$ and $b_1$, about a tenth of the gradient.) A mistake
+# hides below the lowest point of the line that one looks at, so one wants a low one. The small
+# mistake is out of sight for a one-sided difference with $h = 10^{-4}$. To the complex step it is
+# more than ten million times as large as what rounding does.
 
 # %%
-assert 0.6 < loss_and_gradient(weights, SMOOTH)[0] < 0.8
+L, gradients = loss_and_gradient(weights, SMOOTH)
+slopes = [along(weights, direction(seed))[1] for seed in range(SEEDS)]
+norms = np.array([np.sqrt((dw**2).sum()) for dw in gradients])
+share = np.sqrt((norms[:2] ** 2).sum() / (norms**2).sum())
+print(f"f(0) = {L:.2f}, slopes (root mean square) {np.sqrt(np.mean(np.square(slopes))):.3f}")
+print(f"W1 and b1 have {share:.2f} of the gradient's norm")
+assert round(L, 2) == 0.70 and round(share, 1) == 0.1
+if BUDGET == 1:  # a short run takes two directions only
+    assert round(np.sqrt(np.mean(np.square(slopes))), 3) == 0.015
 flat = (STEP < 2e-4) & (STEP > 2e-6)
 sizes = np.median(large_mistake[flat]), np.median(small_mistake[flat])
 print(f"the lines level off at {sizes[0]:.2g} and {sizes[1]:.1g}")
@@ -587,7 +608,7 @@ assert sizes[1] > 1e7 * np.median(measured["complex step"][STEP < 1e-8])
 # %% [markdown]
 # The library has both of the good ones: `finite_difference`, with Richardson's formula, tries
 # steps of several sizes and believes those that agree best; `complex_step` takes $h = 10^{-30}$.
-# Give them a function, a point, and a direction.
+# Give them a function of an array, a point, and a direction. Here the array holds one number, $h$.
 
 # %%
 f, slope = along(weights, direction(0))
@@ -633,6 +654,7 @@ for name in METHODS:
     assert np.allclose(found[name][small], slope, atol=1e-9)
 assert np.allclose(found["central"][large], (1 + 0.2) / 2, atol=1e-3)
 assert np.all(found["complex step"] == slope)
+assert found["Richardson"].max() > 1.01  # (16·1 − c(4h))/15 is above 1 where c(4h) is below
 at_zero = lambda h: leaky_forward(np.asarray(0.0 + h))[0]  # noqa: E731
 print("exactly at 0: central", METHODS["central"](at_zero, 1e-6), end=", ")
 print("complex step", METHODS["complex step"](at_zero, 1e-30))
@@ -642,13 +664,14 @@ assert abs(METHODS["complex step"](at_zero, 1e-30) - 0.2) < 1e-15
 # %% [markdown]
 # The one-sided difference is right here, but only because its step goes away from the kink; from
 # $x = -10^{-3}$ it would be the wrong one. The complex step does not move along the real axis at
-# all, so it never meets the kink.
+# all, so it never meets the kink. Between $h = x/4$ and $h = x$ Richardson's formula gives more
+# than 1: there $c(4h)$ alone is too small, and it is subtracted.
 #
 # The central difference at $x = 0$ is 0.6 for every step, the mean of the two slopes. It does not
 # say that our 0.2 is wrong; it says that there is no slope. When a check fails near a kink, the
 # cure is to move the point. It is not to allow a larger error, since that would let mistakes
 # through everywhere else. The library's checks move a point that lies on a kink, and
-# `away_from_zero` draws the points in a margin around it apart.
+# `away_from_zero` pushes every number away from zero by 0.1.
 
 # %%
 x = stream(1, "points").standard_normal((5, 3))
@@ -659,7 +682,7 @@ assert np.abs(away_from_zero(x)).min() >= 0.1
 # ## The check as a tool
 #
 # All of this is one call in `minigan.check`. A layer gives many numbers and not one $L$. So the
-# check draws a random `dy` and takes $L = \sum_{nj} \mathtt{dy}_{nj}\, y_{nj}$, which is the
+# check draws a random `dy` and takes $L = \sum_{sj} \mathtt{dy}_{sj}\, y_{sj}$, which is the
 # number with $\partial L/\partial y = \mathtt{dy}$. (Why not $L = \sum y$? Because there are
 # mistakes that a plain sum does not see: if `backward` mixes up two outputs, all entries of `dy`
 # being 1 hides it.)
@@ -677,7 +700,8 @@ report.assert_ok()
 
 # %% [markdown]
 # Each line is one derivative, with its distance from finite differences and from complex step.
-# The limits stand in the last line. And this is what it says about the averaged bias:
+# The limits stand in the last line. (The third column is for a second kind of derivative, `jvp`,
+# which our functions do not have.) And this is what it says about the averaged bias:
 
 # %%
 report = check.pair(dense_forward, averaged, x, W, b)
@@ -706,10 +730,13 @@ assert check.layer(Dense(3, 2)).ok
 #
 # ## Try
 #
-# 1. Let $d(h)$ be the one-sided difference. In `METHODS`, write Richardson's formula for it,
-#    $2\,d(h/2) - d(h)$. Which slope will its line have? Draw it.
-# 2. Put `x > 0` in the place of `x.real > 0`, and `np.abs(x)` somewhere in a function. What does
-#    the complex step say, and what does the report of `check.pair`?
+# 1. Let $d(h)$ be the one-sided difference. Write Richardson's formula for it,
+#    $2\,d(h/2) - d(h)$, as a function of `f` and `h`, and give it to `errors`. Which slope will
+#    its line have? Draw it.
+# 2. In `leaky_forward`, put `x > 0` in the place of `x.real > 0`. (NumPy orders complex numbers by
+#    the real part, then by the imaginary one.) At which point does the complex step now say
+#    something else? Then write a function with `np.abs(x)`: what do the complex step and the report
+#    of `check.pair` say of it?
 # 3. In float32, $\varepsilon = 1.2\cdot 10^{-7}$. How many digits are left for each of the three
 #    differences, by the formula above? Would the averaged bias still be seen?
 # 4. Is there a mistake in `dense_backward` that `dy = np.ones(…)` does not see and a random `dy`
@@ -722,6 +749,6 @@ assert check.layer(Dense(3, 2)).ok
 # as the library has it, is in [`layers/dense.py`](../minigan/layers/dense.py),
 # [`layers/activations.py`](../minigan/layers/activations.py) and
 # [`losses.py`](../minigan/losses.py), the measuring in
-# [`check/numerical.py`](../minigan/check/numerical.py). The four lists that we carried around
+# [`check/numerical.py`](../minigan/check/numerical.py). The four arrays that we carried around
 # here, `W1, b1, W2, b2`, become one vector in
 # [tutorial 2](02_theta_is_one_vector.py).

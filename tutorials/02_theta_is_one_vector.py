@@ -141,7 +141,7 @@ dy = stream(1, "dy").standard_normal((5, 1))  # L = Σ dy·y, so that ∂L/∂y 
 
 
 def at(theta):
-    """Return a network like `net` with these weights."""
+    """Return a network like `net` with these weights; complex ones too, for complex steps."""
     other = net.astype(theta.dtype)
     other.theta = theta  # copies the numbers into it
     return other
@@ -183,12 +183,13 @@ forwards = [net.backward(dy, cache) for dy, cache in zip(dys, caches, strict=Tru
 backwards = [net.backward(dys[k], caches[k]) for k in (2, 1, 0)][::-1]
 for one, other in zip(forwards, backwards, strict=True):
     assert np.array_equal(one, other)  # any order, any number of times, the same bits
-assert np.array_equal(net.theta, before)  # and neither map has changed the network
+assert np.array_equal(net.theta, before)  # neither forward nor backward has changed the network
 
 # %% [markdown]
-# One thing has to be known. A cache holds what went through the network, not the weights. It
-# belongs to the weights with which it was made, and is of no use once they have moved: `backward`
-# would take old activations with new weights, which is the derivative of nothing.
+# One thing has to be known. In the library a cache holds what went through the network, but not
+# the weights (ours of tutorial 1 held $W$ too). It belongs to the weights with which it was made,
+# and is of no use once they have moved: `backward` would take old activations with new weights,
+# which is the derivative of nothing.
 
 # %%
 moved = net.copy()
@@ -203,12 +204,17 @@ assert relative_error(stale, fresh) > 0.01
 #
 # ## One training step
 #
-# Here it is. The real samples lie on a ring in the plane, in eight small clusters. `loss` is the
-# loss of the original GAN: $D$'s part asks for high logits on real samples and low ones on fakes,
-# $G$'s part for high logits on fakes. Each part returns its value and the derivatives with respect
-# to the logits, and there the way back begins. An optimiser has one method, `step(theta, grad)`,
-# which moves `theta` in place. `SGD(lr)` does `theta -= lr * grad`; `Adam` does the same with a
-# step length of its own for each number ([tutorial 6](06_adam_by_hand.py)).
+# Here it is. The real samples $x$ lie on a ring in the plane, in eight small clusters. The loss is
+# that of [the first GAN](https://arxiv.org/abs/1406.2661). With $D(x) = \sigma(\text{logit})$, and
+# as means over a batch,
+#
+# $$D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \qquad
+#   G \text{ minimises } -\log D(G(z)).$$
+#
+# Each part returns its value and the derivatives with respect to the logits, and there the way
+# back begins. An optimiser has one method, `step(theta, grad)`, which moves `theta` in place.
+# `SGD(lr)` does `theta -= lr * grad`; `Adam` also chooses a step length for each number by itself
+# ([tutorial 6](06_adam_by_hand.py)).
 
 # %%
 ring = load("ring").x
@@ -250,8 +256,8 @@ step(G, D, ring[:128], z_D, z_G, Adam(1e-3), Adam(1e-3))
 
 # %% [markdown]
 # Without the comments these are eight lines for $D$ and seven for $G$. The library's own
-# `discriminator_step` and `generator_step` are the same lines, plus what some layers and losses
-# ask for. The result agrees to the last bit:
+# `discriminator_step` and `generator_step` are the same, plus what some layers and losses ask for,
+# less the derivatives that nobody uses. The result agrees to the last bit:
 
 # %%
 G_library, D_library = networks()
@@ -287,12 +293,15 @@ assert np.array_equal(dx_with, dx_without)
 
 for name, vector in (("real", from_real), ("fake", from_fake), ("both", both)):
     print(f"norm of the gradient from {name}: {np.sqrt(vector @ vector):.4f}")
+assert both @ both < min(from_real @ from_real, from_fake @ from_fake)
 
 # %% [markdown]
+# The sum is shorter than either part: real samples ask for higher logits and fakes for lower ones,
+# and this $D$ does not tell them apart yet.
+#
 # What `zero_grad()` does elsewhere is here `new_grad()`, a line that makes zeros. If you forget it
 # and keep one `grad` for all steps, each step goes along the sum of all gradients so far, like a
-# ball that rolls with no friction. Nothing in the library would stop you, but you would have to
-# write it.
+# ball that rolls with no friction.
 #
 # ## Who learns in which half
 #
@@ -386,7 +395,7 @@ size_G = G.theta.size
 
 assert (d_half[:size_G] == 0).all() and (g_half[size_G:] == 0).all()
 assert (d_half[size_G:] > 0).mean() > 0.9 and (g_half[:size_G] > 0).mean() > 0.9
-assert D.theta.tobytes() == theta[1][size_G:].tobytes() != bits_of_D[0]  # G's half: not a bit of D
+assert bits_of_D[0] != bits_of_D[1] == D.theta.tobytes()  # before D's half, before G's, after it
 print(f"G has {size_G} numbers, D {D.theta.size}")
 assert len(d_half) == 579
 
@@ -429,12 +438,12 @@ figure
 #   no step.
 # - It is not evaluation mode. `D.eval()` in PyTorch, `train=False` here, changes what layers such
 #   as dropout *compute*; the weights would learn as before.
-# - It is not enough to think of the step alone. In a library that keeps gradients in the network,
-#   $G$'s half leaves its gradient in $D$ too, and if nobody clears it before $D$'s next half, $D$
-#   steps along both.
+# - It is not only the missing step. In a library that keeps gradients in the network, $G$'s
+#   half leaves its gradient in $D$ too, and if nobody clears it before $D$'s next half, $D$ steps
+#   along both.
 #
-# What would the last one do? $G$'s loss wants $D$ to call fakes real. $D$ would be asked for one
-# thing by its own loss, and for the opposite by $G$'s. The three runs below show it.
+# What would that do? $G$'s loss wants $D$ to call fakes real. So $D$'s own loss would ask it for
+# one thing, and $G$'s for the opposite. The last of the three runs below shows it.
 #
 # ## Question: why `detach`, and where?
 #
@@ -502,10 +511,13 @@ print(f"angle between the arrows: cosine {cosines.min():.6f} to {cosines.max():.
 assert np.allclose(cosines, -1, atol=1e-5)
 
 # %% [markdown]
-# The arrows are exactly opposite. (They are drawn with one length, to show their direction.) $D$'s
-# loss falls when the fakes are easy to tell; handed to $G$, it would ask $G$ to make them so. With
-# the loss in its minimax form, where $G$ minimises $\log(1 - D)$, the two derivatives cancel to the
-# last digit: the only term of $D$'s loss in which $G$ occurs is $-\log(1 - D)$.
+# The arrows are opposite. (They are drawn with one length, to show their direction.) Why? At a fake
+# both are the derivative of the same logit, times the slope of a loss along that logit. With
+# $s = \sigma(\text{logit})$ this slope is $+s$ for $D$'s term $-\log(1 - s)$ and $-(1 - s)$ for
+# $G$'s $-\log s$: one is positive, the other negative. $D$'s loss falls when the fakes are easy to
+# tell; handed to $G$, it would ask $G$ to make them so. With the loss in its minimax form, where
+# $G$ minimises $\log(1 - s)$, the two cancel to the last digit: $G$ occurs in $D$'s loss only in
+# $-\log(1 - s)$.
 
 # %%
 minimax = Minimax()
@@ -601,20 +613,22 @@ if BUDGET == 1:  # what a short run has not come to yet
     assert abs(last["D not frozen"] - (2 / 3, -np.log(2 / 3) - np.log(1 / 3))).max() < 0.06
 
 # %% [markdown]
-# **The leak.** For a fake with probability $s = \sigma(\text{logit})$, $G$'s loss has the slope
-# $-(1 - s)$ along the logit, and $D$'s loss has the slope $+s$. Together $2s - 1$: weaker than it
-# should be, and with the wrong sign wherever $D$ takes a fake for rather real: $G$ is pushed away
-# from there. Still it learns something, and the picture could pass for a run that needs more steps.
+# **The leak.** Along the logit of a fake, $G$'s loss has the slope $-(1 - s)$ and $D$'s loss $+s$.
+# Together (but for $D$'s small step in between) $2s - 1$: weaker than it should be if
+# $s < \tfrac12$, and of the wrong sign if $s > \tfrac12$. Where $D$ takes a fake for rather real,
+# $G$ is pushed away. Still it learns something, and the picture could pass for a run that needs
+# more steps.
 #
 # **$D$ not frozen.** The samples look as good as those of the right step. Does it not matter, then?
 # Look at the background: $D$ gives its fakes about 0.66 and not 0.5. That can be computed. Let $q$
 # be the density of the fakes and $p$ that of the data at some place. There $D$ now minimises
-# $-p\log D - q\log(1 - D) - q\log D$, and the best $D$ is $(p + q)/(p + 2q)$ in the place of
+# $-p\log D - q\log(1 - D) - q\log D$. The derivative is zero where
+# $(p + q)(1 - D) = q D$, so the best $D$ is $(p + q)/(p + 2q)$ in the place of
 # $p/(p + q)$ ([tutorial 3](03_a_first_gan.py) has this calculation). Where the fakes are as the
 # data, $p = q$, it is $\tfrac23$. It still rises with $p/q$, so $G$ is still shown the right way,
 # and nobody notices. But $D$'s answer is no longer a probability, its loss settles at
-# $-\log\tfrac23 - \log\tfrac13 = 1.50$ in the place of $2\log 2 = 1.39$, and with the minimax loss
-# $D$ would learn nothing from fakes at all: there the two gradients cancel, as they did above.
+# $-\log\tfrac23 - \log\tfrac13 = 1.50$ in the place of $2\log 2 = 1.39$. With the minimax loss
+# $D$ would learn nothing from fakes at all: both terms with $q$ cancel.
 #
 # So neither mistake makes an error message, and neither makes a run that is plainly broken. They
 # are found by knowing what each number should be.
@@ -657,12 +671,13 @@ else:
 # ## Try
 #
 # 1. Write `step` for `order="simultaneous"`: both networks learn from the same point, before either
-#    has moved. Which forward passes can then be shared? (`minigan.train(…, order="simultaneous")`
-#    has it.)
+#    has moved. Which forward passes can be shared if both halves take the same $z$?
+#    (`minigan.train(…, order="simultaneous")` has it, with a $z$ for each half.)
 # 2. In `step`, take the fakes of $D$'s half for $G$'s half too. Which of the caches may be kept,
 #    which one is stale, and why?
-# 3. Keep one `grad` in $D$'s half for all steps. Predict what is different from SGD with a
-#    momentum of nearly 1, then compare with `SGD(0.05, momentum=0.999)`.
+# 3. Keep one `grad` in $D$'s half for all steps, with `SGD(0.05)`. Predict how that differs from a
+#    `new_grad()` in each step and `SGD(0.05, momentum=0.999)`, which keeps a vector
+#    `v = 0.999 * v + grad` and does `theta -= lr * v`. Then compare.
 # 4. Average the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
 #    theta_mean) / k`, and draw its samples.
 #

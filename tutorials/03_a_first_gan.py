@@ -53,18 +53,17 @@ data = MEAN + SIGMA * stream(0, "data").standard_normal((20_000, 1), dtype="floa
 
 
 def networks():
-    """Make a generator and a discriminator of one number each."""
+    """Make G and D of one number each, with tanh between the layers: smooth, so q is too."""
     G = Sequential(Dense(1, 32), Tanh(), Dense(32, 1), seed=3)
     D = Sequential(Dense(1, 32), Tanh(), Dense(32, 32), Tanh(), Dense(32, 1), seed=4)
     return G, D
 
 
 # %% [markdown]
-# We want $q$ exactly and not from a few samples. $G$ is a function of one number, so it carries
-# the density of $z$ over to $x$. Take 20,000 values of $z$ that cut the normal distribution into
-# parts of equal probability, put them through $G$, and count how many fall into each narrow bin of
-# $x$. That is a histogram with no random noise in it. For $p$ we take the exact probability of each
-# bin.
+# We want $q$ without the noise of random samples. $G$ is a function of one number, so it carries
+# the density of $z$ over to $x$. Cut the normal distribution into 20,000 parts of equal
+# probability, take one $z$ from the middle of each, put them through $G$, and count how many fall
+# into each narrow bin of $x$. For $p$ we take the exact probability of each bin.
 
 # %%
 EDGES = np.linspace(-4, 8, 481)
@@ -106,12 +105,14 @@ print(f"before training: samples have mean {drawn.mean():.2f} and deviation {dra
 #
 # $D$ wants it large. For a fixed $G$ we can make the integrand as large as possible at each $x$ by
 # itself: with $p$ and $q$ two given numbers, the derivative of $p\log D + q\log(1 - D)$ with
-# respect to $D$ is $p/D - q/(1 - D)$, and it is zero at
+# respect to $D$ is $p/D - q/(1 - D)$, which falls as $D$ grows from 0 to 1. It is zero, and the
+# integrand largest, at
 #
 # $$D^*(x) = \frac{p(x)}{p(x) + q(x)} \qquad\text{(proposition 1).}$$
 #
-# If a point comes as often from the data as from $G$, nobody can do better than say ½. $D$ never
-# sees $p$ or $q$, only samples. We will look whether it finds $D^*$.
+# (Where $p = q = 0$ any $D$ will do.) If a point comes as often from the data as from $G$, nobody
+# can do better than say ½. $D$ never sees $p$ or $q$, only samples. We will look whether it finds
+# $D^*$.
 #
 # ## The run
 #
@@ -119,7 +120,7 @@ print(f"before training: samples have mean {drawn.mean():.2f} and deviation {dra
 # learning rate, so that $D$ can follow: the theory is about a $D$ that has come to its best. The
 # loss is `NonSaturating`: $D$ minimises $-V$, and $G$ minimises $-\log D(G(z))$, the form that
 # section 3 of the paper recommends. ([Tutorial 4](04_minimax_or_non_saturating.py) compares it with
-# $V$ itself.)
+# $V$ itself; [tutorial 6](06_adam_by_hand.py) says what Adam and its `beta1` are.)
 
 # %%
 STEPS = max(80, round(3000 * BUDGET))
@@ -223,16 +224,17 @@ if BUDGET == 1:  # a short run does not come so far
 #   data are.
 # - **After 100 steps** $D$ has found $D^*$ wherever there are data or samples. It rises towards the
 #   right, and this slope is what $G$ learns from: $G$ moves its samples up the hill.
-# - **After 500** the samples have come to the data's left side. $D$ has turned with them.
+# - **After 500** the samples have come to the data's left side. $D$'s slope has moved with them.
 # - **At the end** $q$ lies nearly on $p$, and $D$ is close to ½ where most of the data are. There
 #   is hardly a slope left, and $G$ hardly moves. It is not perfect, and $D$ shows where: the
 #   samples are a little skewed, and far to the right there are data but no samples: $D$ says 1.
 #
-# The arrows cross: this $G$ falls where it might as well rise, and turns $z$ around. Both give the
-# same $q$. Nothing in the game prefers one; the weights that $G$ started with did.
+# The arrows cross: this $G$ falls where it might as well rise, and turns $z$ around. As $z$ and
+# $-z$ are equally likely, both give the same $q$. Nothing in the game prefers one; the weights that
+# $G$ started with did.
 #
-# Far from all samples, blue and green have nothing to do with each other: $D$ has never been asked
-# there. What it says there is extrapolation, and a $G$ that makes its samples there is led by that.
+# Far from data and samples no green is drawn, and $D$ has never been asked. What it says there is
+# extrapolation, and a $G$ that makes its samples there is led by that.
 #
 # ## What D's loss should be
 #
@@ -240,8 +242,9 @@ if BUDGET == 1:  # a short run does not come so far
 # $1 - D^* = q/(2m)$, and so
 #
 # $$V(D^*, G) = \int p\log\frac{p}{2m} + q\log\frac{q}{2m}
-#   = \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2
-#   \qquad\text{(theorem 1).}$$
+#   = \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2 ,$$
+#
+# since $p$ and $q$ both integrate to 1. (In the paper this is in the proof of theorem 1.)
 #
 # The *Jensen-Shannon divergence* JSD says how different two densities are. It is 0 if they are
 # equal and $\log 2 = 0.693$ if they have no point in common. So if $D$ is at its best, the loss
@@ -265,7 +268,7 @@ def jsd(p, q):
 
 
 def value(p, q, a):
-    """Return V(D, G), integrated over the bins: log σ(a) = −softplus(−a), and so on."""
+    """Return V over the bins; softplus(a) = log(1 + eᵃ) = −log(1 − σ(a)), −log σ(a) has −a."""
     return -(p * softplus(-a) + q * softplus(a)).sum() * WIDTH
 
 
@@ -276,6 +279,7 @@ reached = np.array([value(p, *looks[step][:2]) for step in steps])
 q, _, _ = looks[STEPS // 6]
 a_star = np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(q, 1e-300))  # σ(a*) = p/(p + q)
 assert abs(value(p, q, a_star) - (2 * jsd(p, q) - 2 * LOG2)) < 1e-9  # theorem 1, in numbers
+assert round(LOG2, 3) == 0.693 and round(2 * LOG2, 3) == 1.386
 assert abs(jsd(p, p)) < 1e-12 and abs(jsd(p, density_of_data(-2.0)) - LOG2) < 1e-3
 
 figure = new_figure(1000, 520)
@@ -309,10 +313,10 @@ if BUDGET == 1:  # a short run does not come so far
 
 # %% [markdown]
 # Blue never lies above green: no $D$ is better than $D^*$, whatever $G$ is. Where there is a gap,
-# $D$ has not caught up with $G$. And the way of $G$ leads down along green: as long as $D$ keeps
-# up, a GAN makes the Jensen-Shannon divergence small, though nobody ever computes it.
+# $D$ has not caught up with $G$. And $G$ leads the way down along green: in this run the
+# Jensen-Shannon divergence became small, though no step computed it.
 #
-# What this run shows is not what always happens. $D$ had three steps for each of $G$'s and a rate
+# That is not what always happens. $D$ had three steps for each of $G$'s and a rate
 # ten times as large, and the data were as simple as can be. Also, $G$ did not minimise $V$ but
 # $-\log D(G(z))$; nothing promises that each of its steps lowers the JSD. (Try 1 is a run in which
 # $D$ does not keep up.)
@@ -325,8 +329,8 @@ if BUDGET == 1:  # a short run does not come so far
 # %%
 lowest = int(np.argmin(losses))
 print(f"lowest loss_D of the run above: {losses[lowest]:.3f}, at step {lowest + 1}")
-assert losses[lowest] < 0.15
 if BUDGET == 1:  # a short run has not got far beyond that point
+    assert losses[lowest] < 0.15
     assert lowest < STEPS / 10 and losses[-1] > 10 * losses[lowest]
 
 # %% [markdown]
@@ -349,9 +353,9 @@ figure.savefig(FIGURES / "least_loss.png")
 figure
 
 # %%
-for k in (0, 20, 40, 60):
+for k in (0, 20, 40, 50, 60):
     print(f"{distances[k]:.0f} deviations: least loss {least[k]:.3f}")
-assert abs(least[0] - 2 * LOG2) < 1e-3 and least[40] < 0.2 and least[60] < 0.02
+assert abs(least[0] - 2 * LOG2) < 1e-3 and least[50] < 0.05 and least[60] < 0.02
 
 # %% [markdown]
 # Beyond some five deviations the loss is nearly zero and nearly flat: it does not say how far off
@@ -382,6 +386,9 @@ assert loss_before > 1.5 and jsd_before > 0.98 * LOG2
 # - $-\log D(G(z))$, the non-saturating loss, by plain gradient descent;
 # - $\log(1 - D(G(z)))$, the minimax loss, which is $V$ itself, by plain gradient descent;
 # - the minimax loss again, by Adam, which divides each step by the recent size of the gradient.
+#
+# $D$ says nearly 0 to the samples. There the first loss has, along the logit, the slope
+# $-(1 - D) \approx -1$, and the second $-D \approx 0$.
 
 # %%
 FAR = 6.0
@@ -450,16 +457,19 @@ if BUDGET == 1:  # the way is too long for a short run
 #
 # 1. Is it the start of the run? Wait.
 # 2. Look at $G$'s gradient and at the samples themselves. If they change, $D$ is doing its work. In
-#    the third run the gradient is as small as in the second, and Adam makes steps of it all the
-#    same. That the gradient is small is a bad sign, not a proof.
-# 3. If the loss is near 0 and the samples stand still, or $G$'s loss grows without end, it is a
-#    failure: $D$ is too far ahead. What helps: the non-saturating loss, a smaller learning rate for
-#    $D$, noise on what $D$ sees, or a penalty on $D$'s slope (tutorials 4, 8 and 9).
+#    the third run the gradient is at first as small as in the second, and Adam makes steps of it
+#    all the same. That the gradient is small is a bad sign, not a proof.
+# 3. If the loss is near 0 and the samples stand still, it is a failure: $D$ is too far ahead. What
+#    helps: the non-saturating loss ([tutorial 4](04_minimax_or_non_saturating.py)), a smaller
+#    learning rate for $D$, noise on what $D$ sees, or a penalty on $D$'s slope (tutorials
+#    [8](08_why_gans_circle.py) and [9](09_gradient_penalty.py)).
 #
 # And the other way round: a `loss_D` that rests at 1.386 is what you hope for at the end, and it is
 # also what a $D$ shows that has learnt nothing. Look at samples.
 #
 # ## Try
+#
+# (With `BUDGET = 0.99` the asserts on this page's own numbers are off.)
 #
 # 1. Set `d_steps=1` and both rates to `1e-3`. How far below the green line does the blue one lie
 #    now? What does `loss_D` say meanwhile?
@@ -467,7 +477,7 @@ if BUDGET == 1:  # the way is too long for a short run
 #    one of them?
 # 3. Start the run with `z` uniform (`noise="uniform"`, and `z_even` evenly spaced in [−1, 1]). $G$
 #    now has to bend the density as well as to move it. Where does the JSD stop?
-# 4. Which $D$ has the loss $2\log 2$ whatever $G$ is? Which ones have a larger loss?
+# 4. Which constant $D$ has the loss $2\log 2$ whatever $G$ is? Can another constant have less?
 #
 # **Go on.** [Tutorial 4](04_minimax_or_non_saturating.py) is about the two losses of $G$ and their
 # gradients. [Exercise 3](exercises/03_losses.py) has you write both. In the library: the losses are
