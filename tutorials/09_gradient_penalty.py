@@ -167,7 +167,8 @@ for name, (D, _, _) in critics.items():
 #
 # ## One trick: hold v still
 #
-# $P$ depends on θ only through the gradients $g$. With $v = \partial P/\partial g$ the chain rule is
+# $P$ depends on θ through the gradients $g$ only. With $v = \partial P/\partial g$ the chain rule
+# is
 #
 # $$
 # \frac{\partial P}{\partial\theta} = \sum_i v_i\cdot\frac{\partial g_i}{\partial\theta}
