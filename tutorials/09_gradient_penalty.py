@@ -15,8 +15,8 @@
 # A gradient penalty is a term of D's loss that contains D's own gradient. To train with it, one
 # needs the derivative of a derivative. Frameworks get it by recording the backward pass and
 # differentiating the record ("double backward"). Here it is done by hand: four sweeps over the
-# layers, each drawn with its numbers. At the end R1 and WGAN-GP are four lines each, and right
-# to the last digit. One section is about the NaN that a gradient penalty's square root can make.
+# layers, each drawn with its numbers. With them R1 and WGAN-GP are a few lines each, and right
+# to rounding. One section is about the NaN that a gradient penalty's square root can make.
 #
 # You need [tutorial 1](01_a_layer_by_hand.py) (backward passes, complex step) and
 # [tutorial 2](02_theta_is_one_vector.py) (θ, caches, `grad`). Why GANs want such a penalty is the
@@ -57,10 +57,10 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # %% [markdown]
 # ## What is penalised: the slope of D
 #
-# D gives each sample $x_i$ a number $D(x_i)$, its logit. The gradient
-# $g_i = \partial D(x_i)/\partial x_i$ has the shape of a sample: it points to where D grows
-# fastest, and its length $\lVert g_i\rVert$ is D's slope there. A penalty is a function of these
-# slopes that is added to D's loss:
+# D gives each sample $x_i$ a number $D(x_i)$, its logit. (A D without a sigmoid is also called a
+# *critic*.) The gradient $g_i = \partial D(x_i)/\partial x_i$ has the shape of a sample: it points
+# to where D grows fastest, and its length $\lVert g_i\rVert$ is D's slope there. A penalty is a
+# function of these slopes that is added to D's loss:
 #
 # $$
 # P_{\text{R1}} = \frac{\gamma}{2}\,\frac1n\sum_i \lVert g_i\rVert^2
@@ -78,8 +78,10 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # still. D is trained on the same batches three times: without a penalty, with R1, with WGAN-GP's.
 # (That one usually comes with a Wasserstein loss. Here all three have the same loss, so that only
 # the penalty differs.)
-# Without a penalty the best D is known: the logarithm of the ratio of the two densities, here
-# $D^*(x) = 2x/0.7$, a line of slope 2.86.
+# Without a penalty the best D is known ([tutorial 3](03_a_first_gan.py)): its logit is
+# $\log(p/q)$, with $p$ and $q$ the densities of real and generated samples. Here
+# $\log(p/q) = [(x + 0.7)^2 - (x - 0.7)^2]/(2\cdot 0.7^2)$, so that $D^*(x) = 2x/0.7$, a line of
+# slope 2.86.
 
 # %%
 assert round(2 / 0.7, 2) == 2.86
@@ -109,7 +111,7 @@ def trained_critic(penalties, seed=0):
 def slope_of(D, x):
     """Return dD/dx at each x (n, 1)."""
     logits, cache = D.forward(x)
-    return D.backward(np.ones_like(logits), cache)
+    return D.backward(np.ones_like(logits), cache)  # why ones: see "One trick" below
 
 
 critics = {
@@ -157,15 +159,16 @@ for name, (D, _, _) in critics.items():
     )
 
 # %% [markdown]
-# What is not penalised is steep. R1 makes D flat where the real samples are (the right-hand
-# shading), but not elsewhere. WGAN-GP asks for a slope of 1 between the two, and gets nearly that.
+# Without a penalty D is steep. R1 makes it flatter where the real samples are (the right-hand
+# shading), and less so elsewhere. WGAN-GP asks for a slope of 1 between the two; it nearly gets it.
 #
-# Now the inside. D's loss needs the gradient of $P$ in θ. That $P$ is made of gradients is the
-# whole difficulty.
+# Now the inside. To train D we need the gradient of $P$ in θ. The difficulty is that $P$ is made of
+# gradients itself.
 #
 # ## One trick: hold v still
 #
-# $P$ depends on θ only through the slopes $g$. With $v = \partial P/\partial g$ the chain rule is
+# $P$ depends on θ through the gradients $g$ only. With $v = \partial P/\partial g$ the chain rule
+# is
 #
 # $$
 # \frac{\partial P}{\partial\theta} = \sum_i v_i\cdot\frac{\partial g_i}{\partial\theta}
@@ -173,7 +176,8 @@ for name, (D, _, _) in critics.items():
 #   \qquad\text{with } v \text{ held still,}
 # $$
 #
-# where $\langle a, b\rangle$ is the sum of all products $a_i b_i$. For the two penalties
+# where $\langle a, b\rangle$ multiplies two arrays entry by entry and adds up. For the two
+# penalties
 #
 # $$
 # v_i = \frac{\gamma}{n}\, g_i \quad\text{(R1)}, \qquad
@@ -192,10 +196,10 @@ for name, (D, _, _) in critics.items():
 #
 # $Jv$ is how the logits move when each $x_i$ moves along $v_i$: a *directional derivative*, which
 # one walk through the layers in the forward direction computes. A moving direction such as $v$ is
-# called a **tangent**; what `backward` carries, $\partial s/\partial x_l$, a **cotangent**. So we
-# want the gradient in θ of a number, $s$, that comes out of a forward walk. That is nothing but
-# ordinary backpropagation, through that walk. (Pearlmutter 1994 found it for products with the
-# Hessian.)
+# called a **tangent**; what `backward` carries, a derivative with respect to a layer's output, is a
+# **cotangent**. So we want the gradient in θ of a number, $s$, that comes out of a forward walk.
+# That is ordinary backpropagation, through that walk. (Pearlmutter 1994 gets products with the
+# Hessian in a similar way.)
 #
 # Every layer of the library has the four maps that this takes:
 #
@@ -208,14 +212,17 @@ for name, (D, _, _) in critics.items():
 # | `jvp_backward(v, dy, cache, grad)` | $\nabla_x\langle dy, Jv\rangle$ | $0$ | $f''(x)\,v\,dy$ |
 # | | adds to `grad` | $dW \mathrel{+}= v^\mathsf{T}dy$ | |
 #
-# The last row pair is all the second order there is: $\langle dy, vW\rangle$ has neither $x$ nor
-# $b$ in it, and $\langle dy, f'(x)\,v\rangle$ depends on $x$ through $f'$.
+# (`jvp` is short for Jacobian-vector product.) The last two rows hold all second derivatives that
+# are needed: $\langle dy, vW\rangle$ has neither $x$ nor $b$ in it, and
+# $\langle dy, f'(x)\,v\rangle$ depends on $x$ through $f'$.
 #
 # ## A critic small enough to draw
 #
 # Two features, three tanh units, one logit, and a batch of one sample. The weights are round
-# numbers, so that you can follow with a pencil. $x_0$ is the sample, $x_l$ what comes out of
-# layer $l$. The penalty is R1 with γ = 2, so $P = \lVert g\rVert^2$ and $v = 2g$.
+# numbers, so that you can follow with a pocket calculator. From here on an index counts layers:
+# $x_0$ is the sample, and $x_1, x_2, x_3$ come out of the first Dense layer, of tanh, and of the
+# last Dense layer. The Dense layers have the weights $W_1, b_1$ and $W_2, b_2$. The penalty is R1
+# with γ = 2, so $P = \lVert g\rVert^2$ and $v = 2g$.
 
 # %%
 first, tanh, last = Dense(2, 3), Tanh(), Dense(3, 1)
@@ -228,7 +235,7 @@ x0 = np.array([[1.0, 0.5]])
 
 # %% [markdown]
 # The next cell only draws; skip it if you like. A sweep is drawn as one lane: a circle is a number
-# of an array, an arrow is a weight (or, at tanh, a factor $f'$) that it is multiplied with.
+# of an array (blue: positive, orange: negative), an arrow says which numbers it is made from.
 
 
 # %%
@@ -272,8 +279,9 @@ def draw(lanes):
 # ## Sweep 1: forward, and sweep 2: cotangents down
 #
 # Both are known from tutorial 1. `forward` gives $x_1, x_2, x_3$, the last of them the logit.
-# `backward` starts from $dy_3 = 1$ and ends with $dy_0 = g$, the slope that the penalty is about.
-# No gradient of a weight is taken on this way down: nobody wants $\partial D/\partial\theta$.
+# `backward` starts from $dy_3 = 1$ and ends with $dy_0 = g$, the gradient that the penalty is
+# about. No gradient of a weight is taken on this way down: the penalty has no use for
+# $\partial D/\partial\theta$.
 
 # %%
 x1 = x0 @ W1 + b1
@@ -325,17 +333,19 @@ print(f"g = {g.ravel().round(3)}   P = ‖g‖² = {P:.4f}   v = 2·g = {v.ravel
 # ## Sweep 3: tangents up
 #
 # $v_0 = v$ goes through the layers as a sample would, only that each layer is replaced by its
-# Jacobian: a Dense layer without its bias, tanh by the factor $1 - x_2^2$. At the top stands the
-# directional derivative $v_3 = Jv$, and that must be $s = \langle v, g\rangle$.
+# Jacobian $J_l$: a Dense layer by the product with its $W$, without the bias; tanh by the factor
+# $1 - x_2^2$. At the top stands the directional derivative $v_3 = Jv$, and that must be
+# $s = \langle v, g\rangle$.
 #
-# On its way, each layer is asked how $s$ depends on *it*. Cut the network at layer $l$: below it
-# is the tangent $v_{l-1}$ that arrives, above it the cotangent $dy_l$ from sweep 2, and
-# $s = \langle dy_l,\, J_l\,v_{l-1}\rangle$, whichever layer we look at. So
+# On the way, each layer is asked how $s$ depends on *it*. The tangent $v_{l-1}$ arrives at layer
+# $l$ and leaves as $v_l = J_l\,v_{l-1}$. All layers above it are linear in $v_l$, and sweep 2 has
+# their product: $s = \langle dy_l,\, J_l\,v_{l-1}\rangle$, whichever layer we look at. With $dy_l$
+# and $v_{l-1}$ held still, the last row of the table gives what the layer itself contributes:
 #
 # - a Dense layer adds $v_{l-1}^\mathsf{T}\,dy_l$ to its $dW$, and nothing to its $db$;
-# - tanh has no weights, but its Jacobian depends on its input, $x_1$. It leaves
-#   $e_1 = \partial s/\partial x_1$ as far as it enters through this Jacobian, which is
-#   $f''(x_1)\,v_1\,dy_2$ with $f'' = -2\,x_2\,(1 - x_2^2)$.
+# - tanh has no weights, but its Jacobian depends on its input, $x_1$. It leaves behind how $s$
+#   depends on $x_1$ through this Jacobian: $e_1 = f''(x_1)\,v_1\,dy_2$, with
+#   $f'' = -2\,x_2\,(1 - x_2^2)$.
 
 # %%
 v0 = v
@@ -389,13 +399,13 @@ def penalty_at(theta):
     return GAMMA / 2 * (g * g).sum()
 
 
-exact = D.views(gradient(check.complex_step, penalty_at, D.theta))
+exact = D.views(gradient(check.complex_step, penalty_at, D.theta))  # one weight after the other
 
 
 def compare(**found):
     """Print by how much each array is off, relative to the largest entry of the exact one."""
     for name, array in found.items():
-        layer = 0 if name.endswith("1") else 2
+        layer = 0 if name.endswith("1") else 2  # the library counts tanh, too: 0, 1, 2
         error = check.relative_error(array, exact[f"{layer}.{name[1]}"])
         print(f"{name}: relative error {error:.1e}")
 
@@ -408,11 +418,11 @@ compare(dW1=dW1, db1=np.zeros(3), dW2=dW2)
 #
 # ## Sweep 4: the pull-back
 #
-# So what the layers left behind in their inputs is carried down by ordinary `backward`, and this
-# time the weights take their part: $a_1 = e_1$ arrives behind the first layer, which adds
-# $x_0^\mathsf{T} a_1$ to $dW_1$ and $a_1$ to $db_1$. In a deeper network every layer's $e$ joins on
-# the way: $a_{l-1} = e_{l-1} + J_l^\mathsf{T} a_l$. What comes out below, $a_0$, is the derivative
-# of $s$ in the sample; D's training has no use for it.
+# So what was left behind is carried down by ordinary `backward`, and this time the weights take
+# their part: $a_1 = e_1$ arrives at the output of the first layer, which adds $x_0^\mathsf{T} a_1$
+# to $dW_1$ and $a_1$, summed over the batch, to $db_1$. In a deeper network each layer's $e$ joins
+# at its input: $a_{l-1} = e_{l-1} + J_l^\mathsf{T} a_l$, where layer $l$ left $e_{l-1}$. So
+# $a_l = \partial s/\partial x_l$. The last one, $a_0$, is of no use for D's training.
 
 # %%
 a1 = e1
@@ -440,7 +450,7 @@ figure.savefig(FIGURES / "index.png", dpi=50)
 figure
 
 # %% [markdown]
-# That is the whole method, in one picture. `Sequential.jvp_backward` is these sweeps for any list
+# That is the whole method, in one picture. `Sequential.jvp_backward` is sweeps 2 to 4 for any list
 # of layers; called with the same $v$ it gives the same arrays.
 
 # %%
@@ -454,9 +464,10 @@ assert np.allclose(by_library["2.W"], dW2, rtol=1e-14)
 # %% [markdown]
 # ## R1 and WGAN-GP, by hand
 #
-# Four lines: forward, $g$, $v$, `jvp_backward`. Norms are taken for each sample by itself, over
-# all its features. Held against the library's `R1` and `GradientPenalty`, values and gradients are
-# equal to the last bit or two.
+# Four steps: forward, $g$, $v$, `jvp_backward`. Norms are taken for each sample by itself, over
+# all its features. A point between a real sample and its generated partner is
+# $\epsilon\cdot\text{real} + (1 - \epsilon)\cdot\text{fake}$, with a random $\epsilon$ from
+# $[0, 1)$ for each pair.
 
 
 # %%
@@ -470,7 +481,7 @@ def r1(D, real, fake, grad, rng, gamma=10.0):
 
 
 def wgan_gp(D, real, fake, grad, rng, weight=10.0):
-    """Do the same for WGAN-GP, at one random point between each real and generated sample."""
+    """Do the same for WGAN-GP; ε is drawn in float32, as the library does, to get the same ones."""
     epsilon = rng.random((len(real), *[1] * (real.ndim - 1)), dtype="float32").astype(real.dtype)
     logits, cache = D.forward(epsilon * real + (1 - epsilon) * fake)
     ones = np.ones_like(logits)
@@ -481,9 +492,10 @@ def wgan_gp(D, real, fake, grad, rng, weight=10.0):
 
 
 # %% [markdown]
-# They work for every critic whose layers have the four maps, so we try five kinds. The check is the
-# hardest there is: the derivative of $P$ in *every single weight* by complex step, and the
-# largest difference relative to the largest entry of the gradient.
+# They work for every critic whose layers have the four maps, so we try five kinds. Values and
+# gradients are compared with the library's `R1` and `GradientPenalty`, and the gradients with the
+# derivative of $P$ in *every single weight* by complex step. Errors are the largest difference,
+# relative to the largest entry of the gradient.
 
 # %%
 CRITICS = {
@@ -519,8 +531,8 @@ for name, (shape, layers) in CRITICS.items():
     assert max(errors) < 1e-14
 
 # %% [markdown]
-# `minigan check` does such checks for a penalty of your own (the
-# [exercise](exercises/10_r1.py) is this section with the lines left out).
+# The command `minigan check` does the same for a penalty of your own: in the
+# [exercise](exercises/10_r1.py) you write those of this section.
 #
 # Two kinds of D are refused. Both would give numbers, and the numbers would not be the penalty.
 
@@ -543,8 +555,8 @@ for layers in ([Dense(4, 1), Sigmoid()], [Dense(4, 6), BatchNorm(6), Tanh(), Den
 #
 # ## Why a LeakyReLU critic needs only three sweeps
 #
-# $f'' = 0$ wherever LeakyReLU has a derivative, a Dense layer sends nothing into its input either,
-# and so every $e$ is zero: there is nothing to pull back. We listen to the calls.
+# $f'' = 0$ wherever LeakyReLU has a derivative. A Dense layer leaves nothing at its input either.
+# So every $e$ is zero, and there is nothing to pull back. We note which calls are made.
 
 
 # %%
@@ -584,11 +596,10 @@ for activation in (Tanh(), LeakyReLU()):
 # Read the first line: layers 0, 1, 2 forward; 2, 1, 0 backward, which gives $g$; then, within
 # `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the tangents, and last `backward 0`, the
 # pull-back. LeakyReLU's line is the same without that last call. (Sweep 2 is walked twice because
-# layers remember nothing: `jvp_backward` is handed the ones, and makes its cotangents anew. Keeping
-# them would save one walk and cost one more thing to carry around.)
+# layers remember nothing: `jvp_backward` is handed the ones, and makes its cotangents anew.)
 #
-# It also says something about what such a penalty can do. All its biases get *exactly zero*
-# gradient from it. A picture shows why: R1 on 40 samples, while one bias of the first layer moves.
+# In the LeakyReLU critic all biases get a gradient of *exactly zero* from the penalty. A picture
+# shows why: R1 on 40 samples, while one bias of the first layer moves.
 
 # %%
 samples = stream(9).standard_normal((40, 2))
@@ -610,8 +621,8 @@ for axes, activation in zip(figure.subplots(1, 2), (Tanh(), LeakyReLU()), strict
     for i in (200, 600, 1000):
         ends = shifts[i] + np.array([-0.18, 0.18])
         line = values[i] + by_backward[i] * (ends - shifts[i])
-        axes.plot(ends, line, color=G_COLOUR, linestyle="--", linewidth=2.5)
-    axes.plot([], [], color=G_COLOUR, linestyle="--", label="slope that the sweeps give")
+        axes.plot(ends, line, color=G_COLOUR, linewidth=3)
+    axes.plot([], [], color=G_COLOUR, linewidth=3, label="slope that the sweeps give")
     axes.set_title(f"D with {activation!r}", fontsize=9)
     axes.set_xlabel("one bias of D's first layer")
     axes.set_ylabel("R1 penalty P")
@@ -620,17 +631,17 @@ figure.savefig(FIGURES / "stairs.png")
 assert (by_backward == 0).all()  # of the LeakyReLU critic, which came last
 jumps = int((steps > 1e-12).sum())
 print(f"LeakyReLU: {jumps} jumps, flat in between; P from {values.min():.3f} to {values.max():.3f}")
-assert jumps <= 40  # a unit's kink passes each of the 40 samples at most once
+assert jumps <= len(samples)  # a unit's kink passes each sample at most once
 figure
 
 # %% [markdown]
 # For tanh $P$ is smooth and the slopes touch it. For LeakyReLU it is a staircase: D is made of flat
 # pieces, a bias only moves the kinks between them, and $P$ changes at the moment a kink passes a
 # sample. On a stair the derivative is zero, and that is what the three sweeps give. It is the exact
-# derivative, and the trend of the stairs is not in it. No other way to differentiate sees it:
-# autograd's double backward computes the same zero. The weights are another matter: they tilt the
+# derivative, and the trend of the stairs is not in it. It is not in autograd's double backward
+# either, which computes the same zero. The matrices $W$ do learn from the penalty: they tilt the
 # pieces, and $dW \mathrel{+}= v^\mathsf{T}dy$ is there in both cases. (minigan's recipe `r3` trains
-# LeakyReLU critics with R1 and R2 in just this way.)
+# a LeakyReLU critic with R1 and R2 in this way.)
 #
 # ## Question: NaN from a gradient penalty's square root
 #
@@ -649,13 +660,14 @@ print(f"d_square = {d_square}, v = {v}")
 assert np.isinf(d_square) and np.isnan(v).all()
 
 # %% [markdown]
-# The value of the penalty, 1, is fine, and so is D's loss; one step later every weight is NaN,
-# since one sample's NaN is in the mean of all. When is a slope exactly zero?
+# The value of the penalty, 1, is fine, and so is D's loss. But a gradient is a sum over the batch:
+# one sample's NaN is enough, and after the step D has weights that are NaN. When is a slope
+# exactly zero?
 #
-# - The last kernel is zero, as with an initialisation by zeros.
-# - In a ReLU critic, all units of a layer are off at some point. That is a whole region of space.
-# - The slope is only small, but squaring it underflows: in float32 everything below about
-#   $10^{-23}$ squares to 0. Saturated tanh or sigmoid units do this.
+# - The last layer's $W$ is zero, as with an initialisation by zeros.
+# - D has ReLUs, and at this sample all units of a layer are off. This holds in a whole region.
+# - The slope is only small, but its square underflows: in float32 everything below about
+#   $10^{-23}$ squares to 0. Saturated tanh or sigmoid units can do this.
 
 # %%
 x = stream(10).standard_normal((10_000, 2))
@@ -670,8 +682,8 @@ assert np.float32(1e-23) ** 2 == 0 and np.float32(1e-22) ** 2 > 0
 # %% [markdown]
 # **The usual cure is an ε under the root**, $\sqrt{g\cdot g + \varepsilon}$: it has the derivative
 # $g/\sqrt{g\cdot g + \varepsilon}$, which is 0 at $g = 0$. It must stand *under* the root.
-# $\sqrt{g\cdot g} + \varepsilon$ has the same $0/0$ as before. What else does it do? We compare
-# three $v$, for one sample and λ = 1, as functions of the slope.
+# $\sqrt{g\cdot g} + \varepsilon$ has the same $\infty\cdot 0$ as before. What else does the ε do?
+# We compare $v$ with two ε and with none, for one sample with one feature, and λ = 1.
 
 
 # %%
@@ -720,8 +732,8 @@ figure
 # %%
 for epsilon in (1e-2, 1e-7, 1e-12):
     print(
-        f"ε = {epsilon:g}: half the push at slope {np.sqrt(epsilon / 3):.1e}, the slope asked for "
-        f"is 1 − {1 - np.sqrt(1 - epsilon):.1e}, v at slope 2 off by "
+        f"ε = {epsilon:g}: about half the push at slope {np.sqrt(epsilon / 3):.1e}, the slope "
+        f"asked for is 1 − {1 - np.sqrt(1 - epsilon):.1e}, v at slope 2 off by "
         f"{abs(v_of(2.0, epsilon) / v_of(2.0, 0.0) - 1):.1e}"
     )
 assert np.float32(1) + np.float32(1e-12) == 1
@@ -729,17 +741,19 @@ assert np.float32(1) + np.float32(1e-12) == 1
 # %% [markdown]
 # - Slopes well above $\sqrt\varepsilon$ do not notice the ε. Near slope 1, float32 can't even hold
 #   $1 + 10^{-12}$.
-# - Slopes below $\sqrt\varepsilon$ are pushed less and less. The push fades out smoothly, where
-#   without ε it keeps its full strength and only changes sign at 0.
+# - Slopes below $\sqrt\varepsilon$ are pushed less and less, and at 0 not at all. Without ε the
+#   push has its full strength on both sides of 0, where it changes sign.
 # - The slope that is asked for is not 1 but $\sqrt{1-\varepsilon}$.
 #
-# So an ε of $10^{-12}$ does no harm, and a large one is another penalty. Keras' example of WGAN-GP
-# had a bare root until people reported NaN, and has its epsilon of $10^{-7}$ there since
-# (keras-io, issue 910 and pull request 2364).
+# So an ε of $10^{-12}$ matters only for slopes near $10^{-6}$ or below. A large ε makes another
+# penalty. Keras' example of WGAN-GP had a bare root until people reported NaN. Now Keras'
+# epsilon, $10^{-7}$ unless set otherwise, stands under it (keras-io, issue 910 and pull request
+# 2364).
 #
-# **What minigan does:** no ε. Where $g_i = 0$ it sets $v_i = 0$, and everywhere else $v$ is exact.
+# **What minigan does:** no ε. Where $g_i\cdot g_i$ is 0 it does not divide by the root, so that
+# $v_i = 0$ for $g_i = 0$ (and next to 0 after an underflow); everywhere else it takes the formula.
 # Zero is the one choice that prefers no direction: from a flat D, every direction leads equally
-# well to slope 1. Its value there is $\lambda\cdot 1$ and its gradient is zero:
+# well to slope 1. For such a D the penalty is $\lambda$, and its gradient is zero:
 
 # %%
 flat = Sequential(Dense(2, 8), LeakyReLU(), Dense(8, 1), seed=1, dtype=np.float64)
@@ -761,14 +775,15 @@ print(f"one step later: P = {value:.3f}, largest gradient {np.abs(grad).max():.3
 assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 
 # %% [markdown]
-# A flat critic gets no push from the penalty alone, but D's own loss moves the last kernel in the
+# A flat critic gets no push from the penalty alone, but D's own loss moves the last $W$ in the
 # first step, and from then on the penalty acts with full strength. Penalties without a root have
-# none of this trouble: `R1`, `R2`, and `GradientPenalty(target=0)`, whose $v$ is a multiple of $g$.
+# none of this trouble: `R1`, `R2` (R1's twin, at generated samples), and
+# `GradientPenalty(target=0)`. Their $v$ is a multiple of $g$.
 #
-# One thing at $g = 0$ is no matter of arithmetic. $\lambda(\lVert g\rVert - 1)^2$ has a *peak*
-# there, and on either side the penalty pushes away from it. In one dimension slope 0 separates
-# slope −1 from slope 1, so a critic that begins with the wrong sign has to climb over. We train the
-# critic of the first figure from six initial weights.
+# One trouble at $g = 0$ is left, and no arithmetic cures it. $\lambda(\lVert g\rVert - 1)^2$ has a
+# *peak* there, and on either side the penalty pushes away from it. In one dimension slope 0 lies
+# between slope −1 and slope 1, so a critic that begins with the wrong sign has to cross the peak.
+# We train the critic of the first figure from six initial weights.
 
 # %%
 print("seed   mean slope: at first   with WGAN-GP   with R1")
@@ -783,10 +798,10 @@ for seed in range(6):
     assert ends[1] > 0
 
 # %% [markdown]
-# Under WGAN-GP each keeps the sign that it was born with; where that is −1, D takes generated
-# samples for real ones, at a slope of nearly the right size, and the penalty is almost content.
-# Under R1, which pulls towards 0 from both sides, all turn the right way. With two or more features
-# $g$ can turn round without passing 0, and this trap is open.
+# Under WGAN-GP each keeps the sign that it began with. Where that is negative, D takes generated
+# samples for real ones, at a slope of nearly the right size, and the penalty is small. Under R1,
+# which pulls towards 0 from both sides, all turn the right way. With two or more features $g$ can
+# turn round without passing 0, so there is a way around the peak.
 #
 # ## Where it lives, and what to try
 #
@@ -795,14 +810,15 @@ for seed in range(6):
 # each layer's `jvp_backward` stands beside its derivation, as in
 # [`layers/dense.py`](../minigan/layers/dense.py).
 #
-# - Put a third Dense layer and a second tanh into the small critic and do sweeps 3 and 4 by hand.
-#   Where does the second $e$ join? Hold the result against `jvp_backward`.
-# - How many sweeps does a Maxout critic need? And one with LayerNorm and LeakyReLU? Guess, then
-#   look at `piecewise_linear` of the network, and listen to its calls.
+# - Put a third Dense layer and a second tanh into the small critic and do all sweeps by hand. Where
+#   does the second $e$ join? Compare the result with `jvp_backward`.
+# - How many sweeps does a critic with `Maxout(p, q)` need, where each output is the largest of five
+#   affine functions? And one with LayerNorm and LeakyReLU? Guess, then look at the network's
+#   `piecewise_linear`, and at its calls.
 # - In the figure with the stairs, use 4,000 samples in place of 40. What becomes of the stairs, and
 #   of the gradient?
 # - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
 #
 # Exercise: [`exercises/10_r1.py`](exercises/10_r1.py). Next:
-# [tutorial 10](10_convolution_is_a_matrix.py), where a layer's three derivatives turn out to be one
-# function seen from three sides.
+# [tutorial 10](10_convolution_is_a_matrix.py), where a layer's forward pass and its two derivatives
+# turn out to be one sum seen from three sides.

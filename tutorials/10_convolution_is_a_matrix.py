@@ -14,13 +14,13 @@
 #
 # A convolution slides a small kernel over an image. Its backward pass, the "transposed convolution"
 # by which generators draw, and the gradient of its kernel look like three more algorithms with
-# index rules of their own. They are not. A convolution is a matrix with many equal entries; we
-# write this matrix out, look at it, transpose it, and all three fall out. The same picture shows
-# where the checkerboards in generated images come from. At the end a small DCGAN learns clothes
-# from Fashion-MNIST, in three versions, and we count its checkerboards.
+# index rules of their own. They are not. A convolution is a matrix with many equal entries. We
+# write this matrix out and look at it; the first two are its transpose, and the third comes from
+# the same sum. We also see where the checkerboards in generated images come from. At the end a
+# small DCGAN learns to draw clothes, in three versions, and we measure their checkerboards.
 #
 # You need [tutorial 1](01_a_layer_by_hand.py) (what a backward pass is) and
-# [tutorial 2](02_theta_is_one_vector.py) (the four maps of a layer). Reading time: 25 minutes.
+# [tutorial 2](02_theta_is_one_vector.py) (`grad`, caches, G and D). Reading time: 25 minutes.
 
 # %%
 import math
@@ -61,18 +61,20 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # ## A matrix, column by column
 #
 # `conv(x, W, stride, padding)` takes images $x$ of shape $(n, h, w, c)$, with $c$ channels, and a
-# kernel $W$ of shape $(k, k, c, o)$. Each number of the result $y$, of shape $(n, h', w', o)$, is
-# a sum over one window of the image, and the next window lies $s$ pixels (the *stride*) further:
+# kernel $W$ of shape $(k, k, c, o)$, for $o$ channels of the result $y$, of shape
+# $(n, h', w', o)$. Each number of $y$ is a sum over one window of the image, $k$ pixels wide, and
+# the next window lies $s$ pixels (the *stride*) further:
 #
 # $$
-# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}
+# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}, \qquad
+# h' = \Bigl\lfloor\frac{h + 2p - k}{s}\Bigr\rfloor + 1, \quad w' \text{ likewise.}
 # $$
 #
 # Outside its frame $x$ counts as zero; the *padding* $p$ is by how many pixels the windows may
-# stand out.
+# stand out. (Mathematicians would turn the kernel by 180° and call this a cross-correlation.)
 #
-# This is linear in $x$. Every linear map is a matrix, and its columns are what the map does to unit
-# vectors. So we need to know nothing about a map to write its matrix down.
+# This is linear in $x$. Every linear map is a matrix, and its columns are what the map makes of the
+# unit vectors. So to write the matrix down, we only have to call the map.
 
 
 # %%
@@ -88,8 +90,8 @@ def matrix(linear_map, shape):
 
 # %% [markdown]
 # We take one image of 8×8 pixels and one kernel of 3×3, whose entries are 1 to 9, so that each can
-# be recognised. The images below are matrices; a colour tells which entry of the kernel stands at a
-# place, white is zero.
+# be recognised. The pictures below are matrices; a colour tells which entry of the kernel stands at
+# a place, white is zero.
 
 # %%
 IMAGE = (1, 8, 8, 1)  # one image, one channel
@@ -102,6 +104,7 @@ matrices = [
 digit = data.load("digits").x[:1].astype(np.float64)  # (1, 8, 8, 1)
 for A, (s, p) in zip(matrices, KINDS, strict=True):
     assert np.allclose(A @ digit.ravel(), conv(digit, counting, s, p).ravel(), rtol=1e-12)
+    assert len(A) == ((8 + 2 * p - 3) // s + 1) ** 2  # h'·w'
 
 coloured = {"cmap": "viridis", "vmin": 1, "vmax": 9}
 figure = new_figure(1240, 400)
@@ -142,7 +145,7 @@ assert (A.size, filled, len(np.unique(A)) - 1) == (2304, 36 * 9, 9)
 # %% [markdown]
 # A dense layer from 64 pixels to 36 would have 2,304 weights. Here all but 324 are zero (a pixel of
 # $y$ looks only at its window), and those 324 are nine numbers again and again (all windows use the
-# same kernel). At the size of a real layer the difference is larger:
+# same kernel). For a layer of a DCGAN the difference is larger:
 
 # %%
 inputs, outputs, kernel = 7 * 7 * 32, 14 * 14 * 16, 4 * 4 * 32 * 16
@@ -151,8 +154,8 @@ assert (inputs * outputs, kernel) == (4_917_248, 8_192)
 
 # %% [markdown]
 # The three pictures differ in what stride and padding do. With padding 1 there are as many windows
-# as pixels, and at the rim some entries are missing: they fell on the zeros outside. With stride 2
-# only every second row of windows is left, and in it every second one.
+# as pixels, and at the rim some entries are missing: they fell on the zeros outside. Stride 2 keeps
+# every second row of windows, and in it every second window.
 #
 # ## Rows gather, columns spread
 #
@@ -206,14 +209,15 @@ figure.savefig(FIGURES / "gather_and_spread.png")
 figure
 
 # %% [markdown]
-# A row is the kernel as it is, at its place. A column is the kernel *turned by 180°*: the window
-# that lies furthest up and to the left of all that contain $x_{44}$ has it in its last corner, and
-# meets it with the kernel's last entry, 9. So the 9 is at the upper left.
+# A row is the kernel as it is, at its place. A column is the kernel *turned by 180°*. Look at the
+# windows that contain $x_{44}$. The one that lies furthest up and to the left has $x_{44}$ in its
+# lower right corner, so it multiplies it with the kernel's last entry, 9. So the 9 is at the upper
+# left.
 #
 # ## The transpose
 #
 # Let $L$ be a loss, and $dy = \partial L/\partial y$. From $y = Ax$ follows
-# $dx = A^\mathsf{T} dy$, as for every matrix. $A^\mathsf{T}$ has the columns of $A$ as rows: it
+# $dx = A^\mathsf{T} dy$, as for every matrix. The columns of $A^\mathsf{T}$ are the rows of $A$: it
 # takes each number of $dy$ and spreads it over the window that it was gathered from, times the
 # kernel; where windows overlap, the contributions add up. That is what `conv_transposed` does,
 # without the matrix.
@@ -227,12 +231,11 @@ for A, (s, p) in zip(matrices, KINDS, strict=True):
     print(f"stride {s}, padding {p}: Aᵀ takes {y_shape[1:3]} to {spread.shape[1:3]}")
 
 # %% [markdown]
-# With stride 2 a 4×4 image becomes 8×8. A generator, which has to get from few numbers to many,
-# uses just this as a *forward* pass: the layer `ConvTranspose2d`. Two remarks.
+# With stride 2 a 4×4 image becomes 8×8. A generator has to get from few numbers to many, and uses
+# just this as a *forward* pass: the layer `ConvTranspose2d`. Two remarks.
 #
 # - **It is no inverse**, though it is called "deconvolution" here and there. $A^\mathsf{T} A x$ is
-#   not $x$, as the last picture above shows, and how could it be: with stride 2, $A$ keeps 16
-#   numbers of 64.
+#   not $x$, as the last picture above shows. With stride 2 it can't be: $A$ keeps 16 numbers of 64.
 # - **Its size has to be said.** Images of 8×8 and of 7×7 both become 4×4 with $k = 3$, $s = 2$,
 #   $p = 1$. On the way back somebody must say which is meant: `x_shape` here, `output_padding` in
 #   the layer.
@@ -242,8 +245,8 @@ assert matrices[2].shape == (16, 64)
 assert conv(digit, counting, 2, 1).shape == conv(digit[:, :7, :7], counting, 2, 1).shape
 
 # %% [markdown]
-# With stride 1 the transpose is a convolution again: with the kernel turned by 180°, and padding
-# $k - 1 - p$.
+# With stride 1 the transpose is a convolution again: with the kernel turned by 180° (and, where
+# there are several channels, $c$ and $o$ exchanged), and padding $k - 1 - p$.
 
 # %%
 y = stream(0, "y").standard_normal((1, 6, 6, 1))
@@ -296,11 +299,11 @@ assert np.allclose(S, S[0], rtol=1e-11)
 # | $dx$ | $\operatorname{conv\_transposed}(dy, W)$ | $x$ |
 # | $dW$ | $\operatorname{conv\_kernel}(x, dy)$ | $W$ |
 #
-# And for `ConvTranspose2d`, whose forward pass is
-# $\operatorname{conv\_transposed}$, $x$ and $y$ change places: its $dx$ is a
-# $\operatorname{conv}$. Second derivatives are these three functions again (in
-# [tutorial 9](09_gradient_penalty.py)'s third sweep, a tangent stands where $x$ stood). So the
-# library has these three functions, a bias, and nothing else.
+# For `ConvTranspose2d`, whose forward pass is $\operatorname{conv\_transposed}$, $x$ and $y$ change
+# places: its $dx$ is a $\operatorname{conv}$, and its $dW$ is $\operatorname{conv\_kernel}(dy, x)$.
+# Second derivatives are these three functions again (in [tutorial 9](09_gradient_penalty.py)'s
+# third sweep, a tangent stands where $x$ stood). So both layers are made of these three functions
+# and a bias.
 
 # %%
 down = Conv2d(3, 4, k, stride=s, padding=p, bias=False).astype(np.float64)
@@ -317,23 +320,26 @@ assert np.array_equal(down.views(grad)["W"], conv_kernel(x, y, s, p, k))
 # One layer's backward pass is the other one's forward pass.
 assert np.allclose(up.forward(y)[0], dx, rtol=1e-12, atol=1e-12)
 _, cache = up.forward(y)
-assert np.allclose(up.backward(x, cache), down.forward(x)[0], rtol=1e-12, atol=1e-12)
+grad = up.new_grad()
+assert np.allclose(up.backward(x, cache, grad), down.forward(x)[0], rtol=1e-12, atol=1e-12)
+assert np.allclose(up.views(grad)["W"], conv_kernel(x, y, s, p, k), rtol=1e-12, atol=1e-12)
 
 small = stream(1, "small").standard_normal((2, 4, 4, 1))
 for layer in (Conv2d(1, 2, k, stride=s, padding=p), ConvTranspose2d(1, 2, k, stride=s, padding=p)):
     report = check.layer(layer, small)  # against finite differences and complex step
-    print(f"{type(layer).__name__:16} all four maps right: {report.ok}")
+    print(f"{type(layer).__name__:16} forward, backward, jvp, jvp_backward right: {report.ok}")
     assert report.ok
 
 # %% [markdown]
-# So in a DCGAN, where D goes down by `Conv2d` and G up by `ConvTranspose2d`, one and the same pair
-# of functions runs in both networks and in both directions.
+# So in a DCGAN, where D makes images smaller by `Conv2d` and G makes them larger by
+# `ConvTranspose2d`, the same two functions run in both networks and in both directions.
 #
 # ## The other matrix
 #
-# The sum is linear in $W$, too. Then there is a second matrix, made from the image, that the kernel
-# is multiplied with: $y = A(W)\,x = P(x)\,w$, with $w$ the nine numbers of the kernel as a column.
-# We get it in the same way, from unit kernels.
+# $y$ is linear in $W$, too. So there is a second matrix, made from the image, that the kernel is
+# multiplied with: $y = A(W)\,x = P(x)\,w$, with $w$ the nine numbers of the kernel as a column. We
+# get it in the same way, from unit kernels. (In the figure images and $P$ are grey; entries of the
+# kernel are red where they are negative, blue where positive.)
 
 # %%
 A = matrix(lambda x: conv(x, sobel, stride=1, padding=0), IMAGE)
@@ -373,16 +379,16 @@ figure.savefig(FIGURES / "two_matrices.png")
 figure
 
 # %% [markdown]
-# Each column of $P$ is the image itself, moved by a pixel; each row is one window (in print $P$ is
-# often called "im2col"). Fast convolutions multiply by $P$ rather than by $A$. It is dense, $W$
-# stays as small as it is, and all windows of all images of a batch become rows of one large
-# product, at which a computer is best. The backward pass for the kernel is $P^\mathsf{T} dy$.
+# Each row of $P$ is one window; each column is a part of 6×6 pixels of the image, for each kernel
+# entry another one (in print $P$ is often called "im2col"). Many fast convolutions multiply by $P$
+# rather than by $A$: $P$ has no zeros by construction, and all windows of all images of a batch
+# become rows of one large matrix product. The backward pass for the kernel is $P^\mathsf{T} dy$.
 #
 # ## Checkerboards
 #
 # Back to the generator's direction. $A^\mathsf{T}$ spreads every pixel over $k\times k$ others, the
-# next one $s$ pixels further. How many contributions does a pixel of the result get? Ask the
-# function itself: spread ones, with a kernel of ones.
+# next one $s$ pixels further. How many contributions does a pixel of the result get? To count them,
+# spread ones with a kernel of ones.
 
 
 # %%
@@ -424,11 +430,11 @@ figure
 # %% [markdown]
 # If the stride divides $k$, all pixels inside are sums of equally many terms. If not, they are not:
 # with $k = 3$ and stride 2, one pixel of each 2×2 block is a sum of 4 terms, two of 2, one of 1.
-# With random weights the standard deviation grows with the root of the number of terms. So before
-# anything is learnt, such a layer draws a checkerboard. We draw many layers, each with new weights
-# and new input (16 channels, 12×12 pixels), and look at each pixel's standard deviation over them.
-# The third way up makes each pixel a 2×2 block (`Upsample`) and then takes an ordinary
-# convolution.
+# With independent random weights the standard deviation grows with the root of the number of terms.
+# So before anything is learnt, such a layer draws a checkerboard. We make many layers, each with
+# new weights and new input (16 channels, 12×12 pixels), and look at each pixel's standard deviation
+# over them. We compare three ways up: two transposed convolutions, and a third way that makes each
+# pixel a 2×2 block (`Upsample`) and then takes an ordinary convolution.
 
 # %%
 DRAWS = max(60, round(400 * BUDGET))
@@ -486,17 +492,17 @@ figure
 
 # %% [markdown]
 # The lower row is as counted: 2 to 1 for $k = 3$, even for the other two. But that is an average
-# over layers. In a *single* layer with $k = 4$, the four classes of pixels are drawn with different
-# entries of the kernel: equally many, but nothing ties them to each other, and neighbours have a
-# correlation of 0. So such a layer draws any checkerboard as readily as a smooth image. After
-# `Upsample` neighbours see nearly the same pixels through the same kernel, and are alike to begin
-# with.
+# over layers. Take a *single* layer with $k = 4$, and sort its pixels into four classes: even or
+# odd row, even or odd column. Each class is drawn with entries of the kernel of its own: equally
+# many, but nothing ties them to those of the others, and neighbours have a correlation of 0. So
+# such a layer draws a checkerboard as readily as a smooth image. After `Upsample` neighbours see
+# nearly the same pixels through the same kernel, and are alike to begin with.
 #
-# (The same counts stand on D's side: the backward pass of a `Conv2d` with $k = 3$ and stride 2 is
-# the left-most count above, so the gradients that reach G's images have a checkerboard in them.)
+# (The counts matter on D's side, too: the backward pass of a `Conv2d` with $k = 3$ and stride 2 has
+# the left-most one, so the gradients that reach G's images have a checkerboard in them.)
 #
-# Odena et al. 2016 ("Deconvolution and checkerboard artifacts") describe all this, and advise the
-# third way. Networks could learn to even it out. Do they?
+# Odena et al. 2016 ("Deconvolution and checkerboard artifacts") describe the uneven counts, and
+# advise the third way. A network could learn weights that even them out. Does it?
 #
 # ## DCGAN on Fashion-MNIST
 #
@@ -504,12 +510,13 @@ figure
 # channels and doubles it by transposed convolutions, with BatchNorm and ReLU between; D halves it
 # by convolutions with stride 2, with LeakyReLU. Ours is small, to fit into this page: 32 and 16
 # channels, two doublings from 7×7 to 28×28, batches of 16, 250 steps. The paper's learning rate is
-# 0.0002; for so few steps we take 0.001, which the paper found too high for a long run. We train
-# with each of the three ways up, from two seeds; all the rest is the same. With one of the six,
-# DCGAN's own way, we then go on to 750 steps.
+# 0.0002; for so few steps we take 0.001, which the paper found too high. We train with each of the
+# three ways up, from two seeds; all the rest is the same. With one of the six runs (transposed,
+# $k = 4$, seed 0) we then go on to 750 steps.
 #
-# Fashion-MNIST is read where `MINIGAN_DATA` names a folder that holds it. If there is none, the
-# embedded digits (8×8) stand in, and pictures and numbers are other ones than described.
+# Fashion-MNIST, small pictures of clothes, is read where `MINIGAN_DATA` names a folder that holds
+# it. If there is none, the package's digits (8×8) stand in, and pictures and numbers are not those
+# described.
 
 # %%
 folder = os.environ.get("MINIGAN_DATA")
@@ -551,9 +558,10 @@ def players(way, seed):
 
 
 # %% [markdown]
-# The finest checkerboard there is alternates from pixel to pixel in both directions: $(-1)^{u+v}$.
-# We measure how much of it is in an image by multiplying with it and taking the mean; the number is
-# the mean square of that over 100 images. Real images have a little of it, by their texture.
+# The finest checkerboard there is alternates from pixel to pixel in both directions: in row $u$ and
+# column $v$ it is $(-1)^{u+v}$. We measure how much of it is in an image by multiplying with it and
+# taking the mean. Our number is the mean square of that over 100 generated images, divided by the
+# same of real ones, which have a little of it by their texture.
 
 
 # %%
@@ -615,7 +623,7 @@ styles = {
 }
 for (name, seed), curve in curves.items():
     colour, style = styles[name]
-    label = f"{name}, two seeds" if seed == 0 else None
+    label = f"{name} (seed 1 paler)" if seed == 0 else None
     axes.semilogy(*curve.T, color=colour, linestyle=style, label=label, alpha=1 - 0.4 * seed)
 axes.semilogy(*longer.T, color="black", label=None)
 axes.axhline(1, color="black", linestyle=":", linewidth=1, label="real images")
@@ -634,6 +642,7 @@ later = np.exp(np.log(longer[-len(longer) // 3 :, 1]).mean())
 print(f"transposed, k = 4, seed 0, in the last third of {LONG} steps: {later:.1f}")
 if BUDGET == 1 and FASHION:  # networks that have learnt something, of large enough images
     for (name, seed), value in late.items():
+        assert curves[name, seed][0, 1] < 1
         if "transposed" in name:
             assert value > 2 and curves[name, seed][:, 1].max() > 30
         else:
@@ -642,32 +651,33 @@ if BUDGET == 1 and FASHION:  # networks that have learnt something, of large eno
 figure
 
 # %% [markdown]
-# Both axes are logarithmic. In their first steps the transposed versions draw checkerboards
-# far above what is in real images, in all four runs (the column "at its highest"). Then they learn
-# to even it out, and have not done so by step 250 (the last column). $k = 4$ is no clear winner
-# over $k = 3$. The count of overlaps told the two apart before training; after it, what matters
-# more is that in both nothing ties the classes of pixels together. `Upsample` comes from the other
-# side: it is too smooth at first, and learns what there is of texture. In the run that goes on, the
-# checkerboard shrinks further (the last line printed), while shapes of clothes appear.
+# Both axes are logarithmic. At step 10 images are still nearly grey, and all are below the real
+# ones. Some tens of steps later the transposed versions draw checkerboards far above what is in
+# real images, in all four runs (the column "at its highest"). Then they learn to even them out, and
+# have not done so by step 250 (the last column). That holds for $k = 4$ as for $k = 3$, though the
+# overlaps of $k = 4$ are even: in neither does anything tie the classes of pixels together.
+# `Upsample` comes from the other side: it is too smooth at first, and learns what there is of
+# texture. In the run that goes on, the checkerboard shrinks further (the last line printed), while
+# shapes of clothes appear.
 #
-# What this does not show is that one way ends with better images. These are two seeds and a
-# fraction of an epoch. And the third way costs more: its kernel of 3×3 runs over the large image.
-# For each pixel of the small one and each pair of channels that is 4·9 = 36 products, where the
-# transposed layer with $k = 4$ has 4·4 = 16. Nor is this a trained DCGAN. For that take the recipe,
-# which has more channels and goes on for five epochs:
-# `minigan train --recipe dcgan --data fashion-mnist`.
+# This does not show that one way ends with better images: it is two seeds and a fraction of an
+# epoch, and no trained DCGAN. For that take the recipe, which has more channels and five epochs:
+# `minigan train --recipe dcgan --data fashion-mnist`. And the third way costs more: its kernel of
+# 3×3 runs over the large image. For each pixel of the small one and each pair of channels that is
+# 4·9 = 36 products, where the transposed layer with $k = 4$ has 4·4 = 16.
 #
 # ## Where it lives, and what to try
 #
 # [`layers/conv.py`](../minigan/layers/conv.py) has the three functions and the two layers made of
 # them; [`layers/resize.py`](../minigan/layers/resize.py) has `Upsample` and `AvgPool2d`.
 #
-# - `matrix` takes any linear map. Look at those of `Upsample(2)` and `AvgPool2d(2)` (their
-#   `forward` returns `(y, cache)`). How are they related?
-# - Make the matrix of a convolution from two channels to two. Where are the blocks?
-# - For which kernels, with stride 1 and padding 1, is $A$ symmetric?
+# - `matrix` takes any linear map. Look at those of `Upsample(2)`, from 4×4 pixels, and of
+#   `AvgPool2d(2)`, from 8×8, which takes the mean of each 2×2 block. (Their `forward` returns
+#   `(y, cache)`.) How are they related?
+# - Make the matrix of a convolution from two channels to two. What has become of each entry?
+# - For which kernels of 3×3, with stride 1 and padding 1, is $A$ symmetric?
 # - Let the four classes of a $k = 4$ layer start alike: find out which entries of $W$ belong to
-#   which class, copy one class to the others, and train again. How long does it last?
+#   which class, copy one class to the others, and train again. How long do they stay alike?
 #
 # Exercise: [`exercises/09_conv.py`](exercises/09_conv.py), the three functions and both layers.
 # Next: [tutorial 11](11_digits_end_to_end.py), from a data file to a trained network and back.
