@@ -64,10 +64,10 @@ STEPS = max(30, round(4000 * BUDGET**2))  # at least so many that the run can be
 # | bytes | content |
 # |---|---|
 # | 2 | zeros |
-# | 1 | the type of a number: 8 means one unsigned byte, 0 … 255 |
+# | 1 | the type of the numbers: 8 means unsigned bytes, 0 … 255 |
 # | 1 | k, the number of dimensions |
 # | 4·k | each dimension as a 32-bit integer, most significant byte first |
-# | the rest | the numbers, the last index running fastest |
+# | the rest | the numbers; the last index changes fastest |
 #
 # The library carries 1,797 smaller digits, 8 × 8 pixels with values 0 … 16 (Alpaydin and Kaynak
 # 1998, from the UCI repository), so that nothing has to be downloaded. This page trains on them.
@@ -77,6 +77,7 @@ STEPS = max(30, round(4000 * BUDGET**2))  # at least so many that the run can be
 digits = load("digits")
 images = ((digits.x[..., 0] + 1) * 8).astype(np.uint8)  # [−1, 1] back to the numbers 0 … 16
 
+# ">3I": three unsigned integers of 4 bytes, most significant byte first.
 header = bytes([0, 0, 8, images.ndim]) + struct.pack(">3I", *images.shape)
 path = FIGURES / "digits-images-idx3-ubyte.gz"
 path.write_bytes(gzip.compress(header + images.tobytes()))
@@ -97,9 +98,9 @@ assert (read_by_hand(path) == images).all()
 assert (read_idx(path) == images).all()  # the library's reader agrees
 
 # %% [markdown]
-# `00 00 07 05` is 7·256 + 5 = 1797. The library's `read_idx` does the same, but believes nothing: a
-# header is a promise that anybody can write, and a damaged file should end in a clear error, not in
-# a wrong picture. One byte less, and it says so:
+# After the first four bytes come the dimensions: `00 00 07 05` is 7·256 + 5 = 1797. The library's
+# `read_idx` reads the same, but believes nothing: a damaged file should end in a clear error, not
+# in a wrong picture. One byte less, and it says so:
 
 # %%
 short = FIGURES / "cut-idx3-ubyte.gz"
@@ -130,9 +131,9 @@ else:
 #
 # Three things happen between the file and D, and no more:
 #
-# - **scale**: G ends in tanh, whose values lie in [−1, 1], so the pixels are mapped there,
-#   `images / 8 − 1`. If the data lay in [0, 1], D could tell real from generated images by their
-#   sign alone.
+# - **scale**: G ends in tanh, whose values lie in (−1, 1), so the pixels are mapped to [−1, 1],
+#   `images / 8 − 1`. If the data lay in [0, 1], half of G's range would be of no use, and G would
+#   first have to learn to avoid it.
 # - **shape**: a batch is (n, height, width, channels). Grey images have one channel, so one axis
 #   of length 1 is added.
 # - **type**: float32, the type of the weights.
@@ -162,11 +163,11 @@ figure
 #
 # A *recipe* is a named set-up: networks, loss, optimisers, batch size. `minigan recipes` lists
 # them. The one for these digits is `digits`, in
-# [`recipes/small.py`](../minigan/recipes/small.py).
+# [`recipes/small.py`](../minigan/recipes/small.py). A `Task` says what the networks are for.
 
 # %%
 recipe = RECIPES["digits"]
-task = Task(shape=x.shape[1:], classes=10, seed=0)  # what the recipe has to know
+task = Task(shape=x.shape[1:], classes=10, seed=0)  # shape of an image, number of labels, seed
 
 
 def set_up():
@@ -182,11 +183,13 @@ print("\nloss:", setup.loss, "\nbatch:", setup.batch)
 assert (setup.G.theta.size, setup.D.theta.size) == (51_648, 12_673)
 
 # %% [markdown]
-# G makes 64 pixels of 16 random numbers. D makes one number of 64 pixels, its *logit* a; the
-# probability that it gives an image of being real is σ(a) = 1/(1 + e⁻ᵃ).
+# G makes 64 pixels from 16 random numbers. D makes one number from 64 pixels, its *logit* a. The
+# probability that the image is real is, for D, D(x) = σ(a) = 1/(1 + e⁻ᵃ). `LeakyReLU(0.1)` is a for
+# a > 0 and 0.1·a else. *Non-saturating* says what G minimises: the mean of −log D(G(z)).
+# (`label_smoothing` comes in section 8.)
 #
 # An epoch is one pass through the data, in an order that is drawn anew. Batches have 64 images, and
-# 1797 = 28·64 + 5: five images are left out of each epoch, other ones each time.
+# 1797 = 28·64 + 5: the last five images of each order are left out.
 
 # %%
 assert divmod(len(x), setup.batch) == (28, 5)
@@ -199,9 +202,10 @@ assert divmod(len(x), setup.batch) == (28, 5)
 #     minigan train --data digits --steps 4000 --out runs/tutorials/11_digits_end_to_end/run
 #
 # and Ctrl-C would stop it. Below the same is called from Python: `train_run` is what the command
-# calls, and a second thread stands in for the hand at the keyboard. It waits until the run has
-# written a frame (a moment of the run, kept for the film) of a late enough step, and then sends the
-# signal that Ctrl-C sends. So the step at which it stops depends on the machine and its mood.
+# calls, and a second thread stands in for the hand at the keyboard. Every now and then a run writes
+# a *frame*, a few samples for the film that is drawn at the end; the number of the step is the
+# file's name. The thread waits for a frame of a late enough step, and then sends the signal that
+# Ctrl-C sends. So the step at which the run stops may be another one each time.
 
 # %%
 RUN = FIGURES / "run"
@@ -240,8 +244,8 @@ assert outcome.taken == STEPS - stopped_at and not outcome.interrupted
 # ## 6. The same bits
 #
 # Did the interruption change anything? Here is the same run in one go, without a folder, a
-# checkpoint or a signal: the bare loop. `setup.train` is `minigan.train` with what the recipe has
-# made. Copies of G are kept on the way, for later.
+# checkpoint or a signal: the bare loop. `one_go.train` is `minigan.train` with what the recipe has
+# made. Copies of G are kept on the way, for sections 8 and 9.
 
 # %%
 one_go = set_up()
@@ -260,10 +264,12 @@ print("losses that differ:", (written[:, :2] != np.array(records)[:, :2]).sum(),
 assert (run.G.theta == one_go.G.theta).all() and (written == records).all()
 
 # %% [markdown]
-# Not one bit differs. There is no trick to it: **a step is a function of the settings, the seed and
-# the number of the step**. The noise of step 1,000 is `stream(seed, "noise D", 999)`, whatever was
-# drawn before it; so there is no state of a random generator to be saved, and no position in the
-# data. What remains is what a checkpoint holds:
+# Not one bit differs. The reason: **every random number is a function of the seed, its purpose and
+# the number of the step**. `stream(seed, "noise D", 999)` is a generator that always draws the same
+# numbers, and D's noise of step 1,000 comes from it, whatever was drawn before (the library counts
+# from 0). The order of an epoch comes from such a stream too. So there is no state of a random
+# generator to be saved, and no position in the data. What a step needs besides is what the step
+# before has left, and that is what a checkpoint holds:
 
 # %%
 newest = next(iter(checkpoints(RUN).values()))
@@ -278,14 +284,15 @@ assert sum(sizes) == 3 * (51_648 + 12_673)
 assert set(point.now.numbers.values()) == {STEPS}
 
 # %% [markdown]
-# Each player has three vectors of equal length: its weights θ, and Adam's two running means, m of
-# the gradients and v of their squares; and one number, how many steps Adam has taken.
+# Each player has three vectors of equal length: its weights θ, and the two running means, m of the
+# gradients and v of their squares, of its optimiser Adam ([tutorial 6](06_adam_by_hand.py)); and
+# one number, t, how many steps Adam has taken.
 #
-# This holds on one machine. Another NumPy, another BLAS (the library that multiplies the matrices)
-# or another number of its threads may add numbers in another order, and the last bits differ. The
-# checkpoint notes all these, and a resumed run prints a line if one of them has changed. Nor does
-# the run have to end politely: [`tests/test_kill.py`](../tests/test_kill.py) kills runs at random
-# moments, by the signal that leaves a program no time for anything, and resumes them to the same
+# The bits agree on one machine. Another NumPy, another BLAS (the library that multiplies the
+# matrices) or another number of its threads may add numbers in another order, and the last bits
+# differ. The checkpoint notes all these, and a resumed run prints a line if one of them has
+# changed. Nor need the run be asked to stop: [`tests/test_kill.py`](../tests/test_kill.py) kills
+# runs at random moments, by a signal that a program can't answer, and resumes them to the same
 # bits.
 
 # %% [markdown]
@@ -295,9 +302,9 @@ assert set(point.now.numbers.values()) == {STEPS}
 MEANING = {
     "run.json": "the settings: data, recipe, seed, all rates; the run can be made again from it",
     "history.csv": "every number that was measured, a row a step; the same in every repetition",
-    "timings.csv": "when it was at which step; the only file that comes from a clock",
-    "checkpoints": "all that the next step depends on; the newest two times it was written",
-    "frames": "small moments of the run, from which the film is drawn",
+    "timings.csv": "when it was at which step, by the clock",
+    "checkpoints": "all that the next step depends on; the two newest are kept",
+    "frames": "a few samples at many steps, from which the film is drawn",
     "G.safetensors": "the generator: layers and weights",
     "D.safetensors": "the discriminator",
     "samples.png": "100 samples of G at the end",
@@ -308,7 +315,7 @@ MEANING = {
 }
 for entry in sorted(RUN.iterdir()):
     size = sum(p.stat().st_size for p in ([entry] if entry.is_file() else entry.iterdir()))
-    print(f"{entry.name:<16}{size / 1000:>7,.0f} kB  {MEANING[entry.name]}")
+    print(f"{entry.name:<16}{size / 1000:>9,.1f} kB  {MEANING[entry.name]}")
 assert len(history["step"]) == STEPS
 
 settings = json.loads((RUN / "run.json").read_text(encoding="utf-8"))
@@ -318,22 +325,23 @@ with (RUN / "timings.csv").open(encoding="utf-8") as file:
 print("timings.csv says that parts of it began at steps", begins)
 
 # %% [markdown]
-# A `.safetensors` file holds arrays and a text, and can run nothing when it is opened, unlike a
-# pickle. `run.json` has a checksum of the data: if these have changed since, the run refuses to
+# A `.safetensors` file holds arrays and a text. Unlike a pickle, it can't run code when it is
+# opened. `run.json` has a checksum of the data: if the data have changed since, the run refuses to
 # go on.
 
 # %% [markdown]
 # ## 8. How did it go?
 #
-# `history.csv` has D's mean probability for real and for generated images at every step. Let p and
-# q be the densities of real and of generated images at some place. This recipe asks D to say 0.9
-# of real images, not 1 (one-sided label smoothing, Salimans et al. 2016, section 3.4), so at this
-# place D's loss is $-0.9\,p \log D - (0.1\,p + q) \log(1 - D)$, and its derivative in D is zero at
+# `history.csv` has D's mean probability for real and for generated images at every step. Which
+# values are to be expected? Let p and q be the densities of real and of generated images at some
+# point. This recipe asks D to say 0.9 of real images, not 1 (one-sided label smoothing, Salimans et
+# al. 2016, section 3.4). So this point adds $-p\,(0.9 \log D + 0.1 \log(1 - D)) - q \log(1 - D)$ to
+# D's loss. Its derivative in D, $-0.9\,p/D + (0.1\,p + q)/(1 - D)$, is zero at
 #
 # $$D^* = \frac{0.9\,p}{p + q}.$$
 #
-# At the end of the game of Goodfellow et al. 2014 (theorem 1) p = q: D can't tell the two apart,
-# and both curves meet at 0.45. (Without smoothing it is ½.)
+# At the end of the game of Goodfellow et al. 2014 (theorem 1) p = q: the best D can't tell the two
+# apart, and both curves meet at 0.45. (Without smoothing it is ½.)
 #
 # Every 50 steps there is also the *diversity* of G's samples: the mean distance of two samples,
 # divided by the mean distance of two real images. It is 0 if all samples are the same, and 1 if
@@ -380,11 +388,11 @@ if BUDGET == 1:  # a short run has not got there
     assert np.nanmin(history["diversity"][last]) > 0.85
 
 # %% [markdown]
-# Nothing is to be seen at the grey line. And the run is not quite what the theorem describes: the
-# two curves lie around 0.45 but do not meet there. D has an edge, and slowly adds to it. That
-# does not mean that G gets worse. D's answers say how G stands against this D, which learns
-# too; they do not say how good the samples are. So look at them: the same eleven points of noise,
-# at several times of the run.
+# At the grey line, where the run was interrupted, nothing is to be seen. The run does not quite end
+# where the theorem says: the two curves lie around 0.45 but do not meet there. D has an edge, and
+# slowly adds to it. That does not mean that G gets worse. D's answers say how G stands against this
+# D, which learns too; they do not say how good the samples are. So look at the samples: the same
+# eleven points of noise, at several times of the run.
 
 # %%
 z = stream(0, "the same noise").standard_normal((11, 16), dtype=np.float32)
@@ -405,16 +413,18 @@ figure
 # %% [markdown]
 # ## 9. How good are the samples?
 #
-# Eyes are easily pleased. Two questions need numbers: are the samples like real digits, and do they
-# cover all of them? *Precision* and *recall* for generators (Kynkäänniemi et al. 2019, section 2)
-# answer one each. Put a ball around every real image, as large as the distance to its 3rd nearest
-# real neighbour: together the balls are an estimate of where real digits lie. Precision is the
-# share of samples that lie in some ball. For recall the roles are exchanged: balls around samples,
-# share of real images in them. The paper measures distances between features of a large network;
-# for 64 pixels the distance of the pixels will do.
+# Two questions need numbers: are the samples like real digits, and do they cover all of them?
+# *Precision* and *recall* for generators (Kynkäänniemi et al. 2019, section 2) answer one each. Put
+# a ball around every real image, as large as the distance to its 3rd nearest real neighbour:
+# together the balls are an estimate of where real digits lie. Precision is the share of samples
+# that lie in some ball. For recall the roles are exchanged: balls around samples, share of real
+# images in them. The paper measures distances between features of a large network; for 64 pixels
+# the distance of the pixels will do.
 #
-# A number needs a yardstick. The data are cut into two halves at random: the one is what is
-# compared with, and the other plays the part of a perfect generator.
+# A number needs a yardstick. The data are cut into two halves at random: the first is what samples
+# are compared with, and the second plays the part of a perfect generator. The last column of the
+# table, *rarest digit*, gives each sample the label of the real image that it is closest to, and
+# says what share of the samples the rarest of the ten digits has. A tenth would be fair.
 
 
 # %%
@@ -459,20 +469,19 @@ if BUDGET == 1:  # a short run has learnt nothing yet
     assert last[2] > 0.9 and last[3] > 0.01
 
 # %% [markdown]
-# The last column gives each sample the label of the real image that it is closest to, and says what
-# share the rarest of the ten digits has; a tenth would be fair. At the end all ten are there. Both
-# precision and recall are below those of the other half: this G is not perfect, in either way.
-# And the first row is a warning. An untrained G has a diversity near 1: its noise varies as much as
-# digits do. Diversity says whether samples differ, not whether they are any good.
+# At the end all ten digits are there. Both precision and recall are below those of the other half:
+# this G is not perfect, in either way. And the first row is a warning. An untrained G has a
+# diversity near 1: what it makes varies as much as digits do. Diversity says whether samples
+# differ, not whether they are any good.
 #
-# What these numbers do not say: a G that had learnt the images by heart would get a good mark from
-# each of them. So one more question.
+# A G that had learnt the images by heart would get a good mark from each of these numbers. So one
+# more question.
 #
 # ## 10. Has it learnt the images by heart?
 #
-# Look for the nearest real image of each sample, among all 1,797. If samples were copies, the
-# distance would be near 0. The yardstick is the distance of a real image from the nearest *other*
-# real image.
+# Look for the nearest real image of each sample, among all 1,797: G was trained on both halves. If
+# samples were copies, the distance would be near 0. The yardstick is the distance of a real image
+# from the nearest *other* real image.
 
 # %%
 samples = sample(run.G, half, seed=1)
@@ -513,15 +522,16 @@ figure.savefig(FIGURES / "nearest.png")
 figure
 
 # %% [markdown]
-# The nearest real image is mostly the same digit, but another image. No sample is a copy: even the
-# closest one is further from its real image than the two most similar real images are from each
-# other.
+# As far as the eye can tell, the nearest real image mostly shows the same digit, but it is another
+# image. None of these samples is a copy: even the closest one is further from its real image than
+# the two most similar real images are from each other.
 #
 # ## 11. Samples, and the way between them
 #
-# The folder is all that is needed to draw again: `minigan sample RUN --seed 7`, with another seed
-# for other samples. With `--interpolate` the noise moves from one point to another, ten images a
-# row. If G had stored single images, there would be jumps. Here is the command, called from Python:
+# The folder is all that is needed to draw again: `minigan sample RUN --seed 7`, where RUN is the
+# folder, with another seed for other samples. With `--interpolate` the noise moves from one point
+# to another, ten images a row. A G that had stored single images would change abruptly from one to
+# the next. Here is the command, called from Python:
 
 # %%
 assert main(["sample", str(RUN), "--seed", "7"]) == 0
@@ -545,10 +555,10 @@ for name, array in theirs.items():
 assert (theirs["0.weight"] == run.G.parameters()["0.W"].T).all()
 
 # %% [markdown]
-# What has changed is where numbers stand, and nothing else. Here a Dense layer computes x·W + b
+# Only the places of the numbers have changed. In minigan a Dense layer computes x·W + b
 # with W of shape (inputs, outputs); PyTorch's `Linear` keeps the transpose. And images have their
-# channels last here, (n, 8, 8, 1), but first there, (n, 1, 8, 8). To see that the file holds what
-# it says, compute G from it, in NumPy, in the way in which PyTorch does:
+# channels last in minigan, (n, 8, 8, 1), and first in PyTorch, (n, 1, 8, 8). To see that the file
+# holds G, compute G from it in NumPy, in the way in which PyTorch does:
 
 # %%
 z = stream(7, "z").standard_normal((5, 16), dtype=np.float32)
@@ -595,20 +605,21 @@ else:
 #
 # - Between a file and D there are a scale, a shape and a type. Check each once, by hand.
 # - If every random number is a function of seed, purpose and step, a run can be stopped anywhere
-#   and goes on to the same bits. A checkpoint is then three vectors for each player and a count.
+#   and goes on to the same bits. A checkpoint is then three vectors and a count for each player.
 # - Losses do not say how good samples are. Precision, recall and the distance to the nearest real
 #   image each answer one question, and each needs a yardstick made of real data.
 #
 # **Try**
 #
-# 1. Make the data lie in [0, 1], `x = (images[..., None] / 16).astype(np.float32)`, and take the
-#    loop of section 6. How sure of itself does D get in the first hundred steps, and why?
+# 1. Make the data lie in [0, 1], `(images[..., None] / 16).astype(np.float32)`, and give them to
+#    the loop of section 6 for 300 steps. Does D get more sure of itself than in the page's run?
+#    Which share of G's pixels is negative before the first step, and after the last?
 # 2. In section 9, take k = 1 and k = 10 in the place of 3. Which of the two marks of the other half
 #    is higher, and why is a higher mark not a better measure?
-# 3. `minigan train --resume RUN --steps 10000` makes the run longer. Do G's precision and recall
-#    come any closer to those of the other half?
-# 4. Write a G that copies: `x[stream(0, "copy").integers(len(x), size=half)]`. What do sections 9
-#    and 10 say of it?
+# 3. `minigan train --resume RUN --steps 10000` makes the run longer; `Run.open(RUN).G` is then its
+#    G. Do its precision and recall come any closer to those of the other half?
+# 4. Take copies as samples, `x[stream(0, "copy").integers(len(x), size=half)]`. What do sections 9
+#    and 10 say of them?
 #
 # **Next**: [12. Five listings, audited](12_five_listings_audited.py) shows how such programs go
 # wrong. In the library: [`training.py`](../minigan/training.py) (a run in its folder),
