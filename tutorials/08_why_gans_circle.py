@@ -130,8 +130,8 @@ print("non-saturating at (1, ½):", field(1.0, 0.5, NonSaturating()))
 #    \dot\psi = \frac{\partial V}{\partial \psi} = -\theta\, f'(-\psi\theta). $$
 #
 # A non-saturating G raises $\log \sigma(a) = f(\psi\theta)$, so that
-# $\dot\theta = \psi\, f'(\psi\theta)$; D is the same. (The paper's D gives high numbers to generated
-# points: its $\psi$ is our $-\psi$, and all eigenvalues are the same.)
+# $\dot\theta = \psi\, f'(\psi\theta)$; D is the same. (The paper's D gives high numbers to
+# generated points: its $\psi$ is our $-\psi$, and all eigenvalues are the same.)
 
 
 # %%
