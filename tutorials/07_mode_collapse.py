@@ -59,8 +59,9 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #
 # The **ring** has 8 heaps of points on a circle of radius 1, each a Gaussian with a standard
 # deviation of σ = 0.01. The **grid** has 25 heaps, 5 by 5, two apart, with σ = 0.05. Such a heap is
-# a **mode** of the distribution. Both sets come from VEEGAN (Srivastava et al. 2017) and PacGAN
-# (Lin et al. 2018), and so do the three numbers, which `minigan.metrics.mixture` computes:
+# a **mode** of the distribution. Such sets, and the first two of these numbers, are those of VEEGAN
+# (Srivastava et al. 2017); the third is PacGAN's (Lin et al. 2018). `minigan.metrics.mixture`
+# computes all three:
 #
 # - **modes**: the number of centres with at least one sample within 3σ of them;
 # - **high quality**: the share of samples that lie within 3σ of some centre;
@@ -71,9 +72,9 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #
 # is 0 where all modes get the same share, and $\log k$ where one gets all.
 #
-# Each of them is blind to something. Before we train anything, here are four "generators" for the
-# grid that we make by hand: the data themselves, one mode only, 12 of the 25 modes, and points that
-# are spread evenly over the square and know nothing of any mode.
+# Each of them is blind to something. So before we train anything, we make four "generators" for
+# the grid by hand: the data themselves, one mode only, 12 of the 25 modes, and points spread evenly
+# over the square, which know nothing of any mode. In all pictures blue circles are the modes.
 
 # %%
 ring, grid = data.load("ring"), data.load("grid")
@@ -125,12 +126,13 @@ figure
 # - high quality sees sharpness, and no collapse.
 
 # %%
-assert by_hand["the data"]["high_quality"] > 0.97  # of a Gaussian in the plane, 98.9 %
+assert by_hand["the data"]["high_quality"] > 0.97
 assert by_hand["evenly spread"]["modes"] >= 20 and by_hand["evenly spread"]["reverse_KL"] < 0.1
 assert by_hand["evenly spread"]["high_quality"] < 0.04
 assert by_hand["one mode"]["high_quality"] > 0.97
 assert abs(by_hand["one mode"]["reverse_KL"] - np.log(25)) < 1e-5
 print(f"log 25 = {np.log(25):.2f}; log 8 = {np.log(8):.2f}; log(25/12) = {np.log(25 / 12):.2f}")
+print(f"of a Gaussian in the plane lie within 3σ: 1 − exp(−9/2) = {1 - np.exp(-9 / 2):.1%}")
 
 # %% [markdown]
 # ## A GAN that collapses
@@ -142,7 +144,7 @@ print(f"log 25 = {np.log(25):.2f}; log 8 = {np.log(8):.2f}; log(25/12) = {np.log
 
 # %%
 def players(seed, first=(), features=2, z=16):
-    """Return G z-64-64-2 and D 2-64-64-1; D may have a first layer that changes its input."""
+    """Return G z-64-64-2 and D 2-64-64-1; layers in `first` may turn D's 2 inputs to `features`."""
 
     def layers(p, q):
         return (
@@ -165,7 +167,7 @@ def measure(G, dataset):
 
 
 def run(dataset, seed, steps, *, loss=None, adams=None, first=(), features=2, z=16, **rest):
-    """Train, and look at G ten times; return the looks (10, 3), and samples at each."""
+    """Train, and measure G ten times; return the numbers (10, 3), and samples at each time."""
     G, D = players(seed, first, features, z)
     adam_G, adam_D = adams or (Adam(), Adam())
     records = train(
@@ -210,34 +212,37 @@ if BUDGET == 1:  # after a twentieth of the steps G has not come near the ring
     assert looks[:, 2].max() > 1.3 and np.median(looks[4:, 2]) > 0.7
 
 # %% [markdown]
-# Blue circles are the modes, orange points are samples. G's points sit together in one
-# cloud, and the cloud wanders: G goes where D's logit is highest, D learns that generated points
-# come from there and lowers its logit, and G moves on, all of it together.
+# G's points sit together in one cloud, and the cloud wanders: G goes where D's logit is highest, D
+# learns that generated points come from there and lowers its logit, and G moves on, all of it
+# together.
 #
 # **Why all together?** G's loss is a mean over single samples,
 # $L_G = \frac1n \sum_i \mathrm{softplus}(-D(G(z_i)))$. No term compares two samples. If all of them
 # lay at the one point that D likes best, the loss would be as low as it can be. It is D's work to
 # make that point unattractive, and D judges one point at a time: it can only say "this place is
-# bad", not "these are all alike". So the cure has to come from D: a D that sees several samples at
-# once, or a D that does not tilt so steeply from one side to the other that everything slides; or
-# from the speed of the two players, as in the next tutorial, where a GAN with two weights goes in
-# circles.
+# bad", not "these are all alike". So a cure can come from D: it sees several samples at once, or
+# its slope is kept small, so that not everything slides to one side. Or it comes from the speed of
+# the two players: tutorial 8 has a GAN with two weights only, which goes in circles.
 #
 # ## Question: all my samples are the same. What now?
 #
-# First measure it, as above, or where there are no known modes by the mean distance of two samples,
-# divided by that of the data (`diversity` in the history of a run). Then change one thing at a
-# time. Here are seven changes, each with the same three seeds and the same number of steps:
+# First measure it: as above, or, where no modes are known, by the mean distance of two samples,
+# divided by that of the data (the column `diversity` in the `history.csv` that `minigan train`
+# writes). Then change one thing at a time. Here are seven changes, each with the same three seeds
+# and the same number of steps:
 #
 # | name below | what changes |
 # |---|---|
-# | packing | D judges 4 samples at once: `Pack(4)` is its first layer (PacGAN, Lin et al. 2018) |
-# | minibatch std | D gets one more feature, how much the batch varies (Karras et al. 2018) |
-# | pairing + R1 + R2 | D compares pairs, its slope is penalised at both (Huang et al. 2024) |
+# | packing | D judges 4 samples at once, as one input of 8 numbers (PacGAN, Lin et al. 2018) |
+# | minibatch std | D's input gets a third feature: how much the batch varies (Karras et al. 2018) |
+# | pairing + R1 + R2 | D compares pairs, its slope is penalised (Huang et al. 2024) |
 # | noise on D's input | σ from 0.5 down to 0 in the course of the run (Sønderby et al. 2017) |
 # | slower G | G's learning rate 10 times smaller |
 # | both slower | both learning rates 4 times smaller |
 # | no momentum | $\beta_1 = 0$ for both |
+#
+# A pair is a real and a generated sample: the loss sees only the difference of their logits. R1
+# penalises D's squared slope at real points, R2 at generated ones (tutorials 8 and 9).
 
 # %%
 SEEDS = range(3 if BUDGET == 1 else 2)  # with one there would be no error bars
@@ -292,7 +297,9 @@ print(f"high quality: at most {late[:, :, 1].max():.1%} in any of these runs")
 # %% [markdown]
 # Blue points are means over three seeds with the standard error of the mean, orange crosses the
 # single runs; each number is a mean over the second half of a run. Three seeds are few: the bars
-# say which differences are large, not how large exactly.
+# say which differences are large, not how large exactly. On the right even the best stay near 4
+# modes of 8: a mode counts only with a sample within 3σ = 0.03 of its centre, and so near come few.
+# The next section is about that. For collapse, read the left side.
 #
 # **What helps here.** Packing and minibatch standard deviation, which let D see several samples at
 # once; pairing with R1 and R2; and two changes that cost nothing, a slower G and no momentum. All
@@ -312,17 +319,18 @@ if BUDGET == 1:  # after a twentieth of the steps nobody has come near the ring
         assert kl[name] < 0.25, name
     assert kl["both slower"] > 0.5
     noisy = np.sort(late[list(kl).index("noise on D's input"), :, 2])
-    assert noisy[0] < 1 < noisy[-1]
+    assert noisy[0] < 1 < noisy[1]
     assert late[:, :, 1].max() < 0.01
+    assert 3 < mean[:, 0].max() < 5  # of 8 modes
 
 # %% [markdown]
 # ## No collapse is not yet quality
 #
 # In none of these runs did 1 % of the samples come within 3σ of a centre. A thousand steps were
-# enough to spread G around the ring, not to make it sharp. So here are three more pictures: the
-# slower G from above; the grid after as many steps with nothing changed; and the ring after four
-# times as many, with what sharpens: 2 numbers of noise in the place of 16, no momentum, a weak R1,
-# and learning rates that fall to 0 on a cosine.
+# enough to spread G out, not to make it sharp. So here are three more pictures: the slower G from
+# above; the grid after as many steps with nothing changed; and the ring after four times as many,
+# with what sharpens: 2 numbers of noise in the place of 16, no momentum, a weak R1, and learning
+# rates that fall to 0 along a cosine.
 
 # %%
 long = 4 * STEPS
@@ -353,31 +361,34 @@ figure.savefig(FIGURES / "quality.png")
 figure
 
 # %% [markdown]
-# The grid has most of its modes and a fair share for each, and only one or two samples in a hundred
-# are good: compare the points without any knowledge at the top of this page. It is a smear over the
-# square. Modes and reverse KL alone would have called it a success. The longer run on the ring
-# follows the circle and sets many times more of its points into the modes than any run before; the
-# data have 98.9 % there. How many exactly depends on the last bits: after thousands of steps a
-# processor whose sums round differently ends with another number. That is one more reason to look
-# at several runs before saying that one is better.
+# The slower G, with a reverse KL near 0, is a smear over the whole disc: each mode is the nearest
+# one for its share of the points, and hardly a point is in a mode. The grid is a smear too: a fair
+# share for each mode, and only one or two good samples in a hundred. Compare the points without any
+# knowledge at the top of this page. Reverse KL alone would have called both a success.
+#
+# The longer run on the ring follows the circle and sets many times more of its points into the
+# modes than any run before; the data have 98.9 % there. How many exactly depends on the last bits:
+# after thousands of steps a processor whose sums round differently ends with another number. That
+# is one more reason to look at several runs before saying that one is better.
 
 # %%
 if BUDGET == 1:  # the short runs of a quick try reach none of this
     assert ends["grid, nothing changed"]["modes"] >= 10
     assert ends["grid, nothing changed"]["reverse_KL"] < 0.3
     assert ends["grid, nothing changed"]["high_quality"] < 0.04
+    assert ends["ring, slower G"]["reverse_KL"] < 0.1
     assert ends["ring, longer"]["high_quality"] > 5 * late[:, :, 1].max()
     assert ends["ring, longer"]["reverse_KL"] < 0.3
 
 # %% [markdown]
 # ## Question: BatchNorm in D, real and fake in one batch or in two?
 #
-# BatchNorm subtracts from each feature its mean over the batch and divides by its standard
-# deviation (Ioffe & Szegedy 2015), so a sample's output depends on who else is in the batch. The
-# library, like most code, gives D two batches, one of real and one of generated samples, and
-# `discriminator_step` has two `forward` calls. What would joining them do? Here is a case that
-# could not be easier: real points are Gaussian around 0, generated points the same around
-# $(1.5, 1.5)$, and G stands still.
+# BatchNorm subtracts from each feature its mean over the batch, divides by its standard deviation,
+# then multiplies by a learnt gain and adds a learnt shift (Ioffe & Szegedy 2015). So a sample's
+# output depends on who else is in the batch. The library, like most code, gives D two batches, one
+# of real and one of generated samples: `discriminator_step` has two `forward` calls. What would
+# joining them do? Here is an easy case: real points are Gaussian around 0, generated points the
+# same around $(1.5, 1.5)$, and G stands still.
 
 
 # %%
@@ -426,7 +437,7 @@ for joined in (True, False):
     print(f"  in one batch: real {together[:64].mean():.2f}, fake {together[64:].mean():.2f}")
     print(f"  fake alone, as in G's step: {alone:.2f}")
     if joined:
-        assert together[64:].mean() < 0.35 and alone > together[64:].mean() + 0.1
+        assert together[64:].mean() < 0.35 and abs(alone - 0.5) < 0.15
     else:
         assert abs(value - 2 * np.log(2)) < 0.1
 
@@ -438,9 +449,9 @@ for joined in (True, False):
 # **Two batches.** Now D's loss stays at $2 \log 2 = 1.386$, a guess. Each batch is centred and
 # scaled by itself, and the two clouds differ in nothing else. D *cannot* see where the samples lie.
 # That is consistent in both players' steps, and it is the usual choice; but it is a blindness that
-# one should know of. It is why BatchNorm never stands at D's input: DCGAN leaves it out there and
-# at G's output (Radford et al. 2016, section 3). One layer later, D can already have computed
-# something before the mean is taken away:
+# one should know of, and a reason to keep BatchNorm away from D's input. DCGAN leaves it out there
+# and at G's output, because samples oscillated with it (Radford et al. 2016, section 3). One layer
+# later, D can already have computed something before the mean is taken away:
 
 # %%
 losses = {}
@@ -458,9 +469,9 @@ if BUDGET == 1:  # it takes these longer to learn
     assert losses["BatchNorm after the second"] < 1 and losses["LayerNorm after the first"] < 1
 
 # %% [markdown]
-# After the second dense layer, BatchNorm costs D hardly anything here: LeakyReLU has bent the first
-# layer's features by then, and where the samples lie shows in how they are spread, which centring
-# and scaling of each feature do not take away.
+# After the second dense layer, BatchNorm costs D hardly anything here. LeakyReLU has by then bent
+# the first layer's features at 0. So where the samples lie shows in the shape of a distribution,
+# not in mean and standard deviation alone, and centring and scaling leave that shape.
 #
 # So: two batches, and not at the input or right after the first layer. Where BatchNorm can be left
 # out of D, leave it out. LayerNorm looks at one sample, SpectralNorm at the weights; neither
@@ -479,8 +490,8 @@ else:
 # ## Question: BatchNorm with one sample; training against evaluation
 #
 # The mean of one sample is the sample, its variance is 0, and $(x - \text{mean})$ is 0 whatever $x$
-# is. Some frameworks return the shift for every input then, without a word; the library refuses.
-# Two samples are hardly better: the larger becomes 1 and the smaller −1.
+# is. All that is left is the learnt shift, the same for every input; so the library refuses. Two
+# samples are hardly better: in each feature the larger becomes 1 and the smaller −1.
 
 # %%
 norm = BatchNorm(1)
@@ -531,8 +542,8 @@ assert abs(y[0, 0]) < 0.1
 # 2. Make D slower instead of G. What do you expect, and what happens?
 # 3. `Minimax()` in the place of `NonSaturating()`, with nothing else changed. Does the ring
 #    collapse?
-# 4. What does reverse KL say of 100 samples from the data themselves, with 25 modes? So how many
-#    samples does a measurement need?
+# 4. What does reverse KL say of 100 samples from the data themselves, with 25 modes, and of 1,000?
+#    So how many samples does a measurement need?
 #
 # The numbers are defined in `minigan/metrics.py`, packing and minibatch standard deviation in
 # `minigan/layers/shape.py` and `minigan/layers/batch.py`, BatchNorm in `minigan/layers/norm.py`;

@@ -85,7 +85,8 @@ print("G makes", G.forward(z)[0], "and D says of it", D.forward(G.forward(z)[0])
 #
 # From every place $(\theta, \psi)$ both players want to move in some direction: each against the
 # gradient of its own loss. Drawn as arrows, these directions are a **vector field**, and training
-# with very small steps follows the arrows.
+# with very small steps follows the arrows. Time on the way is step length times number of steps;
+# $\dot\theta$ is the speed of $\theta$.
 #
 # We need not work the gradients out. The library's two half steps do it; all we put in is an
 # optimiser that does not step but writes down where it would have gone.
@@ -109,8 +110,8 @@ def field(theta, psi, loss, penalties=(), sigma=0.0):
     x = z = np.zeros((n, 1))
     rng_D, rng_G = stream(0, "D"), stream(0, "G")
     discriminator_step(G, D, loss, to_D, x, z, penalties, rng=rng_D)
-    generator_step(G, D, loss, to_G, z, rng=rng_G)
-    return np.array([G.views(to_G.kept)["b"][0], to_D.kept[0]])
+    generator_step(G, D, loss, to_G, z, x, rng=rng_G)  # few losses of G look at x
+    return np.array([G.views(to_G.kept)["b"][0], to_D.kept[0]])  # of G, the entry of its bias
 
 
 print("minimax at (1, ½):       ", field(1.0, 0.5, Minimax()))
@@ -118,8 +119,8 @@ print("non-saturating at (1, ½):", field(1.0, 0.5, NonSaturating()))
 
 # %% [markdown]
 # Here is the same by hand. D's logit for the generated point is $a = \psi\theta$, for the real
-# point it is 0. Let $f(t) = -\log(1 + e^{-t})$, so that $f'(t) = 1/(1 + e^t) = \sigma(-t)$. The
-# value that D raises and, in the minimax game, G lowers, is
+# point it is 0. With the sigmoid $\sigma(t) = 1/(1 + e^{-t})$ let $f(t) = \log \sigma(t)$, so that
+# $f'(t) = \sigma(-t)$. The value that D raises and, in the minimax game, G lowers, is
 #
 # $$ V = \log \sigma(0) + \log(1 - \sigma(a)) = f(0) + f(-\psi\theta), $$
 #
@@ -128,9 +129,9 @@ print("non-saturating at (1, ½):", field(1.0, 0.5, NonSaturating()))
 # $$ \dot\theta = -\frac{\partial V}{\partial \theta} = \psi\, f'(-\psi\theta), \qquad
 #    \dot\psi = \frac{\partial V}{\partial \psi} = -\theta\, f'(-\psi\theta). $$
 #
-# A non-saturating G has $\dot\theta = \psi\, f'(\psi\theta)$; D is the same. (The paper writes
-# $f(\psi\theta)$: its D gives high numbers to generated points. Its $\psi$ is our $-\psi$, and all
-# eigenvalues are the same.)
+# A non-saturating G raises $\log \sigma(a) = f(\psi\theta)$, so that
+# $\dot\theta = \psi\, f'(\psi\theta)$; D is the same. (The paper's D gives high numbers to
+# generated points: its $\psi$ is our $-\psi$, and all eigenvalues are the same.)
 
 
 # %%
@@ -196,14 +197,16 @@ figure
 # $$ \frac{d}{dt}\,\frac{\theta^2 + \psi^2}{2} = \theta\dot\theta + \psi\dot\psi
 #    = \theta\psi f' - \psi\theta f' = 0. $$
 #
-# The distance $r$ from the goal never changes. For the non-saturating loss the two factors differ,
-# $f'(a)$ and $f'(-a)$, and $f'(a) - f'(-a) = -\tanh(a/2)$, so that
+# Here $f'$ is $f'(-\psi\theta)$, the same for both, and the distance $r = \sqrt{\theta^2 + \psi^2}$
+# from the goal never changes. For the non-saturating loss the two factors differ: G has $f'(a)$, D
+# has $f'(-a)$. Since $f'(a) - f'(-a) = -\tanh(a/2)$,
 #
 # $$ \frac{d}{dt}\,\frac{r^2}{2} = -a \tanh(a/2) \approx -\tfrac12\,\theta^2\psi^2 . $$
 #
-# It comes in, but ever more slowly: the pull is of fourth order in $r$. Over a round the mean of
-# $\theta^2\psi^2$ is $r^4/8$, which gives $1/r^2 \approx 1/r_0^2 + t/8$. From $r = 1$ to 0.1 takes
-# about 800 units of time, to 0.01 about 80,000.
+# It comes in, but ever more slowly: the right side is of fourth order in $r$. Over a round the mean
+# of $\theta^2\psi^2$ is $r^4/8$, so $\frac{d}{dt} \frac{r^2}{2} \approx -\frac{r^4}{16}$, and this
+# gives $1/r^2 \approx 1/r_0^2 + t/8$ for a start at $r_0$. From $r = 1$ to 0.1 takes about 800
+# units of time, to 0.01 about 80,000.
 
 # %%
 path = follow(1.5, 0.0, Minimax(), time=20 * BUDGET)
@@ -216,7 +219,8 @@ radius = np.linalg.norm(follow(0.5, 0.0, NonSaturating(), time, h=0.05), axis=1)
 predicted = (1 / 0.5**2 + time / 8) ** -0.5
 print(f"non-saturating: after t = {time:.0f} at {radius[-1]:.4f}; predicted {predicted:.4f}")
 assert abs(radius[-1] / predicted - 1) < 0.05
-assert round(8 * (1 / 0.1**2 - 1)) == 792 and round(8 * (1 / 0.01**2 - 1)) == 79_992
+for r in (0.1, 0.01):
+    print(f"from 1 to {r}: {8 * (1 / r**2 - 1):,.0f} units of time")
 
 # %% [markdown]
 # ## Eigenvalues: what happens close to the goal
@@ -229,8 +233,8 @@ assert round(8 * (1 / 0.1**2 - 1)) == 792 and round(8 * (1 / 0.01**2 - 1)) == 79
 # $$ J = \begin{pmatrix} 0 & f'(0) \\ -f'(0) & 0 \end{pmatrix}, \qquad
 #    \lambda = \pm i \cdot f'(0) = \pm \tfrac{i}{2}: $$
 #
-# nothing but turning. One round takes $2\pi/f'(0) = 4\pi \approx 12.6$ units of time, that is,
-# 126 steps with a learning rate of 0.1. (Mescheder et al. 2018, section 2.)
+# nothing but turning. One round takes $2\pi/f'(0) = 4\pi$ units of time: 126 steps with a learning
+# rate of 0.1. (Mescheder et al. 2018, section 2.)
 
 
 # %%
@@ -276,7 +280,7 @@ def run(start, loss, steps, h=0.1, order="alternating", penalties=(), sigma=0.0,
     for t in range(steps):
         if order == "simultaneous":
             G_before = G.copy()  # D is shown where G was, although G moves first
-            generator_step(G, D_seen, loss, sgd_G, z, rng=stream(0, "G", t))
+            generator_step(G, D_seen, loss, sgd_G, z, x, rng=stream(0, "G", t))
             discriminator_step(
                 G_before, D_seen, loss, sgd_D, x, z, penalties, rng=stream(0, "D", t)
             )
@@ -284,7 +288,7 @@ def run(start, loss, steps, h=0.1, order="alternating", penalties=(), sigma=0.0,
             for k in range(d_steps):
                 rng = stream(0, "D", t, k)
                 discriminator_step(G, D_seen, loss, sgd_D, x, z, penalties, rng=rng)
-            generator_step(G, D_seen, loss, sgd_G, z, rng=stream(0, "G", t))
+            generator_step(G, D_seen, loss, sgd_G, z, x, rng=stream(0, "G", t))
         path.append((G.b[0], D.W[0, 0]))
     return np.array(path)
 
@@ -313,16 +317,18 @@ figure
 # %% [markdown]
 # Simultaneous steps spiral out. Each goes along the tangent of a circle, and a tangent leads
 # outwards: the linear part of one step is $I + hJ$, with eigenvalues $1 \pm ih f'(0)$ of modulus
-# $\sqrt{1 + h^2 f'(0)^2} > 1$, for every $h$. A smaller learning rate makes it slower and no
-# better. Alternating steps are the product of two steps, one for each player,
+# $\sqrt{1 + h^2 f'(0)^2} > 1$, for every $h$. A smaller learning rate makes it slower and does not
+# turn it round. Close to the goal, alternating steps are the product of two, D's on the right since
+# it comes first:
 #
 # $$ \begin{pmatrix} 1 & \alpha \\ 0 & 1 \end{pmatrix}
 #    \begin{pmatrix} 1 & 0 \\ -\alpha & 1 \end{pmatrix}
 #    = \begin{pmatrix} 1 - \alpha^2 & \alpha \\ -\alpha & 1 \end{pmatrix},
 #    \qquad \alpha = h f'(0), $$
 #
-# of determinant 1: as long as $\alpha < 2$ both eigenvalues lie on the unit circle. The run neither
-# comes in nor goes out. (Both are in section 2 of the paper.)
+# of determinant 1 and trace $2 - \alpha^2$: as long as $\alpha < 2$ the eigenvalues are complex
+# conjugates with product 1, so both lie on the unit circle. The run neither comes in nor goes out.
+# (Both are in section 2 of the paper.)
 
 
 # %%
@@ -357,8 +363,8 @@ assert 0.9 < np.linalg.norm(in_turn, axis=1).min() < np.linalg.norm(in_turn, axi
 #   $(\psi, -\theta)$, a pure rotation with eigenvalues $\pm i$;
 # - **WGAN-GP** (Gulrajani et al. 2017): in the place of clipping, a penalty
 #   $w \cdot (|D'(x)| - 1)^2$ that asks D for a slope of 1, here with the weight $w = \frac12$;
-# - **instance noise** (Sønderby et al. 2017): D sees real and generated points with noise of
-#   standard deviation $\sigma$ added, here $\sigma = 1$;
+# - **instance noise** (Sønderby et al. 2017): D sees real and generated points with Gaussian noise
+#   added, of standard deviation $\sigma = 1$ (from here on, $\sigma$ is no sigmoid);
 # - **R1** (Mescheder et al. 2018, equation 9): the penalty $\frac{\gamma}{2} D'(x)^2$ at the real
 #   points, here with $\gamma = \frac12$. It asks D for a slope of 0 where the data are.
 #
@@ -395,16 +401,19 @@ figure
 # The orange line is the run, the blue point its end, the star the goal. The first four are still
 # going round. Only the last two have arrived.
 #
-# **WGAN.** The clipping keeps the run in a box and no more.
+# **WGAN.** The clipping keeps $\psi$ in $[-1, 1]$ and does no more.
 #
 # **WGAN-GP.** Its penalty asks for $|\psi| = 1$, and the goal is at $\psi = 0$: close to it, the
 # penalty pushes D away, to one side or the other, with a force of $2w$. There the field jumps and
 # has no derivative, so eigenvalues say nothing. The field is $(\psi,\ -\theta - 2w\psi + 2w)$ for
-# $\psi > 0$, which is zero at $\theta = 2w$, $\psi = 0$: a place of rest that is not the goal. With
-# $w = 1$ a run ends there, as printed below. (A straight line is a poor critic. One with more
-# weights can have different slopes at different places. The push away from a flat D remains.) The
-# paper proves that neither WGAN nor WGAN-GP converges to the goal here, with a fixed learning rate
-# and a fixed number of steps of D to one of G (section 3).
+# $\psi > 0$, which is zero at $\theta = 2w$, $\psi = 0$: a place of rest that is not the goal. Seen
+# from $\psi > 0$ its eigenvalues are those of $\lambda^2 + 2w\lambda + 1 = 0$. With $w \ge 1$ they
+# are real, and a run can end there without turning; one with $w = 1$ does, as printed below. With
+# $w = \frac12$ it turns, crosses $\psi = 0$, and the penalty throws it to the other side. (A
+# straight line is a poor critic. One with more weights can have different slopes at different
+# places. The push away from a flat D remains.) The paper proves that, with a fixed learning rate
+# and a fixed number of steps of D to one of G, neither WGAN nor WGAN-GP converges to the goal here
+# in general (section 3).
 #
 # **Instance noise and R1** take the slope out of D: the noise since a D of slope $\psi$ is now
 # wrong about many blurred points, R1 by asking for it.
@@ -437,6 +446,12 @@ assert np.allclose(stuck, (2, 0), atol=1e-3)
 #
 # $$ J = \begin{pmatrix} 0 & f'(0) \\ -f'(0) & -\gamma \end{pmatrix}, \qquad
 #    \lambda^2 + \gamma\lambda + f'(0)^2 = 0 . $$
+#
+# The first has the same form. D's value is now the mean of $f(\psi\sigma\varepsilon)$ over real and
+# of $f(-\psi(\theta + \sigma\varepsilon))$ over generated points, $\varepsilon$ a standard
+# Gaussian. Each has the second derivative $f''(0)\,\sigma^2$ in $\psi$ at the goal. So close to it
+# the noise adds $2 f''(0)\,\sigma^2 \psi = -\frac{\sigma^2}{2} \psi$: it is R1 with
+# $\gamma = \sigma^2/2$.
 
 
 # %%
@@ -462,11 +477,12 @@ print("              formula", np.round(of_r1(0.5), 4))
 print("noise, σ = 1 measured", np.round(measured(NonSaturating(), (), 1.0), 4))
 print("              formula", np.round(of_noise(1.0), 4))
 assert np.allclose(measured(NonSaturating(), [R1(0.5)]), of_r1(0.5), atol=1e-6)
-assert np.allclose(measured(NonSaturating(), (), 1.0), of_noise(1.0), atol=0.02)
+assert np.allclose(measured(NonSaturating(), (), 1.0), of_noise(1.0), atol=0.01)
+assert np.allclose(of_noise(1.0), of_r1(0.5))
 
 # %% [markdown]
-# R1 agrees to rounding. Instance noise agrees to about one hundredth: the field was measured with
-# 20,000 drawn numbers, and the formula is for infinitely many.
+# R1 agrees to rounding. Instance noise agrees to a hundredth: the field was measured with 20,000
+# drawn numbers, and the formula is for infinitely many.
 #
 # ## How strong should R1 be? The critical γ
 #
@@ -474,15 +490,16 @@ assert np.allclose(measured(NonSaturating(), (), 1.0), of_noise(1.0), atol=0.02)
 # $-\operatorname{Re}\lambda$. From the quadratic equation above:
 #
 # - $\gamma < 2 f'(0)$: the root is imaginary, $\rho = \gamma/2$. The run turns while it comes in;
-#   more penalty is better.
+#   more penalty is faster.
 # - $\gamma > 2 f'(0)$: both eigenvalues are real, and the one closer to zero moves back to it. D is
-#   so damped that it hardly gives G a direction; more penalty is worse.
-# - $\gamma = 2 f'(0) = 1$ is the best: the **critical** γ, as for a door that falls shut without
+#   so damped that it hardly gives G a direction; more penalty is slower.
+# - $\gamma = 2 f'(0) = 1$ is the fastest: the **critical** γ, as for a door that falls shut without
 #   swinging.
 #
-# The next figure has the formula beside two measurements: the eigenvalues of the library's
-# gradients, and those of one whole alternating training step with $h = 0.05$, whose moduli are
-# $e^{-\rho h}$. On the right are whole runs.
+# The next figure has the formula (lines) beside two measurements: the eigenvalues of the library's
+# gradients (dots), and those of one whole alternating training step with $h = 0.05$ (crosses), the
+# larger of whose moduli is $e^{-\rho h}$. On the left blue and orange are the two eigenvalues; on
+# the right are whole runs.
 
 
 # %%
@@ -538,14 +555,14 @@ assert np.allclose(rates[elsewhere], -spectrum.real.max(axis=1)[elsewhere], atol
 
 # %% [markdown]
 # Step and formula agree to a hundredth, but for γ = 1, where the steps come in with 0.43 instead
-# of ½. That is the length of the step: where two eigenvalues meet, a small change of the matrix, of
-# the order of $h$, moves them by its square root.
+# of ½. That comes from the length of the step. It changes the matrix a little, by the order of $h$;
+# and where two eigenvalues meet, as at γ = 1, they move by the order of $\sqrt h$.
 #
-# **What carries over.** $f'(0) = \frac12$ here because data and generator are one point each and
-# D's feature is $x$ itself. In a network with many weights the same damping acts in every direction
-# with its own frequency, and no single γ is critical for all. What carries over is the shape: too
-# little and it swings, too much and D goes blind, and the right value depends on the scale of the
-# data. γ = 10 is what the paper used for images.
+# **What carries over.** The frequency is just $f'(0)$ because D's feature is $x$ itself and G's
+# point is $\theta$ itself. In a network with many weights each direction has its own frequency, and
+# no single γ is critical for all. What carries over is the shape: too little and it swings, too
+# much and D goes blind, and the right value depends on the scale of the data. γ = 10 is what the
+# paper used for images.
 #
 # ## Question: what does a Wasserstein loss tell, and when to stop?
 #
@@ -587,17 +604,17 @@ assert error[1] > 0.2 > error[50]
 
 # %% [markdown]
 # With one step of D for each of G, $-L_D$ swings through zero and below, out of step with the
-# distance: it tells nothing about G. With five it is right until G first passes the data. With
-# fifty it is right for as long, and closer afterwards, but near the goal it fails again: D's
-# gradient there is $\theta$ itself, so small that even fifty steps do not turn the slope from −1 to
-# 1 in time. For the same reason the run does not arrive.
+# distance: it tells nothing about G. With five it is right from the second step until G first
+# passes the data. With fifty it is right for as long, and closer afterwards, but near the goal it
+# fails again: D's gradient there is $\theta$ itself, so small that even fifty steps do not turn the
+# slope from −1 to 1 in time. For the same reason the run does not arrive.
 #
-# Real critics have many weights, and the same two conditions. To see them we need a case in which
-# the true distance is known. In one dimension it is: sort both samples, pair them in this order,
-# and take the mean difference. The data are two heaps around −1 and 1. One run has a critic whose
-# layers are kept to a slope of at most 1 by spectral normalisation (Miyato et al. 2018, about: the
-# largest slope of each layer is estimated by power iteration), with ten steps of D for one of G;
-# the other is WGAN-GP with its usual weight 10, and five.
+# Real critics have many weights, and the same two conditions: a slope of at most 1, and the best
+# such D. To see them we need a case in which the true distance is known. In one dimension it is:
+# sort both samples, pair them in this order, and take the mean difference. The data are two heaps
+# around −1 and 1. One run has a critic with spectral normalisation (Miyato et al. 2018): each layer
+# is divided by an estimate of its largest slope, so that the slope is at most about 1. It makes ten
+# steps of D for one of G. The other is WGAN-GP with its usual weight 10, and five.
 
 # %%
 rng = stream(0, "two heaps")
@@ -642,7 +659,7 @@ def critic_run(wrap, lr_G, lr_D, d_steps, steps, penalties=(), seed=1):
 
 steps = max(20, int(400 * BUDGET))
 spectral, G_sn, D_sn = critic_run(SpectralNorm, 1e-3, 3e-3, 10, steps // 2)
-penalised, _, _ = critic_run(lambda layer: layer, 1e-4, 1e-3, 5, steps, [GradientPenalty(10.0)])
+penalised, _, D_gp = critic_run(lambda layer: layer, 1e-4, 1e-3, 5, steps, [GradientPenalty(10.0)])
 floor = distance(heaps[:64], heaps[64:128])
 
 figure = new_figure(1100, 460)
@@ -666,6 +683,11 @@ figure
 loss, true = spectral[-len(spectral) // 4 :].mean(axis=0)
 print(f"spectral norm, last quarter: −L_D = {loss:.3f}, true distance {true:.3f}")
 print(f"WGAN-GP, last step: −L_D = {penalised[-1, 0]:.3f}, true distance {penalised[-1, 1]:.3f}")
+for name, D in (("start", networks(lambda layer: layer, 1)[1]), ("end", D_gp)):
+    logits, cache = D.forward(heaps)
+    slopes = D.backward(np.ones_like(logits), cache)  # one logit a sample: its slope in x
+    print(f"WGAN-GP, D's slope at the data, {name}: {slopes.min():.2f} to {slopes.max():.2f}")
+    assert slopes.min() > 0
 print(f"two batches of 64 from the data themselves: distance {floor:.3f}")
 if BUDGET == 1:  # it takes some hundred steps for both to show
     assert (spectral[20:, 0] < spectral[20:, 1]).all() and loss < true / 2
@@ -674,23 +696,24 @@ if BUDGET == 1:  # it takes some hundred steps for both to show
     assert spectral[20:26, 0].mean() < 0.1
 
 # %% [markdown]
-# **Left.** The slope is at most 1, so $-L_D$ is a lower bound of the distance, and it is a loose
-# one: the best D would give the dashed line. Both fall at first. Then, around step 25, $-L_D$ comes
-# close to 0 while the distance *grows*: G has overshot, and D has not yet turned round. Later the
-# distance falls slowly, and $-L_D$ is noise around one level: it does not show that G still
-# improves.
+# **Left.** The slope is at most 1, so $-L_D$ is a lower bound of the distance, up to the noise of a
+# batch, and a loose one: the best D would give the dashed line. Both fall at first. Then, around
+# step 25, $-L_D$ comes close to 0 while the distance *grows*: G has overshot, and D has not yet
+# turned round. Later the distance falls slowly, and $-L_D$ is noise around one level: it does not
+# show that G still improves.
 #
-# **Right.** The loss is negative: D calls generated points better than real ones, and G, which
-# walks up D's slope, walks away from the data. It is the Dirac-GAN again. D started with a slope of
-# the wrong sign, and to change the sign it has to pass through 0, where the penalty pushes it back.
-# In one dimension there is no other way. In many dimensions a gradient can turn round without
-# getting short, and there WGAN-GP trains well; this picture is a warning about the number, not a
-# verdict on the method.
+# **Right.** $-L_D$ is negative: D calls generated points better than real ones, and G, which walks
+# up D's slope, walks away from the data, to the right. It is the Dirac-GAN again. D started with a
+# small positive slope, and the penalty drew it to 1. Now G is on the right and the slope should be
+# negative; to change its sign it has to pass through 0, where the penalty pushes it back. In one
+# dimension there is no other way. In many a gradient can turn round without getting short, and
+# WGAN-GP is used there with success; this picture is a warning about the number, not a verdict on
+# the method.
 #
 # So, what does the loss tell?
 #
 # - $-L_D$ estimates a distance from below, **if** D's slope is bounded by 1 and D is near its best.
-#   To see whether it is, stop G, train D alone for a while, and watch how much $-L_D$ still rises.
+#   Stop G and train D alone for a while: if $-L_D$ rises, D was not. If not, D may be stuck.
 # - A fall of $-L_D$ means a better G or a worse D. Which of the two, it does not say.
 # - Numbers of two runs compare only if the bound on the slope is the same. Clipped weights bound it
 #   by an unknown constant, and then the scale means nothing.
@@ -721,26 +744,34 @@ def rise(G, D, steps):
 start, end = rise(G_sn, D_sn, max(20, int(1000 * BUDGET)))
 print(f"G stands still, D goes on: −L_D {start:.3f} → {end:.3f}; true {spectral[-1, 1]:.3f}")
 logits, cache = D_sn.forward(heaps)
-slopes = abs(D_sn.backward(np.ones_like(logits), cache))  # one logit a sample: its slope in x
-print(f"size of this D's slope at the data: mean {slopes.mean():.2f}, largest {slopes.max():.2f}")
-assert slopes.mean() < 0.85
+slopes = D_sn.backward(np.ones_like(logits), cache)
+print(f"slope of this D at the data: {slopes.min():.2f} to {slopes.max():.2f}")
+fake = np.sort(sample(G_sn, 4096)[:, 0])
+data = np.sort(heaps[:, 0])
+rising = (np.searchsorted(fake, data) > np.searchsorted(data, data)).mean()
+print(f"the best D has slope 1 at {rising:.0%} of the data, −1 at the others")
 if BUDGET == 1:  # a twentieth of the steps moves D by less than the noise of a batch
-    assert start < end < spectral[-1, 1]
+    assert start < end < spectral[-1, 1] / 2
+    assert slopes.min() > 0 and slopes.max() > 0.8 and 0.1 < rising < 0.9
 
 # %% [markdown]
 # The constant moves $L_G$ by 100 and neither $L_D$ nor any slope. And D alone, trained for 1,000
-# more steps, raises $-L_D$ somewhat; it stays far under the true distance. The last line says why:
-# the best D has a slope of size 1 wherever points have to be moved (Gulrajani et al. 2017, section
-# 2.3), and this one is much flatter at most places. Three layers that are each bounded by 1, with
-# LeakyReLU between them, hardly reach the bound together.
+# more steps, raises $-L_D$ somewhat; it stays under half of the true distance. The last lines say
+# why. Let $F_G$ and $F$ be the shares of generated and of real points to the left of $x$. By parts,
+#
+# $$ -L_D = \int D'(x)\,\bigl(F_G(x) - F(x)\bigr)\,dx , $$
+#
+# so the best D with a slope between −1 and 1 rises with slope 1 where $F_G > F$ and falls with
+# slope −1 where $F_G < F$. This D comes near to 1 at its steepest, but it rises at all the data. To
+# fall in some places it would have to bend, and it got stuck before.
 #
 # **When to stop?** Not at a certain value of a loss.
 #
 # - Stop when what you want of the samples has stopped improving: a distance or a score computed
 #   from samples at intervals (`minigan.metrics`; the history that `minigan train` writes has some),
 #   and keep the best weights, since a run that circles is not at its best at its end.
-# - Know the floor. Two batches of the data themselves have a distance too, printed above for 64
-#   points. Below that nothing can be seen with such batches.
+# - Know the floor. Two batches of the data themselves have a distance too, printed further above
+#   for 64 points. Below that nothing can be seen with such batches.
 # - Average G's weights over the steps (`Average`): a run that circles around the goal has its
 #   average near it. The last cell shows it on the minimax game.
 
@@ -754,14 +785,16 @@ if BUDGET == 1:  # an average over one round that is not whole lies off the cent
 # %% [markdown]
 # ## Try
 #
-# 1. `run` with `order="simultaneous"` and R1: for which $h$ does it come in, and for which not?
-#    (One step is $I + hJ$. When are its eigenvalues inside the unit circle?)
+# 1. `run` with `order="simultaneous"` and R1 with γ = ½, from a start close to the goal: for which
+#    $h$ does it come in? (One step is $I + hJ$. When are its eigenvalues inside the unit circle?)
 # 2. `RelativisticPairing` on the Dirac-GAN compares $D(\theta)$ with $D(0) = 0$. Draw its field. Is
 #    it new? What if D had a bias?
 # 3. `LeastSquares` with this D: at $\psi = 0$ nobody moves, whatever $\theta$ is. Why? What does D
 #    lack?
-# 4. `Extragradient` around SGD looks ahead before it steps. Write its `run`: both players
-#    `extrapolate`, then both `step`. By what factor does a round with $h = 0.2$ come in?
+# 4. `Extragradient(SGD(h))` looks ahead: `extrapolate(theta, grad)` makes a step, and
+#    `step(theta, grad)` goes back and steps by the gradient found there. Write its `run`: both
+#    players extrapolate, then both step. (A half step calls `step`; so hand it an object like
+#    `Direction` whose `step` extrapolates.) By what factor does a round with $h = 0.2$ come in?
 #
 # The losses are in `minigan/losses.py`, the penalties in `minigan/penalties.py`, the two half steps
 # in `minigan/train.py`; derive R1's gradient yourself in `tutorials/exercises/10_r1.py`, and the
