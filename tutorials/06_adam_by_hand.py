@@ -209,9 +209,9 @@ for g in (1e-6, 1e-3, 1, -1, 1e6):
 # Gradients are not constant, of course. Where they change sign from step to step, $m$ averages them
 # away while $v$ does not, and steps become shorter.
 #
-# ## The commonest mistakes in print
+# ## Mistakes found in print
 #
-# Three that are found in articles, slides and code, and a slip that anybody may make. Each is one
+# Two that were printed, one omission, and a slip that anybody may make. Each is one
 # method.
 #
 # - **No correction**: $m$ and $v$ as they are. (MLX leaves it out on purpose, unless it is asked
