@@ -12,9 +12,9 @@
 # %% [markdown]
 # # 4. Minimax or non-saturating?
 #
-# The paper that introduced GANs states one loss for the generator and trains with another. This
-# page shows both, what each sends back to the generator, and a start from which one of them gets
-# nowhere while the other arrives.
+# The paper that introduced GANs states one loss for the generator and advises to train with
+# another. This page shows both, what each sends back to the generator, and a start from which one
+# of them gets nowhere while the other arrives.
 #
 # **Needs:** what D, G, a logit and a training step are
 # ([tutorial 2](02_theta_is_one_vector.py), [tutorial 3](03_a_first_gan.py)).
@@ -63,7 +63,8 @@ NON_SATURATING = {"color": "#CC79A7", "linestyle": "-"}
 #
 # $$V(D, G) = \mathbb{E}\,\log D(x) + \mathbb{E}\,\log(1 - D(G(z))).$$
 #
-# $D$ raises $V$ and $G$ lowers it. Only the second term depends on $G$, so the game as it is stated
+# The first mean is over real samples $x$, the second over noise $z$. $D$ raises $V$ and $G$ lowers
+# it. Only the second term depends on $G$, so the game as it is stated
 # gives $G$ the loss
 #
 # $$L_G = \mathbb{E}\,\log(1 - D(G(z))) \qquad\text{(minimax)}.$$
@@ -104,21 +105,21 @@ figure
 
 # %% [markdown]
 # Both losses fall from left to right: under both, $G$ wants larger logits. They differ in where
-# they are steep. With $p = \sigma(a)$, the probability that $D$ gives to the sample,
+# they are steep. With $p = \sigma(a)$, the probability that $D$ gives to the sample, and
+# $\sigma' = \sigma(1 - \sigma)$,
 #
 # | | loss | slope |
 # |---|---|---|
 # | minimax | $\log(1 - \sigma(a))$ | $-p$ |
 # | non-saturating | $-\log\sigma(a)$ | $-(1 - p)$ |
 #
-# On the left $D$ is sure that the sample is generated; this is where a beginner's samples are. The
-# minimax loss is flat there. Its slope dies with $p$: one says that it *saturates*. The
-# non-saturating loss has the slope $-1$ there, and is flat on the right, where nothing is left to
-# do.
+# On the left $D$ is sure that the sample is generated; this is where the samples of an untrained
+# $G$ soon are. The minimax loss is flat there: its slope goes to 0 with $p$, it *saturates*. The
+# non-saturating loss has the slope $-1$ there, and is flat on the right, where $D$ is fooled.
 #
-# The two slopes share out a slope of $-1$: sample by sample their sum is $-p - (1 - p) = -1$. At
-# $p = ½$ they are equal. The sum is the slope of a third loss, $-\mathbb{E}\,a$, which the library
-# calls `Wasserstein`; that will help below.
+# Sample by sample the two slopes add up to $-p - (1 - p) = -1$. At $p = ½$ they are equal. The sum
+# is the slope of a third loss, $-\mathbb{E}\,a$, which the library calls `Wasserstein`; that will
+# help below.
 
 # %%
 for logit, (_, d_minimax), (_, d_non_saturating) in zip(a, minimax, non_saturating, strict=True):
@@ -137,14 +138,14 @@ assert np.isclose(sigmoid(rejected), 0.001)
 # ## Question: why flip the labels for G?
 #
 # Code that trains a GAN often has a line like `loss_G = bce(D(fake), ones)`: the generated samples,
-# which were labelled 0 in $D$'s step, are labelled 1 in $G$'s step. Nobody believes that they are
-# real. The label is a way to write the loss. Binary cross-entropy with the target $t$ is
+# which were labelled 0 in $D$'s step, are labelled 1 in $G$'s step. The label is only a way to
+# write the loss. Binary cross-entropy with the target $t$ is
 #
 # $$\mathrm{bce}(p, t) = -t\log p - (1 - t)\log(1 - p),$$
 #
 # so that a label of 1 picks $-\log D(G(z))$, the non-saturating loss. The minimax loss keeps the
 # label 0 and changes the sign instead: $G$ minimises $-\mathrm{bce}(p, 0) = \log(1 - p)$.
-# "Flip the label" and "flip the sign" are two losses, not two spellings of one.
+# "Flip the label" and "flip the sign" are two different losses.
 
 # %%
 logits = 3 * stream(0, "logits").standard_normal((5, 1))
@@ -157,8 +158,8 @@ same_label, its_slope = bce_with_logits(logits, 0)
 assert value == -same_label and (slope == -its_slope).all()
 
 # %% [markdown]
-# Do not flip the labels in $D$'s step along with $G$'s. And swapping them *everywhere* (real 0,
-# generated 1) is no trick at all: it renames $a$ to $-a$.
+# In $D$'s step the labels stay as they are. Swapping them *everywhere* (real 0, generated 1)
+# changes nothing: it renames $a$ to $-a$.
 #
 # So the short answer is: to give $G$ a slope of $-1$ in place of one near 0 while $D$ rejects its
 # samples. The rest of the page looks at how much that matters, and when.
@@ -175,13 +176,12 @@ assert value == -same_label and (slope == -its_slope).all()
 # \qquad \frac{\partial a^*}{\partial x} = -\theta .$$
 #
 # $G$'s gradient is a mean over its samples of (slope of the loss) × (slope of the logit),
-# $D$ being held fixed:
+# $D$ being held fixed (and $\partial G/\partial\theta = 1$):
 #
 # $$\frac{\partial L_G}{\partial\theta} = \int q(x)\,\frac{\partial L}{\partial a}\Big|_{a^*(x)}
 # \,(-\theta)\,dx .$$
 #
-# In one dimension that integral is a sum over a fine grid. No sampling, no training: this is what
-# theory says.
+# In one dimension that integral is a sum over a fine grid, without sampling or training.
 
 # %%
 x = np.linspace(-20, 30, 20_001)
@@ -199,7 +199,7 @@ def gradients(theta):
     d_logit = -theta
     return (
         (q * -sigmoid(logit) * d_logit).sum() * dx,
-        (q * -sigmoid(-logit) * d_logit).sum() * dx,
+        (q * -sigmoid(-logit) * d_logit).sum() * dx,  # 1 − σ(a) = σ(−a)
     )
 
 
@@ -227,14 +227,16 @@ figure
 # Three things can be read off, and each is asserted below.
 #
 # 1. **Same fixed point.** Both gradients are positive at every $\theta > 0$ and 0 at $\theta = 0$:
-#    both send $\theta$ to 0, where $q = p$. Near 0 they are one and the same, $\theta/2$.
-# 2. **A different journey.** The minimax gradient is largest at $\theta = 1.65$ and dies beyond:
-#    at 8 it is 20,000 times smaller than the other.
+#    both send $\theta$ to 0, where $q = p$. Near 0 both are about $\theta/2$.
+# 2. **Different sizes far away.** The minimax gradient is largest at $\theta = 1.65$ and falls
+#    beyond: at 8 the other is more than 20,000 times as large.
 # 3. **They add up to $\theta$**, because their slopes add up to $-1$.
 #
-# The third has a name in theory. Against the best $D$ the minimax gradient is that of
-# $2\cdot\mathrm{JSD}(p, q)$, twice the Jensen–Shannon divergence (theorem 1 of Goodfellow et al.).
-# And $\theta = \partial_\theta\,\mathrm{KL}(q\,\|\,p)$, since $\mathrm{KL}(q\,\|\,p) = \theta^2/2$
+# The third can be said with divergences, which measure how far $q$ is from $p$. With the best $D$
+# in it, $V(D^*, G) = 2\cdot\mathrm{JSD}(p, q) - \log 4$, where JSD is the Jensen–Shannon divergence
+# (theorem 1 of Goodfellow et al.). The minimax gradient is the gradient of that, although it holds
+# $D^*$ fixed: $D^*$ maximises $V$, so its own change adds nothing to first order. And
+# $\theta = \partial_\theta\,\mathrm{KL}(q\,\|\,p)$, since $\mathrm{KL}(q\,\|\,p) = \theta^2/2$
 # here. So the non-saturating gradient is that of
 #
 # $$\mathrm{KL}(q\,\|\,p) - 2\cdot\mathrm{JSD}(p, q),$$
@@ -249,6 +251,7 @@ figure
 # %%
 def jensen_shannon(theta):
     """JSD(p, q) = log 2 + ½·E_p log D* + ½·E_q log(1 − D*)."""
+    # softplus(a) is log(1 + eᵃ), so log D* = −softplus(−a) and log(1 − D*) = −softplus(a)
     p, q, logit = normal(x, 0), normal(x, theta), theta**2 / 2 - theta * x
     return np.log(2) + (-p * softplus(-logit) - q * softplus(logit)).sum() * dx / 2
 
@@ -270,12 +273,13 @@ for theta in (0.5, 1, 2, 4):
 # Arjovsky & Bottou's figure 2 is the same observation on images. They took a DCGAN after 1, 10 and
 # 25 epochs, held $G$ fixed, trained a new $D$ from scratch, and drew the norm of the gradient that
 # the minimax loss sends to $G$. It fell, in the best case by 5 orders of magnitude after 4000 steps
-# of $D$. Their theorem 2.4 says why: with $\|D - D^*\| < \epsilon$ and a perfect $D^*$, the norm is
-# bounded by a multiple of $\epsilon/(1 - \epsilon)$.
+# of $D$. Their theorem 2.4 says why. Let $D^*$ be perfect, 1 on all data and 0 on all generated
+# samples, and $D$ within $\epsilon$ of it, in values and slopes: then the norm is bounded by a
+# multiple of $\epsilon/(1 - \epsilon)$.
 #
 # Here it is done with small networks and the 1,797 digits that lie in the package (8 × 8 pixels).
 # First a generator is trained as `minigan train` does it, and copied on the way: untrained, after
-# 200 and after 1000 steps.
+# 200 and after 1000 steps. A *recipe* makes both networks, the loss and the optimisers.
 
 # %%
 digits = data.load("digits")
@@ -291,9 +295,8 @@ for record in setup.train(digits.x, None, seed=0):
 
 # %% [markdown]
 # Then, for each of the three, a new $D$ is trained on real digits against the digits of this $G$.
-# `discriminator_step` is $D$'s half of a training step; nobody trains $G$. After some of the steps
-# we ask what $G$ would be sent, under several losses: this is $G$'s half of a step, without the
-# step.
+# `discriminator_step` is $D$'s half of a training step; $G$ is not trained. After some of the steps
+# we compute the gradient that $G$ would be sent, under several losses.
 
 
 # %%
@@ -310,11 +313,11 @@ def sent_to_G(G, D, loss, z):
 D_STEPS, BATCH = round(4000 * BUDGET), 64
 looks = np.unique(np.geomspace(1, D_STEPS, 30 if BUDGET == 1 else 8).round().astype(int))
 losses = {"minimax": Minimax(), "non-saturating": NonSaturating(), "their sum": Wasserstein()}
-norms, logit_of_fakes = {}, {}
+norms, logit_of_fakes, D_of_fakes = {}, {}, {}
 for stage, G in generators.items():
     D = RECIPES["digits"].set_up(Task(digits.x.shape[1:], seed=1)).D
     optimiser = Adam(1e-3)
-    z_probe = draw_noise(G, 256, stream(0, "probe"))
+    z_probe = draw_noise(G, 256, stream(0, "probe"))  # normal, as wide as G's first layer
     rows = []
     for step in range(1, D_STEPS + 1):
         real = digits.x[stream(0, "rows", step).integers(len(digits.x), size=BATCH)]
@@ -327,7 +330,8 @@ for stage, G in generators.items():
             rest = sent["minimax"] + sent["non-saturating"] - sent["their sum"]
             assert norm(rest) < 1e-4 * norm(sent["their sum"])
     norms[stage] = np.array(rows)
-    logit_of_fakes[stage] = float(D.forward(G.forward(z_probe)[0])[0].mean())
+    logits, _ = D.forward(G.forward(z_probe)[0])
+    logit_of_fakes[stage], D_of_fakes[stage] = float(logits.mean()), float(sigmoid(logits).mean())
 
 figure = new_figure(1000, 440)
 figure.set_layout_engine("constrained")
@@ -347,41 +351,48 @@ figure.savefig(FIGURES / "D_to_optimality.png")
 figure
 
 # %%
-print("G after    minimax: largest, last    non-saturating: first, last    D's logit of fakes")
+print(
+    "G after    minimax: largest, last    non-saturating: first, last    fakes: mean logit, mean D"
+)
 for stage, rows in norms.items():
     numbers = rows[:, 0].max(), rows[-1, 0], rows[0, 1], rows[-1, 1]
-    print(f"{stage:5d}", *(f"{n:14.2g}" for n in numbers), f"{logit_of_fakes[stage]:17.1f}")
+    print(f"{stage:5d}", *(f"{n:14.2g}" for n in numbers), end="")
+    print(f"{logit_of_fakes[stage]:16.1f} {D_of_fakes[stage]:12.1e}")
 untrained = norms[0]
 assert untrained[-1, 0] < untrained[:, 0].max() / 20 and untrained[-1, 1] > 3 * untrained[0, 1]
 if BUDGET == 1:  # it takes D some thousand steps
     assert untrained[:, 0].max() / untrained[-1, 0] > 1e4
     assert norms[200][-1, 0] < norms[200][:, 0].max() / 5
     assert norms[1000][-1, 0] > norms[1000][:, 0].max() / 5
-    assert all(rows[-1, 1] > 5 * rows[0, 1] for rows in norms.values())
+    for rows in norms.values():
+        assert rows[-1, 1] > 5 * rows[0, 1] and rows[-1, 2] > 5 * rows[0, 2]
+    assert D_of_fakes[0] < 1e-5 and D_of_fakes[1000] > 0.01
 
 # %% [markdown]
-# Left, with the untrained $G$, the minimax gradient falls by a factor of more than 10,000: four
-# orders of magnitude, and still falling. Right, on the same $D$ and the same samples, the
-# non-saturating gradient *grows*, by more than a factor of 5 for all three generators: the slope of
-# the loss has come to $-1$ and stays, while $D$'s own slopes grow with its weights. (Arjovsky &
-# Bottou's figure 3 shows growth too, and they warn of it: large, noisy gradients.)
+# Left, with the untrained $G$, the minimax gradient falls by a factor of more than 10,000, four
+# orders of magnitude, and is still falling. Right, on the same $D$ and the same samples, the
+# non-saturating gradient *grows*, by more than a factor of 5 for all three generators. One reason
+# is that the slope of the loss goes from $-½$ to $-1$. The other is that $D$'s own slopes grow:
+# the gradient under "their sum", where the slope of the loss is always $-1$, grows by more than 5
+# as well. (Arjovsky & Bottou's figure 3 shows growth too, and they warn of it: large, noisy
+# gradients.)
 #
 # What differs from the paper: the better the generator, the later the fall. For the $G$ of 200
 # steps the gradient first rises and then comes down from its largest by more than a factor of 5.
-# The $G$ of 1000 steps makes digits so much like the data that 4000 steps of this small $D$ do not
-# separate the two, and the gradient comes down by less than that. In the paper's setting, a
-# convolutional $D$ and larger images, even good samples were separated soon (their figure 1). The
-# statement is about a $D$ near its optimum, *if that optimum separates the two*. While the players
-# are evenly matched nothing vanishes.
+# For the $G$ of 1000 steps it comes down by less than that. After 4000 steps this small $D$ is not
+# yet certain of its samples: it gives them more than 0.01 in the mean, and those of the untrained
+# $G$ less than 0.00001. In the paper's setting, a convolutional $D$ and larger images, even good
+# samples were separated soon (their figure 1). The statement is about a $D$ near its optimum, *if
+# that optimum separates the two*.
 
 # %% [markdown]
 # ## Far start: one gets nowhere, the other arrives
 #
-# Now both players train. Real points lie around the origin of the plane, with standard deviation
-# ½. $G$ is one dense layer $z \mapsto zW + b$, which starts with its points of the same shape, but
-# around $b = (8, 0)$ or, for comparison, $(3, 0)$. All it has to learn is to move $b$ to the
-# origin. $D$ has one hidden layer. $G$ steps by plain gradient descent (`SGD`), so that a small
-# gradient is a small step; three seeds each.
+# Now both players train. Real points lie around the origin of the plane, with standard deviation ½.
+# $G$ is one dense layer $z \mapsto zW + b$. Its points start with the same shape, but around
+# $b = (8, 0)$ or, for comparison, $(3, 0)$: it has to move $b$ to the origin. $D$ has one hidden
+# layer. $G$ steps by plain gradient descent (`SGD`), so that a small gradient is a small step;
+# three seeds each.
 
 # %%
 real = 0.5 * stream(0, "real").standard_normal((4096, 2), dtype=np.float32)
@@ -443,21 +454,18 @@ if BUDGET == 1:  # arriving takes some hundred steps
     assert (late[0][:, -1] < 5).all() and (late[1][:, -1] < late[0][:, -1] - 2).all()
 
 # %% [markdown]
-# **Middle.** From 8 the minimax generator makes less than half a unit of the way, and goes ever
-# more slowly: in the last 500 steps it moves by less than 0.1. The non-saturating one arrives, with
-# every seed.
+# **Middle.** From 8 the minimax generator makes less than half a unit of the way, and in the last
+# 500 steps it moves by less than 0.1. The non-saturating one arrives, with every seed.
 #
-# **Left.** From 3 both arrive, and minimax is not the worse one: it comes to rest within 0.15 of
-# the data, while the other, with longer steps, swings through the data and back
-# ([tutorial 8](08_why_gans_circle.py) is about such swings). Minimax is not wrong; it is blind at
-# a distance.
+# **Left.** From 3 both arrive, and minimax is not the worse one: from step 500 on it stays within
+# 0.15 of the data, while the other arrives sooner and then swings through the data and back
+# ([tutorial 8](08_why_gans_circle.py) is about such swings). Minimax fails only at a distance.
 #
 # **Right.** With Adam in the place of SGD the minimax generator moves after all. Adam divides a
 # gradient by its own recent size, so a gradient that is small *all the time* is not small to Adam
-# ([tutorial 6](06_adam_by_hand.py)). It is still behind at the end. While the gradient keeps
-# shrinking, Adam's memory of larger ones makes the steps small; and where $D$ knows every sample
-# for certain there is nothing left that scaling could bring back. How much the choice of loss
-# matters depends on the optimiser; the paper's argument is about gradients, not about Adam.
+# ([tutorial 6](06_adam_by_hand.py)). It is still behind at the end: while a gradient shrinks,
+# Adam's memory of larger ones makes the steps small. How much the choice of loss matters depends
+# on the optimiser; the paper's argument is about gradients, not about Adam.
 #
 # Where did the gradient of the lost one go? Here is its $D$ at the end, along the axis from the
 # data to the generated points.
@@ -496,17 +504,17 @@ if BUDGET == 1:  # D has to be trained
     assert logit < -5 and slope < -0.5 and p < 5e-3
 
 # %% [markdown]
-# The logit falls steadily from the data to the generated points: *$D$ knows the way*. The
-# probability is flat at 0 over the generated points, and what minimax hands on is the slope of
-# $\log(1 - \sigma(a))$, which is $p$ times the slope of the logit. The direction is there and its
-# length is thrown away. The non-saturating loss keeps $1 - p$ of it.
+# The logit falls steadily from the data to the generated points, so its slope shows the way. The
+# probability is flat at 0 over the generated points. What minimax hands on is the slope of
+# $\log(1 - \sigma(a))$, which is $-p$ times the slope of the logit: the right direction, with next
+# to no length. The non-saturating loss hands on $-(1 - p)$ times the slope of the logit.
 #
 # ## What this does and does not mean
 #
-# - Take `NonSaturating` by default. Its fixed point is the same, and it does not go blind when $D$
-#   is ahead.
+# - Take `NonSaturating` by default. Its fixed point is the same, and its slope does not vanish when
+#   $D$ is ahead.
 # - It does not make $D$ and $G$ balanced: gradients grow as $D$ becomes sure (the right half of the
-#   figure on digits), and a $G$ that takes large steps overshoots.
+#   figure on digits), and $G$ can overshoot (the left panel of the far start).
 # - A small loss or a small gradient says little alone. Under minimax, $G$'s loss near 0 means that
 #   $G$ is losing: it is $\log(1 - p)$ with $p$ near 0. Under the non-saturating loss, near 0 means
 #   that $D$ is fooled.
@@ -515,12 +523,13 @@ if BUDGET == 1:  # D has to be trained
 #
 # ## Try
 #
-# 1. Give $D$ five steps for each of $G$'s (`d_steps=5` in `train`). Which of the three panels
-#    changes most, and why?
+# 1. In `distances`, give $D$ five steps for each of $G$'s (`d_steps=5` in the call of `train`).
+#    Which of the three panels changes most, and why?
 # 2. Let $G$ start at a distance of 20 with `NonSaturating()`. What becomes of the gradient's length
-#    while it arrives, and does a rate of 0.1 suit it?
-# 3. `LeastSquares` and `Hinge` are losses for $G$ too. Draw their slopes into the first figure. Do
-#    they saturate, and where?
+#    while it arrives (what `train` yields has it: `record["grad_G"]`), and does a rate of 0.1 suit
+#    it?
+# 3. `LeastSquares` and `Hinge`, both in `minigan`, have a `generator` method too. Draw their slopes
+#    into the first figure. Do they saturate, and where?
 # 4. What does code do that labels generated samples 1 and real ones 0, and trains $G$ with the
 #    label 0? Which of the two losses is it?
 #

@@ -13,7 +13,7 @@
 # # 5. Probabilities or logits
 #
 # A discriminator can end in a sigmoid and give a probability, or stop before it and give a logit.
-# On paper this is the same game. In float32 it is not: this page finds the very number at which the
+# On paper this is the same game. In float32 it is not: this page finds the number at which the
 # textbook's form breaks, shows where NaN comes from, what happens when the sigmoid is applied
 # twice, and what label smoothing does to the best $D$.
 #
@@ -120,20 +120,20 @@ print(f"σ(a) of the library is 0 from a = −{zero:.4f} down    150·log 2 = {1
 assert np.isclose(one, 24 * np.log(2), atol=1e-5) and np.isclose(one_64, 53 * np.log(2), atol=1e-9)
 assert np.isclose(infinite, 128 * np.log(2), atol=1e-4)
 assert np.isclose(zero_textbook, infinite, atol=1e-4)
-assert np.isclose(zero, 150 * np.log(2), atol=0.02)
+assert np.isclose(zero, 150 * np.log(2), atol=0.02) and np.finfo(np.float32).tiny == 2.0**-126
 
 # %% [markdown]
-# The first line is the one that hurts. A float32 has 24 binary digits, so in $1 + e^{-a}$ an
-# $e^{-a} \le 2^{-24}$ is rounded away: from $a = 24\log 2 = 16.635532$ on, $D$ says *exactly* 1.
-# The probability 0, at the other end, is far off, since small numbers keep their digits: a float32
-# can be as small as $2^{-149}$, and only at half of that does it become 0.
+# The first line is the one that matters in training. A float32 has 24 binary digits, so in
+# $1 + e^{-a}$ an $e^{-a} \le 2^{-24}$ is rounded away: from $a = 24\log 2 = 16.635532$ on, $D$ says
+# *exactly* 1. A probability of 0, at the other end, is far off: near 0 the float32 numbers lie ever
+# closer, down to $2^{-149}$, and what is at most half of that becomes 0.
 #
-# So a probability near 0 is a good number and a probability near 1 is a bad one. What matters there
-# is its distance from 1, and few digits are left for that.
+# So a small probability keeps its digits (down to $2^{-126}$). A probability near 1 has them too,
+# but what the loss needs is its distance from 1, and few digits are left for that.
 #
 # Here is the loss of one generated sample, $-\log(1 - p)$, in float32, and its slope
-# $\partial/\partial a$ through a `Sigmoid` layer. The exact loss at these logits is $a$ itself, up
-# to $e^{-a}$, and the exact slope is 1.
+# $\partial/\partial a$ through a `Sigmoid` layer. The exact loss at these logits is $a$ itself and
+# the exact slope is 1, both up to about $e^{-a}$.
 
 
 # %%
@@ -184,19 +184,21 @@ assert np.isinf(found["bare"][0][sure]).all() and np.isnan(found["bare"][1][sure
 assert np.isfinite(found["bare"][0][~sure]).all()
 ceiling = found["clipped"][0][sure]
 print(f"the clipped loss is {ceiling[0]:.4f} from there on; its slope is {found['clipped'][1][-1]}")
-assert np.allclose(ceiling, 15.9424, atol=1e-4) and (found["clipped"][1][sure] == 0).all()
+assert np.float32(1) - np.float32(1e-7) == 1 - 2.0**-23 and round(-np.log(1e-7), 2) == 16.12
+assert np.allclose(ceiling, 23 * np.log(2), rtol=1e-6) and round(23 * np.log(2), 4) == 15.9424
+assert (found["clipped"][1][sure] == 0).all()
 value, slope = found["logits"]
 assert np.allclose(value, np.logaddexp(0, a[:, 0].astype(np.float64)), rtol=1e-6)
 assert np.allclose(slope, 1, atol=1e-5)
 
 # %% [markdown]
-# From probabilities the loss goes up in stairs, one step for each of the last float32 numbers
-# below 1. Then:
+# From probabilities the loss goes up in stairs, one for each of the last values above 1 that
+# $1 + e^{-a}$ can take, $1 + 2^{-23}$ the very last. From $24\log 2$ on:
 #
 # - **bare**, the formula as in the textbook: the loss is infinite, the slope NaN;
-# - **clipped**: $p$ is first moved to $1 - 10^{-7}$, so that the loss stays at 15.9424. That is no
-#   rescue of the gradient: it is exactly 0. A $D$ that takes a generated sample for real with a
-#   logit of 17 is wrong as can be, and *cannot unlearn it*;
+# - **clipped**: $p$ is first moved to $1 - 10^{-7}$. In float32 that is $1 - 2^{-23}$, so the loss
+#   stays at $23\log 2 = 15.9424$ and not at $-\log 10^{-7} = 16.12$. The slope is exactly 0: a $D$
+#   that takes a generated sample for real with a logit of 17 *cannot unlearn it*;
 # - **from logits** the loss is a straight line and the slope is 1.
 #
 # How many digits are right before that? The figure below has the relative error of
@@ -238,20 +240,21 @@ assert errors["softplus(a)"].max() < 1e-6
 near = np.abs(a) > 14
 assert errors["−log(1 − p)"][near].max() > 0.01
 assert (computed["−log(1 − p)"][a < -25 * np.log(2) - 0.01] == 0).all()
+assert round(25 * np.log(2), 2) == 17.33 and (softplus(a)[a > 17] == a[a > 17]).all()
 
 # %% [markdown]
 # The errors come long before the break, and at both ends. At $a = -10$, where $D$ is right about a
 # generated sample, $-\log(1 - p)$ has lost about half of its seven digits, and below
 # $-25\log 2 = -17.33$ it is 0. $\log(1 + e^a)$ as written loses as many on that side: $1 + e^a$
-# rounds $e^a$ away. Nothing comes to grief there, since a loss that small hardly matters. But a
-# loss that is *exactly* 0 in a log file is a sign that it was computed from probabilities.
+# rounds $e^a$ away. That does no harm, since a loss that small hardly matters. But a loss that is
+# *exactly* 0 in a log file is a sign that it was computed from probabilities. (The black line falls
+# on the right because softplus returns $a$ there, which is wrong by no more than $e^{-a}$.)
 #
 # ## Question: logits or sigmoid, and why NaN?
 #
 # Logits, in training. Where a probability is wanted, to be shown or counted,
 # `loss.probability(logits)` gives it. NaN comes from the bare formula, at a $D$ that is
-# *sure*. Here is a real sample ($t = 1$) with the logit 17. $D$ is right and sure,
-# the best that can happen.
+# *sure*. Here is a real sample ($t = 1$) with the logit 17: $D$ is right and sure.
 
 # %%
 a, t = np.array([[17]], np.float32), 1
@@ -271,20 +274,19 @@ assert np.isclose(bce_with_logits(a, t)[0], np.exp(-17.0), rtol=1e-6)
 assert p * (1 - p) == 0 and round(-np.log(1e-8), 1) == 18.4
 
 # %% [markdown]
-# $0\cdot\infty$ in the loss, $0/0$ and $\infty\cdot 0$ in the slope. One such sample is enough: the
-# gradient is a sum over the batch, so it is NaN in every entry; so is Adam's memory after the step;
-# so is all of $\theta$.
+# $0\cdot\infty$ in the loss, $0/0$ and $\infty\cdot 0$ in the slope. One such sample is enough:
+# each entry of the gradient is a sum over the batch, so each is NaN; so is Adam's memory after the
+# step; so is all of $\theta$.
 #
 # A common patch is $-\log(1 - p + 10^{-8})$. It stops at $-\log 10^{-8} = 18.4$, without NaN; but
-# the slope still goes through $\sigma' = p(1 - p) = 0$. It is another kind of clipping.
+# the slope still has the factor $\sigma' = p(1 - p) = 0$, as with clipping.
 #
 # ### In a run
 #
 # Real points around the origin, generated ones around $(8, 0)$, $G$ held fixed. Three $D$s begin
 # with the same weights and see the same batches. Two end in a `Sigmoid`: one with the bare formula,
-# one clipped (`NonSaturating(logits=False)` clips, unless one puts another `bce` in). The third
-# gives logits. $D$'s rate is large, so that we need not wait: on data that $D$ can separate its
-# logits grow on and on, and with a smaller rate it only takes longer. Beside the logits we look at
+# one clipped (`NonSaturating(logits=False)` clips; for the bare one we put another `bce` in). The
+# third gives logits. $D$'s rate is large so that the run is short. Beside the logits we look at
 # what $G$ would be sent.
 
 # %%
@@ -366,20 +368,22 @@ for name, rows in history.items():
     real_logit, fake_logit, silent = rows[-1]
     print(f"{name:8s} step {len(rows)}: largest logit of real {real_logit:.1f},", end=" ")
     print(f"least of generated {fake_logit:.1f}; {silent:.0%} of the samples send G nothing")
+dying = history["bare"][:, 0]  # the largest logit of a real sample, before each step
+assert (dying[:-1] < one).all() and dying[-1] >= one
 assert len(history["bare"]) < STEPS and (history["logits"][:, 2] == 0).all()
 if BUDGET == 1:  # nearly all generated samples have come below −16.1
     assert history["clipped"][-1, 2] > 0.5
 
 # %% [markdown]
 # The bare $D$ dies within its first steps, at the first real sample whose logit passes 16.6. The
-# other two go the same way, to the eye. But $D$'s gradient is not all that counts. The right panel
-# has the share of generated samples that send $G$ *exactly* zero under the non-saturating loss,
-# which should have the slope $-1$ there: $-\log p$ is clipped at $p = 10^{-7}$, which is the logit
-# $-16.1$. In the end most of the clipped samples are silent, and none of those from logits. (The
-# early peak is $D$ overshooting, at this rate.)
+# logits of the other two look the same, but $G$ fares differently. The right panel has the share of
+# generated samples that send $G$ *exactly* zero under the non-saturating loss, which should have
+# the slope $-1$ there: $-\log p$ is clipped at $p = 10^{-7}$, which is the logit $-16.1$. In the
+# end most of the clipped samples are silent, and none of those from logits. (The early peak goes
+# with the early dip of the logits on the left.)
 #
-# So clipping hides the NaN and keeps its cause. When code that clips does not learn, and $D$'s loss
-# is 0.0000, this is the first thing to look at.
+# So clipping removes the NaN but not its cause. When code that clips does not learn, and $D$'s loss
+# is 0.0000, look here first.
 
 # %%
 assert round(np.log(1e-7), 1) == -16.1
@@ -390,16 +394,16 @@ assert round(np.log(1e-7), 1) == -16.1
 # The opposite mistake: $D$ ends in a sigmoid, *and* its outputs go to a loss that takes logits.
 # Shapes fit, no error is raised, nothing is NaN, and something is learnt. The loss computes
 # $\sigma(\sigma(a))$. Since $0 < \sigma(a) < 1$, what it takes for a probability lies between
-# $\sigma(0) = ½$ and $\sigma(1) = 0.7311$. $D$ can no longer say "surely real", nor "rather
-# generated". So the losses have bounds that they cannot fall under:
+# $\sigma(0) = ½$ and $\sigma(1) = 0.7311$. $D$ can no longer say "surely real", nor "more likely
+# generated than real". So the losses have bounds that they cannot fall under:
 #
 # - **G**, non-saturating: at best every sample gets $\sigma(a) = 1$, which is read as the logit 1:
 #   $-\log\sigma(1) = \mathrm{softplus}(-1) = 0.3133$.
 # - **D**: at best a real sample gets 1 and a generated one 0, read as the logits 1 and 0:
 #   $\mathrm{softplus}(-1) + \mathrm{softplus}(0)$ $= 0.3133 + \log 2 = 1.0064$.
 #
-# And the slope is multiplied by $\sigma'(a) = p(1 - p) \le ¼$, which is almost 0 wherever $D$ is
-# sure. The non-saturating loss saturates after all. In a run: the far start of
+# And the slope is multiplied by $\sigma'(a) \le ¼$, which is almost 0 wherever $|a|$ is large, so
+# that the non-saturating loss saturates too. In a run: the far start of
 # [tutorial 4](04_minimax_or_non_saturating.py), where $G$ has to move its points from $(8, 0)$ to
 # the origin by plain gradient descent, once with $D$ as it should be and once with a `Sigmoid` too
 # many.
@@ -460,10 +464,10 @@ if BUDGET == 1:  # both need the way
 
 # %% [markdown]
 # With the second sigmoid $D$'s loss comes down to its bound and stays there: $D$ has won and shows
-# a loss near 1.0064, not far from the $2\log 2 = 1.3863$ of an even game. $G$'s loss comes to
-# $\log 2 = 0.6931$, exactly that of an even game, since a probability of 0 is read as the logit 0.
-# The curves look healthy, and $G$ gets next to nothing and stays where it is. If $D$'s loss is
-# never seen under 1.0064, or $G$'s never under 0.3133, look for a second sigmoid.
+# a loss near 1.0064, not far from the $2\log 2 = 1.3863$ of an even game ($D = ½$ everywhere).
+# $G$'s loss comes to $\log 2 = 0.6931$, that of an even game, since a probability of 0 is read as
+# the logit 0. The curves look healthy, but $G$ gets next to nothing and stays where it is. If $D$'s
+# loss is never seen under 1.0064, or $G$'s never under 0.3133, look for a second sigmoid.
 
 # %%
 assert round(2 * np.log(2), 4) == 1.3863
@@ -482,9 +486,9 @@ if BUDGET == 1:  # D has to become sure
 # **As it should be**: $-p\log D - q\log(1 - D)$ has the derivative $-p/D + q/(1 - D)$, zero at
 # $D^* = p/(p + q)$. Its logit is $\log(p/q)$.
 #
-# **Sigmoid twice**: the same, but the logit that the loss sees cannot leave $[0, 1]$. The best it
-# can do is $\log(p/q)$, cut off at 0 and 1. Wherever $q > p$, $D$ says the same everywhere: a
-# generated sample there does not learn which way to go.
+# **Sigmoid twice**: the same, but the logit that the loss sees cannot leave $[0, 1]$. As a function
+# of that logit the loss is convex, so the best is $\log(p/q)$, cut off at 0 and 1. Wherever
+# $q > p$, $D$ says the same everywhere: a generated sample there does not learn which way to go.
 #
 # **Label smoothing** gives real samples the target $1 - s$ in place of 1 (Salimans et al. 2016,
 # section 3.4). The loss is $-p\,[(1 - s)\log D + s\log(1 - D)]$ ${} - q\log(1 - D)$: of the real
@@ -493,11 +497,11 @@ if BUDGET == 1:  # D has to become sure
 #
 # $$D^* = \frac{(1 - s)\,p}{(1 - s)\,p + s\,p + q} = (1 - s)\,\frac{p}{p + q}.$$
 #
-# The whole curve is multiplied by $1 - s$. It never gets above $1 - s$, so $D$ cannot become
-# surer of real samples than the logit $\log((1 - s)/s)$, 2.197 for $s = 0.1$: far from 16.6. Where
-# neither has the upper hand, $D^* = (1 - s)/2$. (Targets $\beta$ for generated samples would add
-# $\beta q$ to the numerator. Then $D^*$ has a part that grows with $q$: it holds generated samples
-# where they are. This is why the smoothing is one-sided, as that section says.)
+# The whole curve is multiplied by $1 - s$. It never gets above $1 - s$, so the best $D$ is never
+# surer of a real sample than the logit $\log((1 - s)/s)$, 2.197 for $s = 0.1$: far from 16.6. Where
+# $p = q$, $D^* = (1 - s)/2$. (A target $\beta$ for generated samples would add $\beta q$ to the
+# numerator. Then $D^*$ is about $\beta$, not 0, where only generated samples are, and they have no
+# reason to move. This is why the smoothing is one-sided, as that section says.)
 
 # %%
 SETTINGS = {
@@ -510,7 +514,7 @@ steps = max(60, round(1200 * BUDGET))
 learnt = {}
 for name, (end, loss) in SETTINGS.items():
     D = Sequential(Dense(1, 64), Tanh(), Dense(64, 1), *end, seed=stream(0, "one-dimensional D"))
-    optimiser = Adam(schedules.cosine(1e-2, 0, steps))
+    optimiser = Adam(schedules.cosine(1e-2, 0, steps))  # the rate falls to 0 over the steps
     for step in range(steps):
         real, fake = stream(0, "pair", step).standard_normal((2, 512, 1), dtype=np.float32)
         real_logits, c_real = D.forward(real - 1)
@@ -547,7 +551,7 @@ figure
 # %%
 assert round(np.log(0.9 / 0.1), 3) == 2.197
 assert ((learnt["twice"] >= 0.5) & (learnt["twice"] <= sigmoid(np.ones(1, "float32")))).all()
-# The target of one loss by itself: its derivative is zero at D = (1 − s)·p/(p + q), here p = q.
+# Smoothing by itself: the loss has slope zero at D = (1 − s)·p/(p + q), here p = q and D = 0.45.
 even = np.log(np.full((1, 1), 0.45 / 0.55))
 _, d_real, d_fake = NonSaturating(label_smoothing=0.1).discriminator(even, even)
 assert abs(d_real + d_fake).item() < 1e-15
@@ -570,19 +574,18 @@ assert round(float(value), 4) == 1.3763
 # - A $D$ that ends in `Sigmoid` needs `NonSaturating(logits=False)`; one that does not needs
 #   `NonSaturating()`. Both at once, or neither, are mistakes that no shape reveals. (Neither: the
 #   logarithm of a negative logit is NaN. [Tutorial 12](12_five_listings_audited.py) has it.)
-# - Bounds that a loss never falls under, a loss of exactly 0 and a gradient of exactly 0 are
-#   fingerprints. Each belongs to one mistake on this page.
+# - What gave a mistake away on this page: a bound that a loss never falls under, a second sigmoid;
+#   a loss of exactly 0, probabilities in the loss; a gradient of exactly 0, clipping.
 #
 # ## Try
 #
-# 1. Find the break of $\sigma$ in float16 (`first` needs another entry in `bits`; start with
-#    `high=15`). Which formula gives it without a search?
+# 1. Find the break of $\sigma$ in float16, which has 11 binary digits (`first` needs another entry
+#    in `bits`: `np.uint16`). Which formula gives it without a search?
 # 2. $D$ applies the sigmoid *three* times. What are the bounds of both losses then?
-# 3. With smoothing, where is the minimum of $G$'s loss $-\mathbb{E}\log D^*$? Is it still at
-#    $q = p$?
-# 4. Smooth the generated side as well, targets 0.9 and 0.1, in the last experiment: pass arrays of
-#    targets to `bce_with_logits`. Compare with
-#    $(0.9\,p + 0.1\,q)/(p + q)$.
+# 3. With smoothing, does $G$'s gradient under $-\mathbb{E}\log D^*$, $D^*$ being held fixed,
+#    change?
+# 4. Smooth the generated side as well in the last experiment: get `d_real` and `d_fake` from
+#    `bce_with_logits` with the targets 0.9 and 0.1. Compare with $(0.9\,p + 0.1\,q)/(p + q)$.
 #
 # In the library: [`losses.py`](../minigan/losses.py), and [`numerics.py`](../minigan/numerics.py)
 # for the sigmoid and the softplus that do not break. Write them yourself:
