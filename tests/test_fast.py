@@ -7,7 +7,18 @@ import sys
 import numpy as np
 import pytest
 
-from minigan import Adam, LeakyReLU, OptimisticAdam, blocks, fused, stream
+from minigan import (
+    Adam,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    OptimisticAdam,
+    Sequential,
+    blocks,
+    check,
+    fused,
+    stream,
+)
 from minigan.blocks import in_blocks
 
 
@@ -66,6 +77,39 @@ def test_the_lines_that_are_compiled_are_adam(monkeypatch):
 def test_nothing_is_compiled_for_other_arrays():
     assert fused.fused_adam(np.zeros(3, np.complex128)) is None
     assert fused.fused_adam(np.zeros(3, np.float16)) is None
+
+
+def test_nobody_computes_the_lowest_dx():
+    """Not of the first layer that learns, and nothing of those below it."""
+    x, dy = stream(0, "x").standard_normal((4, 2, 3)), stream(0, "dy").standard_normal((4, 1))
+    inner = Sequential(Dense(6, 5), LeakyReLU())
+    net = Sequential(Flatten(), inner, Dense(5, 1), seed=0).astype(np.float64)
+    _, cache = net.forward(x)
+    expected, grad = net.new_grad(), net.new_grad()
+    net.backward(dy, cache, expected)
+
+    def unwanted(*args):
+        raise AssertionError("nobody asked for this dx")
+
+    net.layers[0].backward = net.layers[1].layers[0].backward = unwanted
+    net.add_gradient(dy, cache, grad)
+    assert grad.tobytes() == expected.tobytes()
+
+
+def test_a_backward_that_add_gradient_does_not_know_is_found():
+    class Own(Dense):  # a right backward, and the add_gradient that it inherits is another
+        def forward(self, x, train=True, rng=None):
+            return x @ (2 * self.W) + self.b, x
+
+        def backward(self, dy, cache, grad=None):
+            if grad is not None:
+                d = self.views(grad)
+                d["W"] += 2 * cache.T @ dy
+                d["b"] += dy.sum(axis=0)
+            return dy @ (2 * self.W.T)
+
+    report = check.layer(Own(3, 2), stream(0, "x").standard_normal((5, 3)))
+    assert "add_gradient adds what backward adds" in str(report)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -114,7 +114,9 @@ class Layer:
     def add_gradient(self, dy: Array, cache: Any, grad: Array) -> None:
         """Add the gradient of the weights into `grad`, as `backward` does, where no dx is needed.
 
-        At the lowest layer that learns, dx is half of the work and nobody asks for it.
+        At the lowest layer that learns, dx is half of the work and nobody asks for it. A layer with
+        a `backward` of its own that inherits another's `add_gradient` needs both: `minigan.check`
+        compares them.
         """
         self.backward(dy, cache, grad)
 
