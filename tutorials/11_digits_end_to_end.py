@@ -335,8 +335,11 @@ print("timings.csv says that parts of it began at steps", begins)
 # `history.csv` has D's mean probability for real and for generated images at every step. Which
 # values are to be expected? Let p and q be the densities of real and of generated images at some
 # point. This recipe asks D to say 0.9 of real images, not 1 (one-sided label smoothing, Salimans et
-# al. 2016, section 3.4). So this point adds $-p\,(0.9 \log D + 0.1 \log(1 - D)) - q \log(1 - D)$ to
-# D's loss. Its derivative in D, $-0.9\,p/D + (0.1\,p + q)/(1 - D)$, is zero at
+# al. 2016, section 3.4). So this point adds to D's loss
+#
+# $$-0.9\,p \log D - (0.1\,p + q) \log(1 - D).$$
+#
+# Its derivative in D, $-0.9\,p/D + (0.1\,p + q)/(1 - D)$, is zero at
 #
 # $$D^* = \frac{0.9\,p}{p + q}.$$
 #
