@@ -331,7 +331,8 @@ print("shapes of the gradients:", *(g.shape for g in gradients))
 # kind that everybody makes at some time:
 #
 # - the LeakyReLU is forgotten on the way back: `dx = dy`;
-# - the bias is averaged instead of summed: `dy.mean(axis=0)`.
+# - the derivative of the bias is averaged, `dy.mean(axis=0)`, though `dy` has the $1/n$ of the
+#   mean in it already.
 
 # %%
 
@@ -396,11 +397,11 @@ for name, curve in curves.items():
 assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db averaged"][-1])
 
 # %% [markdown]
-# All three learn. The right one ends lowest, but you would have to have it to know that: each
-# of the others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes
-# an angle below 90° with the right one, and so a small step against it still goes downhill. In a
-# GAN, where two networks chase each other and the loss need not fall at all, a mistake of this
-# kind shows even less. **That it learns does not say that it is right.**
+# All three learn. The right one ends lowest, but who does not have it can't know that: each of the
+# others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an angle
+# below 90° with the right one at the same weights, and so a small step against it still goes
+# downhill. In a GAN, where two networks chase each other and the loss need not fall at all, a
+# mistake of this kind shows even less. **That it learns does not say that it is right.**
 #
 # ## Is it right? Differences
 #
@@ -499,8 +500,8 @@ small_mistake = errors(METHODS["central"], SEEDS, dense=a_little_off)
 
 # %% [markdown]
 # Each line below is the distance between a measured slope and ours, relative to the slope, for
-# steps from 1 down to $10^{-16}$, over random directions. Both axes are logarithmic, so that a
-# power $h^k$ is a straight line of slope $k$.
+# steps from 1 down to $10^{-16}$, as a root mean square over random directions. Both axes are
+# logarithmic, so that a power $h^k$ is a straight line of slope $k$.
 
 # %%
 STEP = 10.0**-EXPONENTS
@@ -532,11 +533,12 @@ figure.savefig(FIGURES / "index.png", dpi=50)
 figure
 
 # %% [markdown]
-# On the right, where $h$ is large, each method has the slope of its truncation error: 1, 2, 4,
-# and 2 for the complex step. (Black lies on orange there: both errors are
-# $\tfrac16 h^2 f'''(0)$, with opposite signs.) On the left all three differences rise with the
-# slope $-1$ of the rounding error; the complex step has no such branch. The best step is where
-# the two branches meet. With $k$ the slope on the right, $h^k \approx \varepsilon/h$ gives
+# On the right, where $h$ is large, each method has the slope of its truncation error: 1, 2, 4, and
+# 2 for the complex step. (Black lies on orange there: both errors are $\tfrac16 h^2 f'''(0)$, with
+# opposite signs.) On the left all three differences rise with the slope $-1$ of the rounding error.
+# The complex step has no such branch: what is left, however small $h$ is, is the rounding within
+# $L$ and within our gradient. The best step is where the two branches meet. With $k$ the slope on
+# the right, $h^k \approx \varepsilon/h$ gives
 #
 # $$h \approx \varepsilon^{1/(k+1)}, \qquad \text{error} \approx \varepsilon^{k/(k+1)} .$$
 
@@ -584,8 +586,9 @@ assert tail.max() < 1e-13
 # They do not go down with $h$: each levels off where its mistake is. (For the second this is at
 # $10^{-7}$, since its `dx` reaches only $W_1$ and $b_1$, about a tenth of the gradient.) A mistake
 # hides below the lowest point of the line that one looks at, so one wants a low one. The small
-# mistake is out of sight for a one-sided difference with $h = 10^{-4}$. To the complex step it is
-# more than ten million times as large as what rounding does.
+# mistake is out of sight for a one-sided difference with $h = 10^{-4}$, whose own error is more
+# than ten times as large. To the complex step it is more than ten million times as large as what
+# rounding does.
 
 # %%
 L, gradients = loss_and_gradient(weights, SMOOTH)
@@ -663,9 +666,9 @@ assert abs(METHODS["complex step"](at_zero, 1e-30) - 0.2) < 1e-15
 
 # %% [markdown]
 # The one-sided difference is right here, but only because its step goes away from the kink; from
-# $x = -10^{-3}$ it would be the wrong one. The complex step does not move along the real axis at
-# all, so it never meets the kink. Between $h = x/4$ and $h = x$ Richardson's formula gives more
-# than 1: there $c(4h)$ alone is too small, and it is subtracted.
+# $x = -10^{-3}$ it too would reach over the kink. The complex step does not move along the real
+# axis at all, so it never meets the kink. Between $h = x/4$ and $h = x$ Richardson's formula gives
+# more than 1: there $c(4h)$ alone is too small, and it is subtracted.
 #
 # The central difference at $x = 0$ is 0.6 for every step, the mean of the two slopes. It does not
 # say that our 0.2 is wrong; it says that there is no slope. When a check fails near a kink, the
@@ -699,9 +702,10 @@ print(report)
 report.assert_ok()
 
 # %% [markdown]
-# Each line is one derivative, with its distance from finite differences and from complex step.
-# The limits stand in the last line. (The third column is for a second kind of derivative, `jvp`,
-# which our functions do not have.) And this is what it says about the averaged bias:
+# Each line is one derivative, with its distance from finite differences and from complex step. The
+# limits stand in the last line. (The third column is for a second kind of derivative, `jvp`, which
+# our functions do not have; it counts in units of rounding.) And this is what it says about the
+# averaged bias:
 
 # %%
 report = check.pair(dense_forward, averaged, x, W, b)
@@ -710,8 +714,9 @@ assert not report.ok
 assert [finding.ok for finding in report.findings] == [True, True, False]  # dx, dW, db
 
 # %% [markdown]
-# The same for the other three functions, and for the library's own layer. That one has two maps
-# more than ours, `jvp` and `jvp_backward`; they are needed for gradient penalties, in tutorial 9.
+# The same for the other three functions (`check.gradient` is for those that give one number: it
+# takes the function, its gradient and a point), and for the library's own layer. That one has two
+# maps more than ours, `jvp` and `jvp_backward`; tutorial 9 needs them for gradient penalties.
 
 # %%
 p = 1 / (1 + np.exp(-stream(2, "p").standard_normal((6, 1))))
