@@ -211,10 +211,10 @@ assert relative_error(stale, fresh) > 0.01
 # $$D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \qquad
 #   G \text{ minimises } -\log D(G(z)).$$
 #
-# Each part returns its value and the derivatives with respect to the logits, and there the way
-# back begins. An optimiser has one method, `step(theta, grad)`, which moves `theta` in place.
-# `SGD(lr)` does `theta -= lr * grad`; `Adam` also chooses a step length for each number by itself
-# ([tutorial 6](06_adam_by_hand.py)).
+# Each part returns its value and the derivatives with respect to the logits, in short `d_real` and
+# `d_fake`. There the way back begins. An optimiser has one method, `step(theta, grad)`, which moves
+# `theta` in place. `SGD(lr)` does `theta -= lr * grad`; `Adam` also chooses a step length for each
+# number by itself ([tutorial 6](06_adam_by_hand.py)).
 
 # %%
 ring = load("ring").x
@@ -222,7 +222,7 @@ loss = NonSaturating()
 
 
 def step(G, D, x, z_D, z_G, optimiser_G, optimiser_D):
-    """Take one training step: D's half, then G's half."""
+    """Take one training step: D's half, then G's half, each with noise of its own."""
     # --- discriminator: tell real from fake ---
     fake, _ = G.forward(z_D)  # the cache is thrown away: nothing will flow back into G
     real_logits, c_real = D.forward(x)
@@ -256,8 +256,8 @@ step(G, D, ring[:128], z_D, z_G, Adam(1e-3), Adam(1e-3))
 
 # %% [markdown]
 # Without the comments these are eight lines for $D$ and seven for $G$. The library's own
-# `discriminator_step` and `generator_step` are the same, plus what some layers and losses ask for,
-# less the derivatives that nobody uses. The result agrees to the last bit:
+# `discriminator_step` and `generator_step` do the same. They also serve layers and losses that need
+# more, and leave out derivatives that nobody uses. The result agrees to the last bit:
 
 # %%
 G_library, D_library = networks()
@@ -377,7 +377,7 @@ figure
 # %% [markdown]
 # That is a claim. Here is the measurement: which of the 579 numbers of $G$ and $D$ together has
 # moved in each half? (Plain gradient descent, SGD, so that a number moves by the learning rate
-# times its gradient.)
+# times its gradient. On the line 0 are those that have not moved at all.)
 
 # %%
 G, D = networks()
@@ -436,8 +436,8 @@ figure
 #   from its loss. Setting `requires_grad_(False)` on $D$'s weights is right there: it says the
 #   same as no `grad` here. It only saves work; what keeps $D$ still is that $D$'s optimiser takes
 #   no step.
-# - It is not evaluation mode. `D.eval()` in PyTorch, `train=False` here, changes what layers such
-#   as dropout *compute*; the weights would learn as before.
+# - It is not evaluation mode. `D.eval()` in PyTorch, `forward(x, train=False)` here, changes what
+#   layers such as dropout *compute*; the weights would learn as before.
 # - It is not only the missing step. In a library that keeps gradients in the network, $G$'s
 #   half leaves its gradient in $D$ too, and if nobody clears it before $D$'s next half, $D$ steps
 #   along both.
@@ -486,7 +486,7 @@ axes.plot(*ring[:500].T, ".", color=D_COLOUR, markersize=3, label="real")
 axes.plot(*fake.T, "o", color="black", markersize=5, label="fake")
 for vectors, colour, label in (
     (wanted, G_COLOUR, "down G's loss"),
-    (leak, PURPLE, "down D's loss (detach)"),
+    (leak, PURPLE, "down D's loss: detach stops this"),
 ):
     lengths = np.sqrt((vectors**2).sum(axis=1, keepdims=True))
     axes.quiver(
@@ -515,9 +515,9 @@ assert np.allclose(cosines, -1, atol=1e-5)
 # both are the derivative of the same logit, times the slope of a loss along that logit. With
 # $s = \sigma(\text{logit})$ this slope is $+s$ for $D$'s term $-\log(1 - s)$ and $-(1 - s)$ for
 # $G$'s $-\log s$: one is positive, the other negative. $D$'s loss falls when the fakes are easy to
-# tell; handed to $G$, it would ask $G$ to make them so. With the loss in its minimax form, where
-# $G$ minimises $\log(1 - s)$, the two cancel to the last digit: $G$ occurs in $D$'s loss only in
-# $-\log(1 - s)$.
+# tell; handed to $G$, it would ask $G$ to make them so. In the minimax form of the loss $G$
+# minimises $\log(1 - s)$. That is $D$'s term for fakes with the other sign, so the two gradients
+# cancel to the last digit.
 
 # %%
 minimax = Minimax()
@@ -539,7 +539,9 @@ assert np.abs(grad).max() == 0
 # half has already used up the recording of $G$. Here a cache may be used as often as one likes.)
 #
 # So three trainings from the same start: the step above; one with the leak ($G$ steps along both
-# gradients); one in which $D$ is not frozen ($D$ also steps along what $G$'s half leaves in it).
+# gradients); one in which $D$ is not frozen ($D$ also steps along what $G$'s half leaves in it). In
+# all three $G$'s half takes the same fakes as $D$'s. The background is $D$'s answer, in the colours
+# of the last figure.
 
 # %%
 STEPS = max(60, round(2500 * BUDGET))
