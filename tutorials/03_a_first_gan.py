@@ -152,8 +152,9 @@ for record in train(
 
 # %% [markdown]
 # Figure 1 of the paper, measured. Above: the density of the data (black, dotted), that of the
-# samples (orange), $D$ (blue, dashed) and $D^*$ (green). Below: where $G$ sends evenly spaced
-# values of $z$. (In the paper's figure $z$ is uniform. Ours is normal, so that $G$ has less to do.)
+# samples (orange), $D$ (blue, dashed) and $D^*$ (green; ragged where only a few of the 20,000 $z$
+# arrive). Below: arrows from evenly spaced $z$, at the bottom, to $x = G(z)$, at the top. (In the
+# paper's figure $z$ is uniform. Ours is normal, so that $G$ has less to do.)
 
 # %%
 
@@ -225,6 +226,7 @@ if BUDGET == 1:  # a short run does not come so far
 # - **After 100 steps** $D$ has found $D^*$ wherever there are data or samples. It rises towards the
 #   right, and this slope is what $G$ learns from: $G$ moves its samples up the hill.
 # - **After 500** the samples have come to the data's left side. $D$'s slope has moved with them.
+#   ($q$ ends so abruptly because $G$ levels off: many $z$ arrive at nearly the same $x$.)
 # - **At the end** $q$ lies nearly on $p$, and $D$ is close to ½ where most of the data are. There
 #   is hardly a slope left, and $G$ hardly moves. It is not perfect, and $D$ shows where: the
 #   samples are a little skewed, and far to the right there are data but no samples: $D$ says 1.
@@ -247,15 +249,16 @@ if BUDGET == 1:  # a short run does not come so far
 # since $p$ and $q$ both integrate to 1. (In the paper this is in the proof of theorem 1.)
 #
 # The *Jensen-Shannon divergence* JSD says how different two densities are. It is 0 if they are
-# equal and $\log 2 = 0.693$ if they have no point in common. So if $D$ is at its best, the loss
-# that it shows, $-V$, is
+# equal and $\log 2 = 0.693$ if they have no point in common (each quotient is then 2 where it
+# counts). So if $D$ is at its best, the loss that it shows, $-V$, is
 #
 # - $2\log 2 = 1.386$ if the samples are like the data: $D$ says ½ to all, and pays $\log 2$ for
 #   each of the two terms;
 # - 0 if they have nothing in common.
 #
-# Now measured: $-$`loss_D` of each step, on batches; $V$ of the same $D$ with the integral over the
-# exact densities; and $2\,\mathrm{JSD} - 2\log 2$ from $p$ and $q$ alone.
+# Now measured: $-$`loss_D` on a batch, of $D$'s last step before each of $G$'s; $V$ of the same $D$
+# with the integral over the exact densities; and $2\,\mathrm{JSD} - 2\log 2$ from $p$ and $q$
+# alone.
 
 # %%
 
@@ -313,8 +316,8 @@ if BUDGET == 1:  # a short run does not come so far
 
 # %% [markdown]
 # Blue never lies above green: no $D$ is better than $D^*$, whatever $G$ is. Where there is a gap,
-# $D$ has not caught up with $G$. And $G$ leads the way down along green: in this run the
-# Jensen-Shannon divergence became small, though no step computed it.
+# $D$ has not caught up with $G$. And $G$ brings green down: in this run the Jensen-Shannon
+# divergence became small, though no step computed it.
 #
 # That is not what always happens. $D$ had three steps for each of $G$'s and a rate
 # ten times as large, and the data were as simple as can be. Also, $G$ did not minimise $V$ but
@@ -388,7 +391,8 @@ assert loss_before > 1.5 and jsd_before > 0.98 * LOG2
 # - the minimax loss again, by Adam, which divides each step by the recent size of the gradient.
 #
 # $D$ says nearly 0 to the samples. There the first loss has, along the logit, the slope
-# $-(1 - D) \approx -1$, and the second $-D \approx 0$.
+# $-(1 - D) \approx -1$, and the second $-D \approx 0$. Dotted in the figure: $2\log 2$, and the
+# mean of the data.
 
 # %%
 FAR = 6.0
@@ -461,8 +465,8 @@ if BUDGET == 1:  # the way is too long for a short run
 #    all the same. That the gradient is small is a bad sign, not a proof.
 # 3. If the loss is near 0 and the samples stand still, it is a failure: $D$ is too far ahead. What
 #    helps: the non-saturating loss ([tutorial 4](04_minimax_or_non_saturating.py)), a smaller
-#    learning rate for $D$, noise on what $D$ sees, or a penalty on $D$'s slope (tutorials
-#    [8](08_why_gans_circle.py) and [9](09_gradient_penalty.py)).
+#    learning rate for $D$, noise on what $D$ sees (so that $p$ and $q$ overlap), or a penalty on
+#    $D$'s slope (tutorials [8](08_why_gans_circle.py) and [9](09_gradient_penalty.py)).
 #
 # And the other way round: a `loss_D` that rests at 1.386 is what you hope for at the end, and it is
 # also what a $D$ shows that has learnt nothing. Look at samples.
