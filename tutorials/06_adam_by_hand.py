@@ -271,7 +271,7 @@ KINDS = {  # how each is drawn below
 # units of `lr`. Left and middle: the step over time, at $g = 1$, for $\beta_1 = 0.9$ and for the
 # $0.5$ that is usual in GANs (Radford et al. 2016 found that 0.9 made training oscillate). In both,
 # "ε inside" and "no square" lie on the right line. Right: the thousandth step for gradients of all
-# sizes; two of the mistakes are still on their way there.
+# sizes; two mistakes are still on their way there.
 
 # %%
 STEPS = max(1000, round(5000 * BUDGET))
@@ -436,7 +436,7 @@ if BUDGET == 1:  # the way takes a thousand steps
     assert end[NoPowerOfT] > 6.5
 
 # %% [markdown]
-# The right Adam comes further than 1000 steps of `lr` = 0.005: its gradients grow on the way.
+# The right Adam comes further than 1000 times `lr`: its gradients grow on the way.
 # Without the power of $t$, $G$ is hardly on its way after as many steps, at the same rate. Nothing
 # looks wrong: no NaN, a falling distance.
 #
