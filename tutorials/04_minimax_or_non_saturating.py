@@ -167,10 +167,11 @@ assert value == -same_label and (slope == -its_slope).all()
 # %% [markdown]
 # ## With the best possible D
 #
-# Take the simplest game. Real numbers come from the normal distribution $p = N(0, 1)$, and $G$
-# shifts noise: $G(z) = \theta + z$, so its numbers come from $q = N(\theta, 1)$. The best $D$
-# against this $G$ is $D^* = p/(p+q)$ (proposition 1 of the paper; [tutorial 3](03_a_first_gan.py)
-# watches a network find it). Its logit is
+# Take the simplest game. Real numbers come from the normal distribution with the density
+# $p = N(0, 1)$ (from here on $p$ is this), and $G$ shifts noise: $G(z) = \theta + z$, so its
+# numbers come from $q = N(\theta, 1)$. The best $D$ against this $G$ is $D^* = p/(p+q)$
+# (proposition 1 of the paper; [tutorial 3](03_a_first_gan.py) watches a network find it). Its logit
+# is
 #
 # $$a^*(x) = \log\frac{p(x)}{q(x)} = \frac{\theta^2}{2} - \theta x,
 # \qquad \frac{\partial a^*}{\partial x} = -\theta .$$
@@ -236,16 +237,18 @@ figure
 # in it, $V(D^*, G) = 2\cdot\mathrm{JSD}(p, q) - \log 4$, where JSD is the Jensen–Shannon divergence
 # (theorem 1 of Goodfellow et al.). The minimax gradient is the gradient of that, although it holds
 # $D^*$ fixed: $D^*$ maximises $V$, so its own change adds nothing to first order. And
-# $\theta = \partial_\theta\,\mathrm{KL}(q\,\|\,p)$, since $\mathrm{KL}(q\,\|\,p) = \theta^2/2$
-# here. So the non-saturating gradient is that of
+# $\theta = \partial_\theta\,\mathrm{KL}(q\,\|\,p)$, since
+# $\mathrm{KL}(q\,\|\,p) = \mathbb{E}_q\log(q/p) = \theta^2/2$ here. So the non-saturating gradient
+# is that of
 #
 # $$\mathrm{KL}(q\,\|\,p) - 2\cdot\mathrm{JSD}(p, q),$$
 #
 # which is theorem 2.5 of Arjovsky & Bottou 2017 ("Towards principled methods for training
-# generative adversarial networks"). It holds for one step, $D^*$ being held fixed. They remark on
-# the minus sign before the JSD, and on the KL: $\mathrm{KL}(q\,\|\,p)$ punishes samples that look
-# like no data, and hardly punishes data that are never generated ([tutorial 7](07_mode_collapse.py)
-# is about generators that leave data out).
+# generative adversarial networks"). In each step $D$ has to be the best one, and is held fixed.
+# They remark that the JSD with a minus sign pushes $q$ *away* from $p$ (the KL outweighs it here),
+# and that $\mathrm{KL}(q\,\|\,p)$ punishes samples that look like no data, and hardly punishes data
+# that are never generated ([tutorial 7](07_mode_collapse.py) is about generators that leave data
+# out).
 
 
 # %%
@@ -270,12 +273,12 @@ for theta in (0.5, 1, 2, 4):
 # %% [markdown]
 # ## D trained to optimality, G held fixed
 #
-# Arjovsky & Bottou's figure 2 is the same observation on images. They took a DCGAN after 1, 10 and
-# 25 epochs, held $G$ fixed, trained a new $D$ from scratch, and drew the norm of the gradient that
-# the minimax loss sends to $G$. It fell, in the best case by 5 orders of magnitude after 4000 steps
-# of $D$. Their theorem 2.4 says why. Let $D^*$ be perfect, 1 on all data and 0 on all generated
-# samples, and $D$ within $\epsilon$ of it, in values and slopes: then the norm is bounded by a
-# multiple of $\epsilon/(1 - \epsilon)$.
+# Arjovsky & Bottou's figure 2 is the same observation on images. They took a DCGAN (a convolutional
+# GAN) after 1, 10 and 25 epochs, held $G$ fixed, trained a new $D$ from scratch, and drew the norm
+# of the gradient that the minimax loss sends to $G$. It fell, in the best case by 5 orders of
+# magnitude after 4000 steps of $D$. Their theorem 2.4 says why. Let $D^*$ be perfect, 1 on all data
+# and 0 on all generated samples, and $D$ within $\epsilon$ of it, in values and slopes: then that
+# norm is bounded by a multiple of $\epsilon/(1 - \epsilon)$.
 #
 # Here it is done with small networks and the 1,797 digits that lie in the package (8 × 8 pixels).
 # First a generator is trained as `minigan train` does it, and copied on the way: untrained, after
@@ -372,9 +375,9 @@ if BUDGET == 1:  # it takes D some thousand steps
 # Left, with the untrained $G$, the minimax gradient falls by a factor of more than 10,000, four
 # orders of magnitude, and is still falling. Right, on the same $D$ and the same samples, the
 # non-saturating gradient *grows*, by more than a factor of 5 for all three generators. One reason
-# is that the slope of the loss goes from $-½$ to $-1$. The other is that $D$'s own slopes grow:
-# the gradient under "their sum", where the slope of the loss is always $-1$, grows by more than 5
-# as well. (Arjovsky & Bottou's figure 3 shows growth too, and they warn of it: large, noisy
+# is that the slope of the loss goes from $-½$ to $-1$. The other is that $D$'s own slopes grow: the
+# gradient under "their sum" (not drawn), where the slope of the loss is always $-1$, grows by more
+# than 5 as well. (Arjovsky & Bottou's figure 3 shows growth too, and they warn of it: large, noisy
 # gradients.)
 #
 # What differs from the paper: the better the generator, the later the fall. For the $G$ of 200
@@ -465,10 +468,10 @@ if BUDGET == 1:  # arriving takes some hundred steps
 # gradient by its own recent size, so a gradient that is small *all the time* is not small to Adam
 # ([tutorial 6](06_adam_by_hand.py)). It is still behind at the end: while a gradient shrinks,
 # Adam's memory of larger ones makes the steps small. How much the choice of loss matters depends
-# on the optimiser; the paper's argument is about gradients, not about Adam.
+# on the optimiser; the argument of Goodfellow et al. is about gradients, not about Adam.
 #
-# Where did the gradient of the lost one go? Here is its $D$ at the end, along the axis from the
-# data to the generated points.
+# Where did the gradient of the lost one (middle, first seed) go? Here is its $D$ at the end, along
+# the axis from the data to the generated points. The bands are 1 to either side of their middles.
 
 # %%
 axis = np.linspace(-2, 10, 241)

@@ -128,8 +128,9 @@ assert np.isclose(zero, 150 * np.log(2), atol=0.02) and np.finfo(np.float32).tin
 # *exactly* 1. A probability of 0, at the other end, is far off: near 0 the float32 numbers lie ever
 # closer, down to $2^{-149}$, and what is at most half of that becomes 0.
 #
-# So a small probability keeps its digits (down to $2^{-126}$). A probability near 1 has them too,
-# but what the loss needs is its distance from 1, and few digits are left for that.
+# So a small probability keeps its digits (down to $2^{-126}$; below, float32 has fewer and fewer).
+# A probability near 1 has them too, but what the loss needs is its distance from 1, and few digits
+# are left for that.
 #
 # Here is the loss of one generated sample, $-\log(1 - p)$, in float32, and its slope
 # $\partial/\partial a$ through a `Sigmoid` layer. The exact loss at these logits is $a$ itself and
@@ -192,8 +193,8 @@ assert np.allclose(value, np.logaddexp(0, a[:, 0].astype(np.float64)), rtol=1e-6
 assert np.allclose(slope, 1, atol=1e-5)
 
 # %% [markdown]
-# From probabilities the loss goes up in stairs, one for each of the last values above 1 that
-# $1 + e^{-a}$ can take, $1 + 2^{-23}$ the very last. From $24\log 2$ on:
+# From probabilities the loss goes up in stairs, since $1 + e^{-a}$ can only be 1 plus a multiple of
+# $2^{-23}$; on the last stair it is $1 + 2^{-23}$. From $24\log 2$ on:
 #
 # - **bare**, the formula as in the textbook: the loss is infinite, the slope NaN;
 # - **clipped**: $p$ is first moved to $1 - 10^{-7}$. In float32 that is $1 - 2^{-23}$, so the loss
@@ -247,8 +248,9 @@ assert round(25 * np.log(2), 2) == 17.33 and (softplus(a)[a > 17] == a[a > 17]).
 # generated sample, $-\log(1 - p)$ has lost about half of its seven digits, and below
 # $-25\log 2 = -17.33$ it is 0. $\log(1 + e^a)$ as written loses as many on that side: $1 + e^a$
 # rounds $e^a$ away. That does no harm, since a loss that small hardly matters. But a loss that is
-# *exactly* 0 in a log file is a sign that it was computed from probabilities. (The black line falls
-# on the right because softplus returns $a$ there, which is wrong by no more than $e^{-a}$.)
+# *exactly* 0 in a log file is a sign that it was computed from probabilities. (The pink line ends
+# at 16.6, where the loss becomes infinite; the black one falls on the right because softplus
+# returns $a$ there, which is wrong by no more than $e^{-a}$.)
 #
 # ## Question: logits or sigmoid, and why NaN?
 #
@@ -350,12 +352,14 @@ for (name, rows), style in zip(history.items(), (LOGITS, CLIPPED, BARE), strict=
     left.plot(steps, rows[:, 0], **style, label=name)
     left.plot(steps, rows[:, 1], **style)
     right.plot(steps, rows[:, 2], **style)
-left.axhline(one, color="grey", linestyle=":", linewidth=0.8)
+for level in (one, np.log(1e-7)):
+    left.axhline(level, color="grey", linestyle=":", linewidth=0.8)
 left.set_ylabel("extreme logits of D")
 left.text(STEPS, 11, "24·log 2", ha="right", color="grey")
 left.text(STEPS, 20, "largest of the real samples", ha="right")
-left.text(STEPS, -14, "least of the generated ones", ha="right")
-right.set_ylabel("samples that send G nothing")
+left.text(STEPS, -9, "least of the generated ones", ha="right")
+left.text(STEPS, -15, "log 10⁻⁷", ha="right", color="grey")
+right.set_ylabel("share that sends G nothing")
 for axes in (left, right):
     axes.set_xlabel("step of D")
     axes.grid(alpha=0.2)
@@ -378,9 +382,10 @@ if BUDGET == 1:  # nearly all generated samples have come below −16.1
 # The bare $D$ dies within its first steps, at the first real sample whose logit passes 16.6. The
 # logits of the other two look the same, but $G$ fares differently. The right panel has the share of
 # generated samples that send $G$ *exactly* zero under the non-saturating loss, which should have
-# the slope $-1$ there: $-\log p$ is clipped at $p = 10^{-7}$, which is the logit $-16.1$. In the
-# end most of the clipped samples are silent, and none of those from logits. (The early peak goes
-# with the early dip of the logits on the left.)
+# the slope $-1$ there: $-\log p$ is clipped at $p = 10^{-7}$, which is the logit $-16.1$ (the lower
+# grey line). The bare formula keeps so small a $p$, and sends something until it dies. In the end
+# most of the clipped samples are silent, and none of those from logits. (The early peak goes with
+# the early dip of the logits on the left.)
 #
 # So clipping removes the NaN but not its cause. When code that clips does not learn, and $D$'s loss
 # is 0.0000, look here first.
@@ -467,7 +472,8 @@ if BUDGET == 1:  # both need the way
 # a loss near 1.0064, not far from the $2\log 2 = 1.3863$ of an even game ($D = ½$ everywhere).
 # $G$'s loss comes to $\log 2 = 0.6931$, that of an even game, since a probability of 0 is read as
 # the logit 0. The curves look healthy, but $G$ gets next to nothing and stays where it is. If $D$'s
-# loss is never seen under 1.0064, or $G$'s never under 0.3133, look for a second sigmoid.
+# loss is never seen under 1.0064, not even early on, or $G$'s never under 0.3133, look for a second
+# sigmoid.
 
 # %%
 assert round(2 * np.log(2), 4) == 1.3863
@@ -500,8 +506,8 @@ if BUDGET == 1:  # D has to become sure
 # The whole curve is multiplied by $1 - s$. It never gets above $1 - s$, so the best $D$ is never
 # surer of a real sample than the logit $\log((1 - s)/s)$, 2.197 for $s = 0.1$: far from 16.6. Where
 # $p = q$, $D^* = (1 - s)/2$. (A target $\beta$ for generated samples would add $\beta q$ to the
-# numerator. Then $D^*$ is about $\beta$, not 0, where only generated samples are, and they have no
-# reason to move. This is why the smoothing is one-sided, as that section says.)
+# numerator. Then $D^*$ is flat at $\beta$ where only generated samples are, and no slope tells them
+# where to go. This is why the smoothing is one-sided, as that section says.)
 
 # %%
 SETTINGS = {
@@ -574,8 +580,8 @@ assert round(float(value), 4) == 1.3763
 # - A $D$ that ends in `Sigmoid` needs `NonSaturating(logits=False)`; one that does not needs
 #   `NonSaturating()`. Both at once, or neither, are mistakes that no shape reveals. (Neither: the
 #   logarithm of a negative logit is NaN. [Tutorial 12](12_five_listings_audited.py) has it.)
-# - What gave a mistake away on this page: a bound that a loss never falls under, a second sigmoid;
-#   a loss of exactly 0, probabilities in the loss; a gradient of exactly 0, clipping.
+# - What gave a mistake away on this page: a bound that a loss never falls under (a second sigmoid);
+#   a loss of exactly 0 (probabilities in the loss); a gradient of exactly 0 (clipping).
 #
 # ## Try
 #

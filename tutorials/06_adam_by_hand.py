@@ -116,8 +116,8 @@ for t in (1, 10, 1000):
     print(f"t = {t:4d}: 1 − β₁ᵗ = {1 - beta1**t:.4f}   1 − β₂ᵗ = {1 - beta2**t:.4f}")
 
 # %% [markdown]
-# With the usual $\beta_2 = 0.999$ the mean of the squares is a thousandth of what it should be at
-# the first step, and after a thousand steps it still lacks more than a third.
+# With the usual $\beta_2 = 0.999$ the uncorrected mean of the squares is a thousandth of what it
+# should be at the first step, and after a thousand steps it still lacks more than a third.
 #
 # ## Adam in a dozen lines
 #
@@ -169,7 +169,7 @@ assert difference < 1e-12
 # %% [markdown]
 # The same to rounding. `check.optimiser` compares an optimiser with its definition likewise, at
 # gradients of its own. It knows from the name of the class, or of one that it is derived from, that
-# this is to be an Adam. The numbers in the row are relative differences.
+# this is to be an Adam. The row has relative differences (its headings are for derivatives).
 
 # %%
 report = check.optimiser(AdamByHand())
@@ -207,7 +207,8 @@ for g in (1e-6, 1e-3, 1, -1, 1e6):
 
 # %% [markdown]
 # Gradients are not constant, of course. Where they change sign from step to step, $m$ averages them
-# away while $v$ does not, and steps become shorter.
+# away while $v$ does not, and steps become shorter. Where they grow, $m$ is ahead of $\sqrt v$, and
+# steps become longer than `lr`.
 #
 # ## Mistakes found in print
 #
@@ -268,9 +269,9 @@ KINDS = {  # how each is drawn below
 # %% [markdown]
 # The constant-gradient property is what tells them apart, since the right step is known: 1, in
 # units of `lr`. Left and middle: the step over time, at $g = 1$, for $\beta_1 = 0.9$ and for the
-# $0.5$ that is usual in GANs (Radford et al. 2016 found that 0.9 made training oscillate). There,
+# $0.5$ that is usual in GANs (Radford et al. 2016 found that 0.9 made training oscillate). In both,
 # "ε inside" and "no square" lie on the right line. Right: the thousandth step for gradients of all
-# sizes.
+# sizes; two mistakes are still on their way there.
 
 # %%
 STEPS = max(1000, round(5000 * BUDGET))
@@ -331,23 +332,23 @@ assert np.isclose(over_scale[EpsilonInside][at_ten_millionths], 0.1, rtol=0.01)
 assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
 
 # %% [markdown]
-# - **No correction.** $m$ is too small by $1 - \beta_1^t$ and $\sqrt v$ by
-#   $\sqrt{1 - \beta_2^t}$, which is more: the first steps are *too long*, by 3.16 with
-#   $\beta_1 = 0.9$ (6.57 at the worst) and by 15.8 with $\beta_1 = 0.5$ (16.8 at the worst). It
+# - **No correction.** $m$ is too small by the factor $1 - \beta_1^t$ and $\sqrt v$ by
+#   $\sqrt{1 - \beta_2^t}$, which is more: the first steps are *too long*, by a factor of 3.16 with
+#   $\beta_1 = 0.9$ (6.57 at the worst) and of 15.8 with $\beta_1 = 0.5$ (16.8 at the worst). It
 #   heals after some thousand steps.
 # - **No power of t.** The first step is right, since $\beta^1 = \beta$. Then $m/(1 - \beta_1)$ and
-#   $v/(1 - \beta_2)$ grow too large, with $\beta_1 = 0.9$ by 10 and by 1000 in the end. $m$ gets
-#   there first, so the step is too long for a while (2.08 at the worst) and then comes to
+#   $v/(1 - \beta_2)$ grow too large, with $\beta_1 = 0.9$ by factors of 10 and 1000 in the end. $m$
+#   gets there first, so the step is too long for a while (2.08 at the worst) and then comes to
 #   $10/\sqrt{1000} = 0.316$. It never heals: the rate stays at a third of what was asked for. With
 #   $\beta_1 = 0.5$ it is $2/\sqrt{1000} = 0.063$, a sixteenth. Tuning `lr` hides the mistake, but
 #   then the rates of papers do not fit.
 # - **ε inside.** Nothing to see at $g = 1$. $\sqrt{\hat v + \epsilon}$ is much as if
 #   $\sqrt\epsilon = 10^{-4}$ stood outside: gradients below $10^{-4}$ are small to it. At
 #   $|g| = 10^{-5}$ the step is a tenth. The first figure has a mark at $\sqrt\epsilon$: in that
-#   step less than a fifth of the weights are below it. But take the small minimax gradient at the
-#   end of tutorial 4's figure on digits: a norm of 0.00018 over 51,648 weights is $8\cdot 10^{-7}$
-#   a weight (root mean square). If it stays so small, Adam makes whole steps of it, and this
-#   variant steps of less than a hundredth.
+#   step less than a fifth of the weights are below it. But take the small minimax gradient of the
+#   untrained $G$ at the end of tutorial 4's figure on digits: a norm of 0.00018 over 51,648 weights
+#   is $8\cdot 10^{-7}$ a weight (root mean square). If it stays so small, Adam makes whole steps of
+#   it, and this variant steps of less than a hundredth.
 # - **No square.** For $g > 0$ the step is $\sqrt g$ in place of 1, right for $g = 1$ only. As soon
 #   as the mean of $g$ is negative it is the root of a negative number: NaN.
 #
@@ -429,12 +430,15 @@ assert first[NoCorrection] > 3 * first[AdamByHand] and first[NoPowerOfT] < first
 assert abs(first[EpsilonInside] - first[AdamByHand]) < 0.01
 if BUDGET == 1:  # the way takes a thousand steps
     end = {kind: way[-1] for kind, way in ways.items()}
+    assert 8 - end[AdamByHand] > 1000 * 5e-3
+    assert gradients[AdamByHand][0] < 0.1 and gradients[AdamByHand][-1] > 4
     assert end[AdamByHand] < 1 and abs(end[EpsilonInside] - end[AdamByHand]) < 0.3
     assert end[NoPowerOfT] > 6.5
 
 # %% [markdown]
-# Without the power of $t$, $G$ is hardly on its way after a thousand steps, at a rate that is
-# right for Adam. Nothing looks wrong: no NaN, a falling distance.
+# The right Adam comes further than 1000 times `lr`: its gradients grow on the way.
+# Without the power of $t$, $G$ is hardly on its way after as many steps, at the same rate. Nothing
+# looks wrong: no NaN, a falling distance.
 #
 # Without the correction $G$ is *faster* here, by those long first steps. That suits this start, far
 # away in one direction; from a start that is near, steps as long could lead away.
