@@ -70,11 +70,13 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #
 # $$ \mathrm{KL}(q \,\|\, \text{uniform}) = \sum_j q_j \log \frac{q_j}{1/k} $$
 #
-# is 0 where all modes get the same share, and $\log k$ where one gets all.
+# is 0 where all modes get the same share, $\log(k/m)$ where $m$ of them share all, and so $\log k$
+# where one gets all.
 #
 # Each of them is blind to something. So before we train anything, we make four "generators" for
 # the grid by hand: the data themselves, one mode only, 12 of the 25 modes, and points spread evenly
-# over the square, which know nothing of any mode. In all pictures blue circles are the modes.
+# over the square, which know nothing of any mode. In all pictures the points are samples, and blue
+# circles show where the modes are, not how wide.
 
 # %%
 ring, grid = data.load("ring"), data.load("grid")
@@ -221,8 +223,8 @@ if BUDGET == 1:  # after a twentieth of the steps G has not come near the ring
 # lay at the one point that D likes best, the loss would be as low as it can be. It is D's work to
 # make that point unattractive, and D judges one point at a time: it can only say "this place is
 # bad", not "these are all alike". So a cure can come from D: it sees several samples at once, or
-# its slope is kept small, so that not everything slides to one side. Or it comes from the speed of
-# the two players: tutorial 8 has a GAN with two weights only, which goes in circles.
+# its slope is kept small, so that it can't drive all samples far to one side. Or it comes from the
+# speed of the two players: tutorial 8 has a GAN with two weights only, which goes in circles.
 #
 # ## Question: all my samples are the same. What now?
 #
@@ -233,7 +235,7 @@ if BUDGET == 1:  # after a twentieth of the steps G has not come near the ring
 #
 # | name below | what changes |
 # |---|---|
-# | packing | D judges 4 samples at once, as one input of 8 numbers (PacGAN, Lin et al. 2018) |
+# | packing | D judges 4 samples of one kind as one input of 8 numbers (PacGAN, Lin et al. 2018) |
 # | minibatch std | D's input gets a third feature: how much the batch varies (Karras et al. 2018) |
 # | pairing + R1 + R2 | D compares pairs, its slope is penalised (Huang et al. 2024) |
 # | noise on D's input | σ from 0.5 down to 0 in the course of the run (Sønderby et al. 2017) |
@@ -241,8 +243,9 @@ if BUDGET == 1:  # after a twentieth of the steps G has not come near the ring
 # | both slower | both learning rates 4 times smaller |
 # | no momentum | $\beta_1 = 0$ for both |
 #
-# A pair is a real and a generated sample: the loss sees only the difference of their logits. R1
-# penalises D's squared slope at real points, R2 at generated ones (tutorials 8 and 9).
+# D gets real and generated samples in two batches, so "the batch" is of one kind. A pair is a real
+# and a generated sample: the loss sees only the difference of their logits. R1 penalises D's
+# squared slope at real points, R2 at generated ones (tutorials 8 and 9).
 
 # %%
 SEEDS = range(3 if BUDGET == 1 else 2)  # with one there would be no error bars
@@ -446,12 +449,12 @@ for joined in (True, False):
 # step there are no real samples beside the generated ones. They are centred by their own mean, and
 # the same points that D rejected get about ½. G is trained on another D than the one that learnt.
 #
-# **Two batches.** Now D's loss stays at $2 \log 2 = 1.386$, a guess. Each batch is centred and
-# scaled by itself, and the two clouds differ in nothing else. D *cannot* see where the samples lie.
-# That is consistent in both players' steps, and it is the usual choice; but it is a blindness that
-# one should know of, and a reason to keep BatchNorm away from D's input. DCGAN leaves it out there
-# and at G's output, because samples oscillated with it (Radford et al. 2016, section 3). One layer
-# later, D can already have computed something before the mean is taken away:
+# **Two batches.** Now D's loss stays near $2 \log 2 = 1.386$: D says ½ to all. Each batch is
+# centred and scaled by itself, and the two clouds differ in nothing else. D *cannot* see where the
+# samples lie. That is consistent in both players' steps, and it is the usual choice; but it is a
+# blindness that one should know of, and a reason to keep BatchNorm away from D's input. DCGAN
+# leaves it out there and at G's output, because samples oscillated with it (Radford et al. 2016,
+# section 3). One layer later, D can already have computed something before the mean is taken away:
 
 # %%
 losses = {}
@@ -470,8 +473,8 @@ if BUDGET == 1:  # it takes these longer to learn
 
 # %% [markdown]
 # After the second dense layer, BatchNorm costs D hardly anything here. LeakyReLU has by then bent
-# the first layer's features at 0. So where the samples lie shows in the shape of a distribution,
-# not in mean and standard deviation alone, and centring and scaling leave that shape.
+# the first layer's features at 0. A cloud that lies across 0 gets another shape than one that lies
+# to one side of it, and centring and scaling leave that shape.
 #
 # So: two batches, and not at the input or right after the first layer. Where BatchNorm can be left
 # out of D, leave it out. LayerNorm looks at one sample, SpectralNorm at the weights; neither
@@ -514,10 +517,10 @@ for pair in ([1.0, 2.0], [-50.0, 700.0]):
 # - right after the start the running numbers are still the wrong ones: after $t$ steps
 #   $0.9^t$ of the initial value is left;
 # - a network that was only trained, and whose state nobody moved, evaluates with mean 0 and
-#   variance 1 for ever. In this library `discriminator_step` and `generator_step` do it, each for
-#   its own network;
-# - `sample` evaluates. If samples look much worse than what D saw in training, compare the two
-#   modes.
+#   variance 1 for ever. In this library `discriminator_step` and `generator_step` move it, each
+#   for its own network, D's by the real batch;
+# - `sample` works in evaluation. If samples look much worse than what D saw in training, compare
+#   the two modes.
 
 # %%
 norm = BatchNorm(1)

@@ -192,7 +192,8 @@ figure
 
 # %% [markdown]
 # The orange curves start at $\psi = 0$ and follow the arrows for 20 units of time; the star is
-# where the game should end. For minimax the curves are circles, exactly and everywhere:
+# where the game should end. All arrows are drawn equally long: they show directions only. For
+# minimax the curves are circles, exactly and everywhere:
 #
 # $$ \frac{d}{dt}\,\frac{\theta^2 + \psi^2}{2} = \theta\dot\theta + \psi\dot\psi
 #    = \theta\psi f' - \psi\theta f' = 0. $$
@@ -327,8 +328,9 @@ figure
 #    \qquad \alpha = h f'(0), $$
 #
 # of determinant 1 and trace $2 - \alpha^2$: as long as $\alpha < 2$ the eigenvalues are complex
-# conjugates with product 1, so both lie on the unit circle. The run neither comes in nor goes out.
-# (Both are in section 2 of the paper.)
+# conjugates with product 1, so both lie on the unit circle. The run neither comes in nor goes out:
+# it stays near an ellipse, and the ripple on the right is its long and short axis. (Both are in
+# section 2 of the paper.)
 
 
 # %%
@@ -358,9 +360,10 @@ assert 0.9 < np.linalg.norm(in_turn, axis=1).min() < np.linalg.norm(in_turn, axi
 # Six games, each with its field and a run of alternating steps with a learning rate of 0.1:
 #
 # - **minimax** and **non-saturating**, as above;
-# - **WGAN** (Arjovsky et al. 2017): D's output itself is the loss, a score and no probability, so
-#   that D is called a **critic**; D's weight is clipped to $[-1, 1]$ after each step. The field is
-#   $(\psi, -\theta)$, a pure rotation with eigenvalues $\pm i$;
+# - **WGAN** (Arjovsky et al. 2017): $L_D$ is D's mean over generated points less that over real
+#   ones. D's output is a score and no probability, so D is called a **critic**; D's weight is
+#   clipped to $[-1, 1]$ after each step. The field is $(\psi, -\theta)$, a pure rotation with
+#   eigenvalues $\pm i$;
 # - **WGAN-GP** (Gulrajani et al. 2017): in the place of clipping, a penalty
 #   $w \cdot (|D'(x)| - 1)^2$ that asks D for a slope of 1, here with the weight $w = \frac12$;
 # - **instance noise** (Sønderby et al. 2017): D sees real and generated points with Gaussian noise
@@ -415,8 +418,8 @@ figure
 # and a fixed number of steps of D to one of G, neither WGAN nor WGAN-GP converges to the goal here
 # in general (section 3).
 #
-# **Instance noise and R1** take the slope out of D: the noise since a D of slope $\psi$ is now
-# wrong about many blurred points, R1 by asking for it.
+# **Instance noise and R1** make D's slope shrink. With noise, the blurred points overlap, and a
+# steep D is very wrong about many of them. R1 asks for a small slope.
 
 # %%
 for name, path in runs.items():
@@ -498,8 +501,8 @@ assert np.allclose(of_noise(1.0), of_r1(0.5))
 #
 # The next figure has the formula (lines) beside two measurements: the eigenvalues of the library's
 # gradients (dots), and those of one whole alternating training step with $h = 0.05$ (crosses), the
-# larger of whose moduli is $e^{-\rho h}$. On the left blue and orange are the two eigenvalues; on
-# the right are whole runs.
+# larger of whose moduli is $e^{-\rho h}$. On the left blue and orange are the two eigenvalues: as γ
+# grows they meet at γ = 1, then part along the axis. On the right are whole runs.
 
 
 # %%
@@ -614,7 +617,7 @@ assert error[1] > 0.2 > error[50]
 # sort both samples, pair them in this order, and take the mean difference. The data are two heaps
 # around −1 and 1. One run has a critic with spectral normalisation (Miyato et al. 2018): each layer
 # is divided by an estimate of its largest slope, so that the slope is at most about 1. It makes ten
-# steps of D for one of G. The other is WGAN-GP with its usual weight 10, and five.
+# steps of D for one of G. The other run is WGAN-GP with its usual weight 10, and five steps of D.
 
 # %%
 rng = stream(0, "two heaps")
@@ -713,7 +716,8 @@ if BUDGET == 1:  # it takes some hundred steps for both to show
 # So, what does the loss tell?
 #
 # - $-L_D$ estimates a distance from below, **if** D's slope is bounded by 1 and D is near its best.
-#   Stop G and train D alone for a while: if $-L_D$ rises, D was not. If not, D may be stuck.
+#   Stop G and train D alone for a while: if $-L_D$ rises, D was not at its best. If it does not
+#   rise, D may be at its best or stuck.
 # - A fall of $-L_D$ means a better G or a worse D. Which of the two, it does not say.
 # - Numbers of two runs compare only if the bound on the slope is the same. Clipped weights bound it
 #   by an unknown constant, and then the scale means nothing.

@@ -220,9 +220,9 @@ for name, (D, _, _) in critics.items():
 #
 # Two features, three tanh units, one logit, and a batch of one sample. The weights are round
 # numbers, so that you can follow with a pocket calculator. From here on an index counts layers:
-# $x_0$ is the sample, and $x_1, x_2, x_3$ come out of the first Dense layer, of tanh, and of the
-# last Dense layer. The Dense layers have the weights $W_1, b_1$ and $W_2, b_2$. The penalty is R1
-# with γ = 2, so $P = \lVert g\rVert^2$ and $v = 2g$.
+# $x_0$ is the sample, and $x_1, x_2, x_3$ come out of layer 1 (Dense), layer 2 (tanh) and layer 3
+# (Dense). Only the weights are counted by themselves: layer 1 has $W_1, b_1$, layer 3 has
+# $W_2, b_2$. The penalty is R1 with γ = 2, so $P = \lVert g\rVert^2$ and $v = 2g$.
 
 # %%
 first, tanh, last = Dense(2, 3), Tanh(), Dense(3, 1)
@@ -235,7 +235,8 @@ x0 = np.array([[1.0, 0.5]])
 
 # %% [markdown]
 # The next cell only draws; skip it if you like. A sweep is drawn as one lane: a circle is a number
-# of an array (blue: positive, orange: negative), an arrow says which numbers it is made from.
+# of an array (blue: positive, orange: negative, darker: larger within this sweep), an arrow says
+# which numbers it is made from.
 
 
 # %%
@@ -338,9 +339,10 @@ print(f"g = {g.ravel().round(3)}   P = ‖g‖² = {P:.4f}   v = 2·g = {v.ravel
 # $s = \langle v, g\rangle$.
 #
 # On the way, each layer is asked how $s$ depends on *it*. The tangent $v_{l-1}$ arrives at layer
-# $l$ and leaves as $v_l = J_l\,v_{l-1}$. All layers above it are linear in $v_l$, and sweep 2 has
-# their product: $s = \langle dy_l,\, J_l\,v_{l-1}\rangle$, whichever layer we look at. With $dy_l$
-# and $v_{l-1}$ held still, the last row of the table gives what the layer itself contributes:
+# $l$ and leaves as $v_l = J_l\,v_{l-1}$. The layers above multiply it by their Jacobians, and
+# $dy_l$ of sweep 2 is the product of just these, transposed. So
+# $s = \langle dy_l,\, J_l\,v_{l-1}\rangle$, whichever layer we look at. With $dy_l$ and $v_{l-1}$
+# held still, the last row of the table gives what the layer itself contributes:
 #
 # - a Dense layer adds $v_{l-1}^\mathsf{T}\,dy_l$ to its $dW$, and nothing to its $db$;
 # - tanh has no weights, but its Jacobian depends on its input, $x_1$. It leaves behind how $s$
@@ -593,10 +595,11 @@ for activation in (Tanh(), LeakyReLU()):
     assert (largest == 0) == isinstance(activation, LeakyReLU)
 
 # %% [markdown]
-# Read the first line: layers 0, 1, 2 forward; 2, 1, 0 backward, which gives $g$; then, within
-# `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the tangents, and last `backward 0`, the
-# pull-back. LeakyReLU's line is the same without that last call. (Sweep 2 is walked twice because
-# layers remember nothing: `jvp_backward` is handed the ones, and makes its cotangents anew.)
+# Read Tanh's calls (the library counts layers from 0): layers 0, 1, 2 forward; 2, 1, 0 backward,
+# which gives $g$; then, within `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the
+# tangents, and last `backward 0`, the pull-back. LeakyReLU's line is the same without that last
+# call. (Sweep 2 is walked twice because layers remember nothing: `jvp_backward` is handed the ones,
+# and makes its cotangents anew.)
 #
 # In the LeakyReLU critic all biases get a gradient of *exactly zero* from the penalty. A picture
 # shows why: R1 on 40 samples, while one bias of the first layer moves.
@@ -741,8 +744,9 @@ assert np.float32(1) + np.float32(1e-12) == 1
 # %% [markdown]
 # - Slopes well above $\sqrt\varepsilon$ do not notice the ε. Near slope 1, float32 can't even hold
 #   $1 + 10^{-12}$.
-# - Slopes below $\sqrt\varepsilon$ are pushed less and less, and at 0 not at all. Without ε the
-#   push has its full strength on both sides of 0, where it changes sign.
+# - Slopes below $\sqrt\varepsilon$ are pushed less and less, and at 0 not at all. The factor
+#   $g/\sqrt{g^2 + \varepsilon}$ is ½ at $g = \sqrt{\varepsilon/3}$, the slope printed. Without ε
+#   the push has its full strength on both sides of 0, where it changes sign.
 # - The slope that is asked for is not 1 but $\sqrt{1-\varepsilon}$.
 #
 # So an ε of $10^{-12}$ matters only for slopes near $10^{-6}$ or below. A large ε makes another
@@ -799,9 +803,10 @@ for seed in range(6):
 
 # %% [markdown]
 # Under WGAN-GP each keeps the sign that it began with. Where that is negative, D takes generated
-# samples for real ones, at a slope of nearly the right size, and the penalty is small. Under R1,
-# which pulls towards 0 from both sides, all turn the right way. With two or more features $g$ can
-# turn round without passing 0, so there is a way around the peak.
+# samples for real ones, at a slope of nearly the right size, and the penalty is small. D's own loss
+# did not get it over the peak. Under R1, which pulls towards 0 from both sides, all turn the right
+# way. With two or more features $g$ can turn round without passing 0, so there is a way around the
+# peak.
 #
 # ## Where it lives, and what to try
 #
