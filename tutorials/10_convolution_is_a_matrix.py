@@ -71,7 +71,7 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # $$
 #
 # Outside its frame $x$ counts as zero; the *padding* $p$ is by how many pixels the windows may
-# stand out. (Mathematicians would turn the kernel by 180° and call this a cross-correlation.)
+# reach beyond it. (Mathematicians would turn the kernel by 180° and call this a cross-correlation.)
 #
 # This is linear in $x$. Every linear map is a matrix, and its columns are what the map makes of the
 # unit vectors. So to write the matrix down, we only have to call the map.
@@ -161,7 +161,8 @@ assert (inputs * outputs, kernel) == (4_917_248, 8_192)
 #
 # Row $i$ of $A$ says from which pixels of $x$ the pixel $y_i$ is gathered. Column $j$ says to which
 # pixels of $y$ the pixel $x_j$ is spread. Each is an image itself. (In the titles, $y_{23}$ is the
-# pixel in row 2 and column 3, counted from 0.)
+# pixel in row 2 and column 3, counted from 0. Each grey picture has a scale of its own: black is
+# its lowest number, white its highest.)
 
 # %%
 pixel_y, pixel_x = 2 * 6 + 3, 4 * 8 + 4  # y at (2, 3) of 6×6, x at (4, 4) of 8×8
@@ -237,12 +238,15 @@ for A, (s, p) in zip(matrices, KINDS, strict=True):
 # - **It is no inverse**, though it is called "deconvolution" here and there. $A^\mathsf{T} A x$ is
 #   not $x$, as the last picture above shows. With stride 2 it can't be: $A$ keeps 16 numbers of 64.
 # - **Its size has to be said.** Images of 8×8 and of 7×7 both become 4×4 with $k = 3$, $s = 2$,
-#   $p = 1$. On the way back somebody must say which is meant: `x_shape` here, `output_padding` in
-#   the layer.
+#   $p = 1$. On the way back somebody must say which is meant: `x_shape` here, in the layer
+#   `output_padding`: 0 for the smaller size, 1 for the larger.
 
 # %%
 assert matrices[2].shape == (16, 64)
 assert conv(digit, counting, 2, 1).shape == conv(digit[:, :7, :7], counting, 2, 1).shape
+for more in (0, 1):
+    layer = ConvTranspose2d(1, 1, 3, stride=2, padding=1, output_padding=more)
+    assert layer.forward(np.ones((1, 4, 4, 1), "float32"))[0].shape[1] == 7 + more
 
 # %% [markdown]
 # With stride 1 the transpose is a convolution again: with the kernel turned by 180° (and, where
@@ -381,8 +385,9 @@ figure
 # %% [markdown]
 # Each row of $P$ is one window; each column is a part of 6×6 pixels of the image, for each kernel
 # entry another one (in print $P$ is often called "im2col"). Many fast convolutions multiply by $P$
-# rather than by $A$: $P$ has no zeros by construction, and all windows of all images of a batch
-# become rows of one large matrix product. The backward pass for the kernel is $P^\mathsf{T} dy$.
+# rather than by $A$: without padding $P$ has no zeros by construction (black is −1), and
+# all windows of all images of a batch become rows of one large matrix product. The backward pass
+# for the kernel is $P^\mathsf{T} dy$.
 #
 # ## Checkerboards
 #
@@ -433,7 +438,8 @@ figure
 # With independent random weights the standard deviation grows with the root of the number of terms.
 # So before anything is learnt, such a layer draws a checkerboard. We make many layers, each with
 # new weights and new input (16 channels, 12×12 pixels), and look at each pixel's standard deviation
-# over them. We compare three ways up: two transposed convolutions, and a third way that makes each
+# over them, and at its mean over each of four classes of pixels: even or odd row, even or odd
+# column. We compare three ways up: two transposed convolutions, and a third way that makes each
 # pixel a 2×2 block (`Upsample`) and then takes an ordinary convolution.
 
 # %%
@@ -475,7 +481,7 @@ for i, (name, way) in enumerate(WAYS_UP.items()):
     panels[0, i].imshow(drawn[0], cmap="gray", vmin=-3, vmax=3)
     panels[0, i].set_title(name, fontsize=9)
     shown = panels[1, i].imshow(deviation, cmap="viridis", vmin=0, vmax=1.4)
-    panels[1, i].set_title(f"highest/lowest of the four: {ratios[name]:.2f}", fontsize=9)
+    panels[1, i].set_title(f"highest/lowest class: {ratios[name]:.2f}", fontsize=9)
 for axes in panels.ravel():
     axes.set_xticks([])
     axes.set_yticks([])
@@ -484,6 +490,7 @@ panels[1, 0].set_ylabel(f"standard deviation, {DRAWS} layers")
 figure.colorbar(shown, ax=panels[1])
 figure.savefig(FIGURES / "untrained.png")
 assert abs(ratios["transposed, k = 3"] - 2) < 0.2  # √4/√1
+assert abs(deviation.mean() - 0.1 * math.sqrt(16 * 9)) < 0.1
 assert ratios["transposed, k = 4"] < 1.1 and ratios["Upsample, then Conv2d"] < 1.1
 for name, correlation in alike.items():
     print(f"{name:24} correlation of neighbours {abs(correlation):.2f}")
@@ -491,15 +498,15 @@ assert abs(alike["transposed, k = 4"]) < 0.05 and alike["Upsample, then Conv2d"]
 figure
 
 # %% [markdown]
-# The lower row is as counted: 2 to 1 for $k = 3$, even for the other two. But that is an average
-# over layers. Take a *single* layer with $k = 4$, and sort its pixels into four classes: even or
-# odd row, even or odd column. Each class is drawn with entries of the kernel of its own: equally
-# many, but nothing ties them to those of the others, and neighbours have a correlation of 0. So
-# such a layer draws a checkerboard as readily as a smooth image. After `Upsample` neighbours see
-# nearly the same pixels through the same kernel, and are alike to begin with.
+# The lower row is as counted: 2 to 1 for $k = 3$, even for the other two. (The third is higher: 9
+# terms for each channel, not 4.) But that is an average over layers. Take a *single* layer with
+# $k = 4$. Each of the four classes is drawn with entries of the kernel of its own: equally many,
+# but nothing ties them to those of the others, and neighbours have a correlation of 0. So such a
+# layer draws a checkerboard as readily as a smooth image. After `Upsample` neighbours see nearly
+# the same pixels through the same kernel, and are alike to begin with.
 #
 # (The counts matter on D's side, too: the backward pass of a `Conv2d` with $k = 3$ and stride 2 has
-# the left-most one, so the gradients that reach G's images have a checkerboard in them.)
+# the same uneven counts, so the gradients that reach G's images have a checkerboard in them.)
 #
 # Odena et al. 2016 ("Deconvolution and checkerboard artifacts") describe the uneven counts, and
 # advise the third way. A network could learn weights that even them out. Does it?
@@ -507,12 +514,13 @@ figure
 # ## DCGAN on Fashion-MNIST
 #
 # DCGAN (Radford et al. 2016) is a GAN of convolutions: G goes from noise to a small image with many
-# channels and doubles it by transposed convolutions, with BatchNorm and ReLU between; D halves it
-# by convolutions with stride 2, with LeakyReLU. Ours is small, to fit into this page: 32 and 16
-# channels, two doublings from 7×7 to 28×28, batches of 16, 250 steps. The paper's learning rate is
-# 0.0002; for so few steps we take 0.001, which the paper found too high. We train with each of the
-# three ways up, from two seeds; all the rest is the same. With one of the six runs (transposed,
-# $k = 4$, seed 0) we then go on to 750 steps.
+# channels and doubles it by transposed convolutions, with BatchNorm ([tutorial
+# 7](07_mode_collapse.py)) and ReLU between; D halves it by convolutions with stride 2, with
+# LeakyReLU. Ours is small, to fit into this page: 32 and 16 channels, two doublings from 7×7 to
+# 28×28, batches of 16, 250 steps. The paper's learning rate is 0.0002; for so few steps we take
+# 0.001, which the paper found too high. We train with each of the three ways up, from two seeds;
+# all the rest is the same. With one of the six runs (transposed, $k = 4$, seed 0) we then go on to
+# 750 steps.
 #
 # Fashion-MNIST, small pictures of clothes, is read where `MINIGAN_DATA` names a folder that holds
 # it. If there is none, the package's digits (8×8) stand in, and pictures and numbers are not those
@@ -561,7 +569,7 @@ def players(way, seed):
 # The finest checkerboard there is alternates from pixel to pixel in both directions: in row $u$ and
 # column $v$ it is $(-1)^{u+v}$. We measure how much of it is in an image by multiplying with it and
 # taking the mean. Our number is the mean square of that over 100 generated images, divided by the
-# same of real ones, which have a little of it by their texture.
+# same of real ones, which have a little of it by their texture. Coarser patterns are not in it.
 
 
 # %%
@@ -653,12 +661,12 @@ figure
 # %% [markdown]
 # Both axes are logarithmic. At step 10 images are still nearly grey, and all are below the real
 # ones. Some tens of steps later the transposed versions draw checkerboards far above what is in
-# real images, in all four runs (the column "at its highest"). Then they learn to even them out, and
-# have not done so by step 250 (the last column). That holds for $k = 4$ as for $k = 3$, though the
-# overlaps of $k = 4$ are even: in neither does anything tie the classes of pixels together.
-# `Upsample` comes from the other side: it is too smooth at first, and learns what there is of
-# texture. In the run that goes on, the checkerboard shrinks further (the last line printed), while
-# shapes of clothes appear.
+# real images, in all four runs (the column "at its highest"). Then these shrink, but are still
+# above those of real images in the last third of the 250 steps (the last column). That holds for
+# $k = 4$ as for $k = 3$, though the overlaps of $k = 4$ are even: in neither does anything tie the
+# classes of pixels together. `Upsample` comes from the other side: it is too smooth at first, and
+# learns what there is of texture. In the run that goes on, the checkerboard shrinks further (the
+# last line printed), while shapes of clothes appear.
 #
 # This does not show that one way ends with better images: it is two seeds and a fraction of an
 # epoch, and no trained DCGAN. For that take the recipe, which has more channels and five epochs:

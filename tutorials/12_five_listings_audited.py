@@ -152,7 +152,7 @@ class VItself(NonSaturating):
     """D's loss is V, and it is minimised."""
 
     def discriminator(self, real_logits, fake_logits):
-        """Return V and its derivatives: all three of them with the wrong sign."""
+        """Return V and its derivatives: the right loss is −V, so all three change their sign."""
         value, d_real, d_fake = super().discriminator(real_logits, fake_logits)
         return np.asarray(-value), -d_real, -d_fake
 
@@ -211,7 +211,7 @@ for curve, label, colour, style in (
 left.axhline(0.5, color="black", linestyle=":", linewidth=1, label="chance")
 left.set(xlabel="step", ylabel="pairs that D ranks right", ylim=(-0.03, 1.03))
 beside.axhline(0, color="black", linestyle=":", linewidth=1, label="no cross-entropy is below 0")
-beside.set(xlabel="step", ylabel="D's loss")
+beside.set(xlabel=f"step (the first {curve_wrong[5, 0]:.0f} only)", ylabel="D's loss")
 left.legend(loc="center right", bbox_to_anchor=(1, 0.7), frameon=False)
 beside.legend(loc="lower left", frameon=False)
 for axes in (left, beside):
@@ -289,13 +289,13 @@ figure.savefig(FIGURES / "collapse.png")
 figure
 
 # %% [markdown]
-# The collapse is there in both precisions, every number is finite, and no logit came near a number
-# that overflows. With G's learning rate and β₁ as they were, the same program in the same precision
-# finds all eight clouds. (Cures of collapse, side by side, are the matter of [tutorial
-# 7](07_mode_collapse.py).) Overflow does exist: it gives infinities and NaN, which is another
-# failure, and easy to tell from this one. Mended: measure diversity, and change the rates. A run of
-# `minigan train` writes the diversity of its samples into `history.csv` every 50 steps, and a line
-# into `warnings.txt` if it stays below 0.1.
+# The collapse is there in both precisions (at other places, since they round differently), every
+# number is finite, and no logit came near a number that overflows. With G's learning rate and β₁ as
+# they were, the same program in the same precision finds all eight clouds. (Cures of collapse, side
+# by side, are the matter of [tutorial 7](07_mode_collapse.py).) Overflow does exist: it gives
+# infinities and NaN, which is another failure, and easy to tell from this one. Mended: measure
+# diversity, and change the rates. A run of `minigan train` writes the diversity of its samples into
+# `history.csv` every 50 steps, and a line into `warnings.txt` if it stays below 0.1.
 
 # %% [markdown]
 # ## Listing 2
@@ -395,6 +395,7 @@ _, _, curve_twice = d_alone(SigmoidTwice(), ring.x, ALONE)
 print(f"pairs ranked right {curve_twice[-1, 1]:.3f}, D's loss {curve_twice[-1, 2]:.4f}, ", end="")
 print(f"which can't fall below {floor:.4f}")
 print(f"a D that can't tell, D(x) = ½ everywhere: {2 * math.log(2):.3f}")
+assert round(2 * math.log(2), 3) == 1.386
 assert abs(floor - 1.0064) < 1e-4 and abs(softplus(np.float64(-1)) - 0.3133) < 1e-4
 assert curve_twice[-1, 1] > 0.98 and floor < curve_twice[:, 2].min() and curve_twice[-1, 2] < 1.1
 
@@ -686,8 +687,8 @@ assert round(math.log(2), 3) == 0.693
 # %% [markdown]
 # An error is the best that can happen. In the second case each of the five logits is compared with
 # all 64 labels, half of which are wrong for it. A D that is right and sure gets the same loss as
-# one that is always wrong, far above the log 2 = 0.693 of one that can't tell. The third, a last
-# batch of one, passes silently although its labels are a column as they should be.
+# one that is always wrong, far above the log 2 = 0.693 of one that can't tell. The third shows a
+# last batch of one: it passes silently, although its labels are a column as they should be.
 #
 # Mended: labels are made from the batch that is there, or the target is one number. `train` leaves
 # an incomplete batch out of its epoch, other samples each time; and the library's losses refuse all
@@ -818,9 +819,9 @@ assert lost == 0
 # %% [markdown]
 # It takes one step. `first_broken` runs the steps and names the first number that is not finite;
 # `minigan train` does so by itself when a run breaks. No weight is NaN yet: the derivative of
-# −log a, −1/a, is finite for negative a. But it is positive there, so that a real sample with a
-# negative logit pushes its own logit further down. Mended: the loss on logits computes log σ(a) in
-# one piece, as −softplus(−a), which is finite for every a.
+# −log a, −1/a, is finite for negative a. But it is positive there, and an optimiser goes against
+# it: the negative logit of a real sample is pushed further down. Mended: the loss on logits
+# computes log σ(a) in one piece, as −softplus(−a), which is finite for every a.
 
 # %%
 everywhere = np.array([-1e4, -1.0, 0.0, 1.0, 1e4])[:, None]
@@ -835,8 +836,8 @@ for value in (
 # ## The checks
 #
 # Each of these mistakes is found by a check that takes a hundred steps at most, before the first
-# long training. A gradient check alone does *not* find them. The derivatives of these four losses
-# are right, but of the wrong formula.
+# long training. A gradient check alone does *not* find them. The derivatives of the four losses
+# below are right, but of the wrong formula.
 
 # %%
 for loss in (VItself(), OneFormula(), FakesOnly(), PlusForFakes()):
@@ -854,7 +855,7 @@ print(check.loss(VItself(), reference=NonSaturating()))
 # 3. **Both move**: after one step both θ have changed.
 # 4. **All finite**: after one step losses and weights are.
 # 5. **D alone**: against a G that stands still, D ranks nearly all pairs right, and its loss lies
-#    between 0 and 0.3.
+#    between 0 and 0.3 (2·log 2 = 1.386 is a D that can't tell).
 # 6. **G alone**: against that D, G raises D(G(z)) above ½.
 # 7. **Other data, other G**: two data sets, five steps each, and G's weights differ.
 # 8. **A small batch**: a step with 5 samples does not fail.
@@ -979,12 +980,14 @@ figure.savefig(FIGURES / "index.png", dpi=50)
 figure
 
 # %% [markdown]
-# Every mistake is caught, and the right program passes all. Three of them are caught by one check
-# only, each by another one. *D alone* and *G alone* together catch eight of the ten, and need
-# nothing but the program. They miss a batch of another size, and a formula that works and is not
-# the one that the text states: for that somebody has to write down which one was meant. (A dot says
-# that this check passes, and no more: where D has failed already, what G does against it means
-# little. And with the sigmoid applied twice *G alone* can't fail, since σ(σ(a)) > ½.)
+# Every mistake is caught, and the right program passes all. (The number before a name is its
+# listing's.) Three mistakes are caught by a single check, each by a different one. *D alone* and
+# *G alone* together catch eight of the ten, and need nothing but the program. They miss a batch of
+# another size, and a formula that works and is not the one that the text states: for that somebody
+# has to write down which one was meant. (A dot says that this check passes, and no more: where D
+# has failed already, what G does against it means little. With the sigmoid applied twice *G alone*
+# can't fail, since σ(σ(a)) > ½. And the program that compares images with labels passes *formula*
+# because it never calls its loss.)
 #
 # ## What to take along
 #
