@@ -30,7 +30,8 @@ def in_blocks(rule: Callable[..., None], *vectors: Array) -> None:
     *vectors
         Vectors of one length.
     """
-    length = len(vectors[0])
-    block = BLOCK if array_module(*vectors) is np else max(1, length)
-    for start in range(0, length, block):
-        rule(*(vector[start : start + block] for vector in vectors))
+    if array_module(*vectors) is not np:
+        rule(*vectors)
+        return
+    for start in range(0, len(vectors[0]), BLOCK):
+        rule(*(vector[start : start + BLOCK] for vector in vectors))

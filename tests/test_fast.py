@@ -41,13 +41,24 @@ def test_the_length_of_a_block_changes_no_bit(make, monkeypatch):
 
 def test_blocks_hold_every_number_once():
     for length in (0, 1, blocks.BLOCK - 1, blocks.BLOCK, 2 * blocks.BLOCK + 3):
-        a, b = np.arange(length), np.zeros(length, int)
+        a, b, sizes = np.arange(length), np.zeros(length, int), []
 
         def copy(a, b):
             b += a
+            sizes.append(len(a))
 
         in_blocks(copy, a, b)
         assert (a == b).all()
+        assert sum(sizes) == length and max(sizes, default=0) <= blocks.BLOCK
+        assert len(sizes) == -(-length // blocks.BLOCK)
+
+
+def test_on_a_gpu_one_block_is_all(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    monkeypatch.setattr(blocks, "array_module", lambda *arrays: "cupy")
+    sizes = []
+    in_blocks(lambda a: sizes.append(len(a)), np.zeros(7))
+    assert sizes == [7]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
