@@ -43,7 +43,7 @@ def test_blocks_hold_every_number_once():
     for length in (0, 1, blocks.BLOCK - 1, blocks.BLOCK, 2 * blocks.BLOCK + 3):
         a, b, sizes = np.arange(length), np.zeros(length, int), []
 
-        def copy(a, b):
+        def copy(a, b, sizes=sizes):
             b += a
             sizes.append(len(a))
 
