@@ -255,7 +255,7 @@ def in_precision(dtype, **rates):
     program.loss = Noting()
     players = [net.astype(dtype) for net in program.players()]
     G, D, measured = play(program, ring.x.astype(dtype), STEPS, players=players, **rates)
-    numbers = [*G.theta, *D.theta, *(value for now in measured for value in now.values())]
+    numbers = [*G.theta, *D.theta, *(value for row in measured for value in row.values())]
     return G, program.loss.largest, bool(np.isfinite(numbers).all())
 
 

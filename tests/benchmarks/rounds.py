@@ -17,14 +17,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from minigan.allocator import M_MMAP_THRESHOLD, M_TOP_PAD, M_TRIM_THRESHOLD, SETTINGS
+
 WORKER = Path(__file__).parent / "worker.py"
 EMPTY: Mapping[str, str] = {}
-# For every competitor, --keep-memory: glibc then never gives memory back to the system, and no
-# large array is faulted in twice.
+# For every competitor, --keep-memory: what our `train` asks of glibc, which reads it at its start.
 KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": "-1",
-    "MALLOC_TOP_PAD_": str(2**26),
+    "MALLOC_MMAP_THRESHOLD_": str(SETTINGS[M_MMAP_THRESHOLD]),
+    "MALLOC_TRIM_THRESHOLD_": str(SETTINGS[M_TRIM_THRESHOLD]),
+    "MALLOC_TOP_PAD_": str(SETTINGS[M_TOP_PAD]),
 }
 PAUSE = 0.05  # s before a turn, in which the threads of the last competitor fall asleep
 

@@ -19,6 +19,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import report
 
@@ -36,11 +37,11 @@ data = np.random.default_rng(0).random((4096, 784), dtype=np.float32)
 for _ in train(G, D, data, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), steps=50):
     pass
 """
-PEAK = """
-from pathlib import Path
-for line in Path("/proc/self/status").read_text().splitlines():
-    if line.startswith("VmHWM"):
-        print(line.split()[1])
+PEAK = f"""
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+from worker import peak_MiB
+print(peak_MiB())
 """
 
 
@@ -60,7 +61,7 @@ def peak_MiB(code: str) -> float:
     """Return the most memory that a fresh process held while it ran this code."""
     command = [sys.executable, "-c", code + PEAK]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(result.stdout) / 1024
+    return float(result.stdout)
 
 
 def main(arguments: list[str]) -> int:
