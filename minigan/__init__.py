@@ -4,9 +4,8 @@ Start with `minigan.train` for one step from noise to Adam, and `minigan.layers.
 derivative is written here. ``import minigan`` imports NumPy and nothing else.
 """
 
-from . import schedules
 from .arrays import array_module, stream, to_device, to_numpy
-from .checkpoint import load, save
+from .files.networks import load, save
 from .layers import (
     AvgPool2d,
     BatchNorm,
@@ -27,6 +26,7 @@ from .layers import (
     Tanh,
     Upsample,
 )
+from .loop import train
 from .losses import (
     Hinge,
     LeastSquares,
@@ -38,18 +38,12 @@ from .losses import (
     bce_with_logits,
 )
 from .network import Residual, Sequential
-from .optim import SGD, Adam, AdamW, OptimisticAdam, RMSProp
+from .optim import schedules
+from .optim.lookahead import Extragradient, OptimisticAdam
+from .optim.regularisers import L1, L2
+from .optim.rules import SGD, Adam, AdamW, RMSProp
+from .optim.wrappers import Average, ClipNorm, ClipWeights, MaxColumnNorm, Regularised
 from .penalties import DRAGAN, R1, R2, GradientPenalty
-from .regularisers import L1, L2
-from .train import train
-from .wrappers import (
-    Average,
-    ClipNorm,
-    ClipWeights,
-    Extragradient,
-    MaxColumnNorm,
-    Regularised,
-)
 
 __version__ = "0.1.0"
 

@@ -1,331 +1,247 @@
-"""The loop of a run in its folder: take steps, look whether all is well, write checkpoints.
-
-Every `LOOK` steps the history is written and all numbers are looked at. What is finite is kept in
-memory as the last good state, and written to a checkpoint every few seconds; what is not ends the
-run, or sends it back. The warnings and the frames follow the history: where a run goes on, or is
-sent back, they are what they were there.
-"""
+"""The training loop: batches, noise and labels for the two halves of `minigan.step`."""
 
 from __future__ import annotations
 
-import itertools
-import math
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from . import settings as run_settings
-from .animate import FEWEST, animate
-from .arrays import to_device
-from .checkpoint import replacing, save
-from .data import Dataset
-from .finite import Broken, first_broken, is_finite
-from .frames import Recorder, list_frames
-from .history import History, Timings, read_history
-from .plot import loss_curves
-from .progress import Progress
-from .recipes import Setup, Task
-from .recipes.base import innermost
-from .resume import Checkpoint, Snapshot, checkpoints, remove_leftovers
-from .runs import Run, draw, has_picture
-from .schedules import scaled
-from .settings import Settings
-from .train import Record, total_steps
-from .watch import Watch
-
-LOOK = 100  # steps from one look at whether all numbers are finite to the next
-ANCHOR = 1000  # NaN sends a run back to a multiple of this many steps
-RESTORES = 3  # so many times at most
-SHARE = 0.01  # of the time that writing checkpoints may take
-CURVE_POINTS = 10_000  # of a history in a picture
-ON_NAN = ("stop", "restore")
+from .arrays import Array, array_module, stream
+from .fast.memory import keep_freed_memory
+from .layers.base import Layer, expect_integer
+from .optim.rules import Optimiser
+from .optim.schedules import Rate, value_at
+from .penalties import Penalty
+from .sampling import NOISES, Batches, draw_noise, one_hot_labels
+from .step import Loss, discriminator_step, generator_step
+from .views import Blurred, Joined
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
+class Record:
+    """What one training step has measured.
 
-    folder: Path
-    data: str  # its name
-    steps: int  # the step whose state was kept
-    total: int
-    taken: int  # steps that this process took
-    seconds: float  # and how long that was
-    signal: int | None  # what interrupted it: SIGINT (Ctrl-C) or SIGTERM
-    broken: Broken | None  # why it can't go on
-    restores: int  # how often it was sent back before
+    ``record["loss_D"]`` is a float; until somebody reads it the number stays on its device, so that
+    no step waits for the GPU.
+    """
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal ended it."""
-        return self.signal is not None
+    step: int  # counted from 1
+    epoch: int  # the pass of the data that D is in, counted from 1
+    measured: dict[str, Array]
 
-    @property
-    def diverged(self) -> bool:
-        """Whether NaN or infinity ended it."""
-        return self.broken is not None
+    def __getitem__(self, name: str) -> float:
+        """Return a measured number: a key of `measured`."""
+        return float(self.measured[name])
 
 
-@dataclass(frozen=True)
-class Keeping:
-    """How often a checkpoint of a run is written, and how many are kept.
+def train(
+    G: Layer,
+    D: Layer,
+    data: Array,
+    loss: Loss,
+    optimiser_G: Optimiser,
+    optimiser_D: Optimiser,
+    *,
+    batch: int = 128,
+    steps: int | None = None,
+    epochs: int | None = None,
+    d_steps: int = 1,
+    seed: int = 0,
+    noise: str = "normal",
+    penalties: Sequence[Penalty] = (),
+    instance_noise: Rate = 0.0,
+    labels: Array | None = None,
+    order: str = "alternating",
+    start: int = 0,
+) -> Iterator[Record]:
+    """Train both networks in place, step by step; yield a `Record` after each.
+
+    One step is `d_steps` steps of D, each on its own real batch and its own noise, and one of G.
+    Nothing happens until the first record is asked for, and a caller may stop at any record::
+
+        for record in train(G, D, data, NonSaturating(), Adam(2e-4), Adam(2e-4), epochs=5):
+            print(record.step, record["loss_D"], record["loss_G"])
+
+    The weights after step t are a function of the arguments and t alone: every random number comes
+    from ``stream(seed, purpose, count)``.
 
     Parameters
     ----------
-    seconds
-        From one checkpoint to the next, ≥ 0; longer where writing would take more than `SHARE` of
-        the time.
-    last
-        How many checkpoints are kept, ≥ 1. One may be damaged.
+    G, D
+        Generator and discriminator. G's first layer fixes the number of noise features.
+    data
+        Real samples (n, …), floats of the networks' dtype, in the order of your choice.
+    loss, optimiser_G, optimiser_D
+        See `minigan.losses` and `minigan.optim.rules`; each player has its own optimiser.
+    batch
+        Number of samples in a batch.
+    steps, epochs
+        How long; give one of the two. An epoch is one pass of the data through D, in an order drawn
+        anew, whatever `d_steps` is; what does not fill a last batch is left out of it. One step
+        is the least, even if its `d_steps` batches are more than the epochs hold.
+    d_steps
+        Steps of D for one of G: the k of Algorithm 1.
+    seed
+        Of the noise and of the order of the data.
+    noise
+        ``"normal"``, or ``"uniform"`` in [−1, 1).
+    penalties
+        Terms of D's loss: see `minigan.penalties`.
+    instance_noise
+        Standard deviation of noise on all that D sees: a number, or a schedule (see
+        `minigan.schedules`).
+    labels
+        (n,) integers 0 … k − 1, one for each sample: G and D are conditional, both take k features
+        more. Generated samples get the labels of the real batch.
+    order
+        ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
+        the same point. ``"extragradient"``: both look ahead together, and learn from there, with
+        the same batch and noise; the optimisers are `minigan.optim.lookahead.Extragradient`.
+    start
+        How many of the steps have been taken: the networks and optimisers come as step `start` has
+        left them (see `minigan.optim.wrappers.remember`), and the next one follows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        At the call, for arguments that don't fit together.
     """
-
-    seconds: float = 10.0
-    last: int = 2
-
-    def __post_init__(self) -> None:
-        """Raise unless both are possible."""
-        if not 0 <= self.seconds < math.inf or self.last < 1:
-            raise ValueError(
-                f"Keeping(seconds={self.seconds}, last={self.last}): expected seconds of at least "
-                "0 and at least 1 checkpoint"
-            )
-
-
-class Loop:
-    """A run from one step on: takes steps, looks whether all is well, writes checkpoints."""
-
-    def __init__(
-        self,
-        setup: Setup,
-        data: Dataset,
-        task: Task,
-        settings: Settings,
-        checkpoint: Checkpoint | None,
-        keeping: Keeping,
-    ) -> None:
-        self.setup, self.task, self.settings, self.keeping = setup, task, settings, keeping
-        if settings["on_nan"] not in ON_NAN:
-            raise ValueError(f"on_nan is {settings['on_nan']!r}, expected {' or '.join(ON_NAN)}")
-        self.x, self.labels = to_device(data.x, task.device), data.labels
-        self.total = total_steps(len(self.x), setup.batch, setup.d_steps, setup.steps, setup.epochs)
-        self.probe = setup.probe(self.x, data, task.seed)
-        self.optimisers = innermost(setup.optimiser_G), innermost(setup.optimiser_D)
-        self.rates = [optimiser.lr for optimiser in self.optimisers]
-        self.restores = self.taken = 0
-        if checkpoint is None:
-            self.good = self.anchor = Snapshot.of(setup, 0)
-        else:
-            _check_same_run(checkpoint.settings, settings)
-            self.good, self.anchor = checkpoint.now, checkpoint.anchor or checkpoint.now
-            self.restores = checkpoint.restores
-        self.go_back_to(self.good)
-        self.written = None if checkpoint is None else checkpoint.now.step
-        self.next_write = time.monotonic() + keeping.seconds
-
-    def go_back_to(self, snapshot: Snapshot) -> None:
-        """Make the set-up what it was, with the learning rates that it has by now."""
-        snapshot.put_back(self.setup)
-        for optimiser, rate in zip(self.optimisers, self.rates, strict=True):
-            optimiser.lr = scaled(rate, 0.5**self.restores)
-        self.good, self.step = snapshot, snapshot.step
-        self.records = self.steps_from(snapshot)
-
-    def steps_from(self, snapshot: Snapshot) -> Iterator[Record]:
-        """Return the records of the steps behind a snapshot that the set-up is at."""
-        return self.setup.train(self.x, self.labels, self.task.seed, snapshot.step)
-
-    def try_first_step(self) -> None:
-        """Take the first step, if there is one left; its record comes first all the same."""
-        if self.step < self.total:
-            self.records = itertools.chain([next(self.records)], self.records)
-
-    def go(self, folder: Path, signals: list[int], quiet: bool) -> Outcome:
-        """Take the steps that are left, and write all there is to write."""
-        self.folder = folder
-        began = time.monotonic()
-        try:
-            with (
-                _alone_in(folder),
-                History(folder / "history.csv", after=self.step) as self.history,
-                Timings(folder / "timings.csv", self.step) as self.timings,
-            ):
-                remove_leftovers(folder)
-                run_settings.write(folder, self.settings)  # with the length that it now has
-                self.watch_from_here()
-                broken = self.take_steps(signals, quiet)
-                while broken is not None and self.restores_from(broken):
-                    broken = self.take_steps(signals, quiet)
-                if broken is not None:
-                    self.go_back_to(self.good)
-                    self.history.cut_back(broken.step)
-                    self.watch_from_here()
-                if self.written != self.step:
-                    self.write()
-            seconds = time.monotonic() - began
-            self.write_results(with_film=not signals)
-        except OSError as error:
-            last = (
-                "there is no checkpoint yet"
-                if self.written is None
-                else (f"its checkpoint of step {self.written:,} is whole")
-            )
-            raise OSError(
-                f"the run in {folder} stopped, {last}: {error.strerror or error}; see to it that "
-                "the folder can be written to, and go on with --resume"
-            ) from error
-        return Outcome(
-            folder,
-            self.settings["data"],
-            self.step,
-            self.total,
-            self.taken,
-            seconds,
-            signals[0] if signals else None,
-            broken,
-            self.restores,
+    counts = {"batch": batch, "d_steps": d_steps, "steps": steps, "epochs": epochs}
+    for name, value in counts.items():
+        if value is not None:
+            expect_integer(name, value, 1)
+    expect_integer("start", start, 0)
+    if len(data) < batch:
+        raise ValueError(
+            f"batch is {batch}, but there are only {len(data)} samples of data; "
+            f"take a batch of {len(data)} or less"
         )
+    if noise not in NOISES:
+        raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+    if order not in ORDERS:
+        raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
+    if order != "alternating" and d_steps != 1:
+        raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
+    if optimiser_G is optimiser_D:
+        raise ValueError("each player needs an optimiser of its own, got one for both")
+    if order == "extragradient":
+        for optimiser in (optimiser_G, optimiser_D):
+            if not hasattr(optimiser, "extrapolate"):
+                raise TypeError(
+                    f'order="extragradient" needs Extragradient(…) around {optimiser!r}'
+                )
+    total = total_steps(len(data), batch, d_steps, steps, epochs)
+    conditions = None if labels is None else one_hot_labels(labels, data)
+    batches = Batches(len(data), batch, seed)
 
-    def watch_from_here(self) -> None:
-        """Bring the warnings and frames in the folder to where the history ends."""
-        self.watch = Watch(self.setup.loss, self.folder / "warnings.txt")
-        self.watch.recall(self.folder / "history.csv")
-        self.recorder = None
-        if has_picture(self.task.shape):
-            self.recorder = Recorder(
-                self.folder / "frames",
-                self.setup.sampler,
-                self.setup.D,
-                self.setup.loss,
-                self.x,
-                noise=self.setup.noise,
-                total=self.total,
-                done=self.step,
-                seed=self.task.seed,
-                classes=self.settings["classes"],
-            )
+    def as_seen(rows: Any, step: int) -> tuple[Layer, Layer]:
+        """G and D with the labels of these rows, and D with this step's noise on all it sees."""
+        G_seen, D_seen = G, D
+        if conditions is not None:
+            G_seen, D_seen = Joined(G, conditions[rows]), Joined(D, conditions[rows])
+        sigma = value_at(instance_noise, step)
+        if sigma > 0:
+            D_seen = Blurred(D_seen, sigma)
+        return G_seen, D_seen
 
-    def take_steps(self, signals: list[int], quiet: bool) -> Broken | None:
-        """Take steps until all are taken, a signal comes, or numbers break: then say which."""
-        with Progress(self.total, self.setup.loss, quiet, done=self.step) as progress:
-            for record in self.probe.watch(self.records):
-                progress.show(record)
-                self.history.add(record)
-                self.step, self.taken = record.step, self.taken + 1
-                if self.recorder is not None:
-                    self.recorder.look(self.step)  # so that no checkpoint is ahead of its frame
-                is_last = self.step == self.total or bool(signals)
-                is_time = time.monotonic() >= self.next_write
-                if self.step % LOOK == 0 or is_last or is_time:
-                    broken = self.look()
-                    if broken is not None:
-                        return broken
-                    if is_time:
-                        self.write()
-                for line in self.watch.look(record):
-                    progress.say(line)
-                if signals:
-                    break
-        return None
+    def d_half(k: int, step: int, optimiser: Optimiser) -> dict[str, Array]:
+        """Take the k-th step of D, which is part of this step."""
+        rows = batches.rows(k)
+        G_seen, D_seen = as_seen(rows, step)
+        z = draw_noise(G_seen, batch, stream(seed, "noise D", k), noise)
+        rng = stream(seed, "layers D", k)
+        return discriminator_step(G_seen, D_seen, loss, optimiser, data[rows], z, penalties, rng)
 
-    def look(self) -> Broken | None:
-        """Look whether all numbers are finite; if not, find where that began."""
-        self.history.flush()
-        self.timings.note(self.step)
-        snapshot = Snapshot.of(self.setup, self.step)
-        if self.history.broken is None and snapshot.is_finite():
-            self.good = snapshot
-            if self.step % ANCHOR == 0:
-                self.anchor = snapshot
-            return None
-        last, bad = self.step, [n for n, a in snapshot.arrays.items() if not is_finite(a)]
-        self.go_back_to(self.good)
-        nets = {"G": self.setup.G, "D": self.setup.D}
-        # It finds nothing where only an optimiser's memory is broken; nor, perhaps, on a GPU, where
-        # the same steps may have other bits.
-        found = first_broken(self.records, nets, last)
-        return found or Broken(last, ", ".join(bad) or "a loss or gradient", None)
+    def g_half(step: int, optimiser: Optimiser) -> dict[str, Array]:
+        """Take the step of G, beside the real batch that D sees last in this step."""
+        rows = batches.rows((step + 1) * d_steps - 1)
+        G_seen, D_seen = as_seen(rows, step)
+        z = draw_noise(G_seen, batch, stream(seed, "noise G", step), noise)
+        rng = stream(seed, "layers G", step)
+        x = data[rows] if loss.needs_real else None
+        return generator_step(G_seen, D_seen, loss, optimiser, z, x, rng)
 
-    def restores_from(self, broken: Broken) -> bool:
-        """Go back to the anchor, with half the learning rates, if that is wanted and still left."""
-        if self.settings["on_nan"] != "restore" or self.restores == RESTORES:
-            return False
-        self.restores += 1
-        self.go_back_to(self.anchor)
-        # The history last: no checkpoint that there is, at any moment, is ahead of it.
-        self.write()
-        self.history.cut_back(self.step)
-        self.watch_from_here()
-        print(
-            f"{broken}; back to step {self.step:,}, and on with {0.5**self.restores:g} of the "
-            f"learning rates ({self.restores} of {RESTORES} times)",
-            flush=True,
+    def together(step: int, optimiser_G: Optimiser, optimiser_D: Optimiser) -> dict[str, Array]:
+        """Move both from the same point: G's move is held back until D has found its own."""
+        held = HeldBack(optimiser_G)
+        measured = g_half(step, held)
+        measured |= d_half(step, step, optimiser_D)
+        held.move()
+        return measured
+
+    def loop() -> Iterator[Record]:
+        keep_freed_memory()  # the next step's arrays have the sizes of this step's
+        for step in range(start, total):
+            if order == "alternating":
+                for k in range(step * d_steps, (step + 1) * d_steps):
+                    measured = d_half(k, step, optimiser_D)
+                measured |= g_half(step, optimiser_G)
+            else:
+                if order == "extragradient":
+                    together(step, LookAhead(optimiser_G), LookAhead(optimiser_D))
+                measured = together(step, optimiser_G, optimiser_D)
+            yield Record(step + 1, batches.epoch((step + 1) * d_steps - 1) + 1, measured)
+
+    _check_data(*as_seen(slice(None), 0), data)
+    return loop()
+
+
+ORDERS = ("alternating", "simultaneous", "extragradient")
+
+
+class HeldBack:
+    """An optimiser's step that is kept until `move` is called."""
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self.optimiser = optimiser
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Keep both; grad is the caller's own and stays as it is."""
+        self.kept = theta, grad
+
+    def move(self) -> None:
+        """Take the step."""
+        self.optimiser.step(*self.kept)
+
+
+class LookAhead:
+    """The first half of an extragradient step: `extrapolate` in the place of `step`."""
+
+    def __init__(self, optimiser: Any) -> None:
+        self.step = optimiser.extrapolate
+
+
+def total_steps(
+    samples: int, batch: int, d_steps: int, steps: int | None, epochs: int | None
+) -> int:
+    """Return how many steps `train` takes, given either `steps` or `epochs`; at least one."""
+    if steps is not None and epochs is None:
+        return steps
+    if epochs is not None and steps is None:
+        return max(1, epochs * (samples // batch) // d_steps)
+    raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
+
+
+def _check_data(G: Layer, D: Layer, data: Array) -> None:
+    """Raise unless the data are samples that D takes and G can make, all finite."""
+    xp = array_module(data, G.theta, D.theta)
+    D.check_input(data)
+    if data.dtype != D.theta.dtype or data.dtype != G.theta.dtype:
+        raise TypeError(
+            f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
+            "convert with astype"
         )
-        return True
-
-    def write(self) -> None:
-        """Write a checkpoint of the last good state; remove the oldest, and what is undone."""
-        began = time.monotonic()
-        self.history.sync()  # first, so that no checkpoint is ahead of the history
-        anchor = self.anchor if self.settings["on_nan"] == "restore" else None
-        Checkpoint(self.good, self.settings, anchor, self.restores).write(self.folder)
-        self.written = self.good.step
-        there = checkpoints(self.folder)
-        undone = [path for step, path in there.items() if step > self.written]
-        old = [path for step, path in there.items() if step <= self.written][self.keeping.last :]
-        for path in (*undone, *old):
-            path.unlink()
-        now = time.monotonic()
-        self.next_write = now + max(self.keeping.seconds, (now - began) / SHARE)
-
-    def write_results(self, with_film: bool) -> None:
-        """Write the weights and the pictures, the moving one if there is time for it."""
-        setup, folder = self.setup, self.folder
-        save(folder / "G.safetensors", setup.sampler())
-        save(folder / "D.safetensors", setup.D)
-        with replacing(folder / "losses.png") as path:
-            history = read_history(folder / "history.csv", most=CURVE_POINTS)
-            loss_curves(history, setup.loss).savefig(path)
-        if has_picture(self.task.shape):
-            run = Run.open(folder, self.task.device)
-            draw(folder / "samples.png", run.samples(), real=self.x, D=setup.D, loss=setup.loss)
-            if with_film and len(list_frames(folder / "frames")) >= FEWEST:
-                animate(folder)
-
-
-def _check_same_run(then: Settings, now: Settings) -> None:
-    """Raise unless a checkpoint and the settings are of the same run."""
-    for name in ("recipe", "data", "checksum", "seed", "shape", "logits", "batch", "d_steps"):
-        if then.get(name) != now[name]:
-            raise ValueError(
-                f"the checkpoint is of another run: its {name} is {then.get(name)!r}, that of the "
-                f"settings {now[name]!r}; put back the files that belong together"
-            )
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run, so that no other process trains in it; not on Windows.
-
-    The system lets go of it when the process ends, however that is.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is training in {folder}; wait for its end, or stop it with Ctrl-C"
-            ) from None
-        except OSError:
-            pass  # a file system that holds nothing for anybody
-        yield
-    finally:
-        os.close(descriptor)
+    if G.in_shape is None:
+        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
+    if G.output_shape(G.in_shape) != data.shape[1:]:
+        raise ValueError(
+            f"G makes samples of shape {G.output_shape(G.in_shape)}, "
+            f"but those of the data have shape {data.shape[1:]}"
+        )
+    if D.output_shape(data.shape[1:]) != (1,):
+        raise ValueError(
+            f"D must end in one output a sample, (1,), got {D.output_shape(data.shape[1:])}"
+        )
+    if not xp.isfinite(data).all():
+        bad = xp.argmin(xp.isfinite(data.reshape(len(data), -1)).all(axis=1))
+        raise ValueError(f"data holds NaN or infinity, first in sample {int(bad)}")

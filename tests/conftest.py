@@ -22,9 +22,9 @@ import pytest
 import running
 from hypothesis import Phase, settings
 
-from minigan import loop
 from minigan.recipes import RECIPES
 from minigan.recipes.base import recipe
+from minigan.runs import trainer as loop
 
 # No deadline: machines are noisy. The same examples in CI, so that a pull request is not blamed
 # for what another draw has found.

@@ -21,7 +21,7 @@ import numpy as np
 
 import minigan
 from minigan import Dense, Sequential, check, stream
-from minigan.check.library import LARGER_PACKS, LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
+from minigan.check.find.registry import LARGER_PACKS, LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
 
 LIST = Path(__file__).parent / "planted_bugs.toml"
 PACKAGE = Path(minigan.__file__).parent
@@ -39,7 +39,9 @@ class Bug:
     old: str  # occurs once in it
     new: str
     item: str  # the class, or the function of losses.py, that is then wrong
-    kind: str | list[str]  # of minigan.check.diagnosis.KINDS; several if each would be right
+    kind: (
+        str | list[str]
+    )  # of minigan.check.diagnose.diagnosis.KINDS; several if each would be right
     array: str = ""  # where it shows; "" where it is a rule that breaks
 
     def plant(self) -> ModuleType:

@@ -14,16 +14,16 @@ import safetensors.numpy
 
 from minigan import Adam, BatchNorm, Conv2d, Dense, Flatten, LeakyReLU, NonSaturating, Sequential
 from minigan import load as load_network
-from minigan.checkpoint import FORMAT as NETWORK
-from minigan.checkpoint import save
 from minigan.data.mnist import read_idx
 from minigan.data.own import load_npz
-from minigan.frames import Recorder, read_frame
-from minigan.history import COLUMNS, read_history
+from minigan.files.networks import FORMAT as NETWORK
+from minigan.files.networks import save
+from minigan.plot.frames import Recorder, read_frame
 from minigan.recipes import Setup
-from minigan.resume import FORMAT as RUN
-from minigan.resume import Checkpoint, Snapshot
-from minigan.settings import read as read_settings
+from minigan.runs.checkpoint import FORMAT as RUN
+from minigan.runs.checkpoint import Checkpoint, Snapshot
+from minigan.runs.history import COLUMNS, read_history
+from minigan.runs.settings import read as read_settings
 
 
 def network():

@@ -6,10 +6,10 @@ import numpy as np
 
 from minigan.arrays import to_numpy
 from minigan.data import load as load_data
-from minigan.loop import Keeping
 from minigan.recipes import RECIPES, Task
-from minigan.resume import Checkpoint, checkpoints
-from minigan.training import resume_run, train_run
+from minigan.runs.checkpoint import Checkpoint, checkpoints
+from minigan.runs.trainer import Keeping
+from minigan.runs.training import resume_run, train_run
 
 # The warnings and the frames are the same too, where there are any.
 THE_SAME = ("G.safetensors", "D.safetensors", "history.csv", "losses.png", "samples.png")

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from minigan import Dense, LeakyReLU, NonSaturating, Reshape, Sequential, Tanh, Wasserstein, cli
-from minigan import animate as module
-from minigan.animate import FEWEST, LAST_PAUSE, PAUSE, animate
 from minigan.data import load
-from minigan.frames import Recorder, list_frames, read_frame
+from minigan.plot import film as module
+from minigan.plot.film import FEWEST, LAST_PAUSE, PAUSE, animate
+from minigan.plot.frames import Recorder, list_frames, read_frame
 
 
 def a_run(folder, steps=5, shape=(2,), loss=None, moves=0.3):

@@ -24,20 +24,20 @@ from minigan import (
     Tanh,
     cli,
     load,
-    loop,
     stream,
     train,
-    watch,
 )
-from minigan.finite import NAMES, Broken, first_broken
-from minigan.frames import list_frames
-from minigan.history import MEASURED, VITAL, History, read_history
 from minigan.layers import Elementwise
-from minigan.loop import Keeping
+from minigan.optim.wrappers import Wrapper
+from minigan.plot.frames import list_frames
 from minigan.recipes import Setup
-from minigan.resume import Checkpoint, Snapshot, checkpoints
-from minigan.runs import Run
-from minigan.wrappers import Wrapper
+from minigan.runs import trainer as loop
+from minigan.runs import watch
+from minigan.runs.checkpoint import Checkpoint, Snapshot, checkpoints
+from minigan.runs.finite import NAMES, Broken, first_broken
+from minigan.runs.history import MEASURED, VITAL, History, read_history
+from minigan.runs.run import Run
+from minigan.runs.trainer import Keeping
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 

@@ -14,8 +14,8 @@ from hypothesis import given
 
 import minigan
 from minigan import Dense, Tanh, check, cli
-from minigan.check import strategies
-from minigan.check.discover import find
+from minigan.check.find import strategies
+from minigan.check.find.discover import find
 from minigan.check.layers import layer as check_layer
 
 ROOT = Path(minigan.__file__).parent.parent
@@ -592,7 +592,7 @@ def test_without_hypothesis_it_is_said_what_to_install():
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"
         "import minigan.check\n"  # works without
-        "try:\n    import minigan.check.strategies\n"
+        "try:\n    import minigan.check.find.strategies\n"
         "except ImportError as error:\n    print(error)"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -600,5 +600,6 @@ def test_without_hypothesis_it_is_said_what_to_install():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert (
-        done.stdout.strip() == "minigan.check.strategies needs hypothesis: pip install hypothesis"
+        done.stdout.strip()
+        == "minigan.check.find.strategies needs hypothesis: pip install hypothesis"
     )

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, AdamW, Dense, OptimisticAdam, RMSProp, Sequential, check, schedules
-from minigan.check.library import OPTIMISERS
+from minigan import SGD, Adam, AdamW, Dense, OptimisticAdam, RMSProp, Sequential, check
+from minigan.check.find.registry import OPTIMISERS
 from minigan.check.optimisers import DEFINITIONS, definition_of
+from minigan.optim import schedules
 
 CASES = [
     pytest.param(make, id=f"{kind.__name__}{i}")

@@ -7,7 +7,7 @@ import pytest
 
 import minigan
 from minigan import Adam, Dense, Hinge, Minimax, check, stream
-from minigan.check.discover import find
+from minigan.check.find.discover import find
 
 
 def not_written(*_, **__):

@@ -20,7 +20,8 @@ from minigan import (
     save,
     stream,
 )
-from minigan.checkpoint import FORMAT, replacing
+from minigan.files.atomic import replacing
+from minigan.files.networks import FORMAT
 from minigan.layers import Layer
 
 

@@ -19,10 +19,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
 
-from minigan import arguments, cli, load, loop, save, training
+from minigan import cli, load, save
+from minigan import cli as arguments
 from minigan.data import NAMES, mnist
-from minigan.history import read_history
 from minigan.recipes import LOSSES, RECIPES, Task
+from minigan.runs import trainer as loop
+from minigan.runs import training
+from minigan.runs.history import read_history
 from minigan.sampling import sample
 
 FILES = {

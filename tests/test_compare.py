@@ -7,10 +7,10 @@ import pytest
 from matplotlib.image import imread
 
 from minigan import cli
-from minigan.compare import COLOURS, LAST, PANELS, STYLES, curves, read_histories, table
-from minigan.history import History
-from minigan.metrics import METRICS
-from minigan.train import Record
+from minigan.loop import Record
+from minigan.runs.compare import COLOURS, LAST, PANELS, STYLES, curves, read_histories, table
+from minigan.runs.history import History
+from minigan.runs.metrics import METRICS
 
 OFTEN = tuple(name for name in PANELS if name not in METRICS)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minigan.arrays import stream
-from minigan.data import load, toy
+from minigan.data import builtin as toy
+from minigan.data import load
 
 
 def test_ring_has_eight_distinct_centres_45_degrees_apart() -> None:

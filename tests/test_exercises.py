@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan.check.discover import find
+from minigan.check.find.discover import find
 from minigan.cli import main
 
 FOLDER = Path(__file__).parents[1] / "tutorials" / "exercises"

@@ -9,7 +9,7 @@ import safetensors.numpy
 from running import go
 
 from minigan import cli, load
-from minigan.pytorch import describe, state_dict
+from minigan.files.pytorch import describe, state_dict
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 FORMAT = ("--format", "pytorch-state-dict")

@@ -7,19 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from minigan import (
-    Adam,
-    Dense,
-    Flatten,
-    LeakyReLU,
-    OptimisticAdam,
-    Sequential,
-    blocks,
-    check,
-    fused,
-    stream,
-)
-from minigan.blocks import in_blocks
+from minigan import Adam, Dense, Flatten, LeakyReLU, OptimisticAdam, Sequential, check, stream
+from minigan.fast import adam as fused
+from minigan.fast import blocks
+from minigan.fast.blocks import in_blocks
 
 
 def steps(optimiser, length, dtype, count=5):
@@ -67,7 +58,7 @@ def test_the_compiled_step_has_the_bits_of_the_plain_one(dtype, length, monkeypa
     pytest.importorskip("numba", reason='pip install "minigan[fast]"')
     assert fused.fused_adam(np.zeros(3, dtype)) is not None
     compiled = steps(Adam(2e-4, 0.5), length, dtype)
-    monkeypatch.setattr("minigan.optim.fused_adam", lambda theta: None)
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda theta: None)
     for one, other in zip(compiled, steps(Adam(2e-4, 0.5), length, dtype), strict=True):
         assert one.tobytes() == other.tobytes()
 
@@ -79,7 +70,7 @@ def test_the_lines_that_are_compiled_are_adam(monkeypatch):
     expected = [array.copy() for array in (theta, m, v)]
     fused.adam(theta, grad, m, v, 0.5, 0.5, 0.75, 0.25, 1e-3, 1e-8)
     optimiser = Adam(1e-3, 0.5, 0.75)
-    monkeypatch.setattr("minigan.optim.fused_adam", lambda theta: None)
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda theta: None)
     optimiser._move(1e-3, 1e-8, expected[0], grad, *expected[1:])
     for one, other in zip((theta, m, v), expected, strict=True):
         assert one.tobytes() == other.tobytes()

@@ -17,7 +17,7 @@ from minigan import (
     save,
     stream,
 )
-from minigan.frames import (
+from minigan.plot.frames import (
     ARROWS,
     BYTES,
     FRAMES,

@@ -27,8 +27,8 @@ from readers import (
 )
 
 from minigan import load
-from minigan.checkpoint import FORMAT as NETWORK
-from minigan.resume import FORMAT as RUN
+from minigan.files.networks import FORMAT as NETWORK
+from minigan.runs.checkpoint import FORMAT as RUN
 
 # What Python itself takes to look at a few hundred bytes, imports and their caches among it.
 BASE = 8 << 20

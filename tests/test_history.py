@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from minigan import stream
-from minigan.history import COLUMNS, MEASURED, VITAL, History, Timings, read_history
-from minigan.metrics import METRICS
-from minigan.train import Record
+from minigan.loop import Record
+from minigan.runs.history import COLUMNS, MEASURED, VITAL, History, Timings, read_history
+from minigan.runs.metrics import METRICS
 
 
 def a_record(step, values=None, asarray=np.asarray):
@@ -271,7 +271,7 @@ def test_a_long_history_takes_no_more_memory_than_a_short_one(tmp_path, n):
 
 def test_timings_are_added_about_every_second(tmp_path, monkeypatch):
     path, now = tmp_path / "t.csv", [100.0]
-    monkeypatch.setattr("minigan.history.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("minigan.runs.history.time.monotonic", lambda: now[0])
     for start in (0, 9):
         with Timings(path, start) as timings:
             for step in range(start + 1, start + 10):

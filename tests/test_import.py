@@ -1,58 +1,61 @@
-"""`import minigan` costs nothing but NumPy, and the floors of the house hold."""
+"""The house as it is drawn: `import minigan` costs NumPy alone, imports point down, rooms are small."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import minigan
 
 PACKAGE = Path(minigan.__file__).parent
 
-# Floors from the ground up; a module imports from lower floors, or from its own.
-FLOORS = {
-    "allocator": 0,
-    "arrays": 0,
-    "blocks": 0,
-    "fused": 0,
-    "numerics": 0,
-    "layers": 1,
-    "losses": 1,
-    "schedules": 1,
-    "optim": 1,
-    "init": 1,
-    "network": 2,
-    "penalties": 3,
-    "views": 3,
-    "regularisers": 3,
-    "wrappers": 3,
-    "check": 3,
-    "batches": 4,
-    "sampling": 4,
-    "train": 4,
-    "finite": 4,
-    "versions": 4,
-    "data": 4,
-    "metrics": 4,
-    "watch": 4,
-    "progress": 4,
-    "plot": 4,
-    "frames": 4,
-    "animate": 4,
-    "compare": 4,
-    "pytorch": 4,
-    "history": 4,
-    "checkpoint": 4,
-    "recipes": 5,
-    "resume": 5,
-    "runs": 5,
-    "settings": 5,
-    "loop": 5,
-    "training": 5,
-    "arguments": 5,
-    "cli": 5,
-    "__main__": 5,
-}
+# Floors from the ground up: a module imports from lower floors, or from its own folder.
+FLOORS = [
+    ["arrays"],
+    ["numerics", "init", "fast"],
+    ["layers", "losses"],
+    ["network", "optim", "sampling", "views"],
+    ["penalties"],
+    ["step"],
+    ["loop"],
+    # the core ends here; what surrounds it:
+    ["check", "data", "files"],
+    ["plot", "recipes"],
+    ["runs"],
+    ["cli"],
+    ["__main__"],
+]
+FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}
+
+# What one reads in an afternoon, in this order.
+CORE = """
+    arrays numerics init layers/base layers/dense layers/activations network losses optim/rules
+    step sampling loop penalties
+""".split()
+CORE_LINES = 2200
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    """``("check", "find", "command")`` for minigan/check/find/command.py."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def imports_of(path):
+    """(Module of the package, name taken from it) for all that a file imports."""
+    package = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*package[: len(package) - node.level + 1],)
+            module = (*base, *(node.module or "").split(".")) if node.module else base
+            for alias in node.names:
+                whole = (*module, alias.name)
+                is_module = PACKAGE.joinpath(*whole).with_suffix(".py").is_file()
+                yield (whole if is_module else module), alias.name
 
 
 def test_importing_minigan_imports_numpy_and_nothing_else():
@@ -68,30 +71,46 @@ def test_importing_minigan_imports_numpy_and_nothing_else():
     assert new <= {"minigan", "numpy", "cython_runtime"}  # NumPy loads numpy.random late
 
 
-def imports_of(path):
-    """Names of the modules of the package that a file imports when it is loaded or run."""
-    package = path.relative_to(PACKAGE).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            target = (*base, *(node.module or "").split("."))
-            if target[0]:
-                yield target[0]
-            else:  # from . import x
-                yield from (alias.name for alias in node.names)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(name_of(path)) or "__init__")
+def test_imports_point_down_and_take_no_private_name(path):
+    here = name_of(path)
+    for module, name in imports_of(path):
+        assert not name.startswith("_") or name == "__version__", f"{name} is {module}'s own"
+        if here and module:
+            room, other = here[0], module[0]
+            assert room in FLOOR, f"{room}: which floor does it live on?"
+            assert other == room or FLOOR[other] < FLOOR[room], f"imports upward: {module}"
 
 
-def test_imports_point_down():
-    files = [p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE]
-    assert len(files) > 15
-    for path in files:
-        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        assert name in FLOORS, f"{path.name}: which floor does it live on?"
-        for imported in imports_of(path):
-            if imported != "__version__":
-                assert FLOORS[imported] <= FLOORS[name], f"{path.name} imports upward: {imported}"
+def test_no_circles():
+    graph = {
+        name_of(path): {m for m, _ in imports_of(path) if m} - {name_of(path)} for path in FILES
+    }
+    del graph[()]
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
 
 
-def test_losses_and_optimisers_know_no_layer():
-    for name in ("losses.py", "schedules.py", "optim.py", "init.py"):
-        assert "layers" not in set(imports_of(PACKAGE / name))
+def test_optimisers_losses_and_initial_weights_know_no_layer():
+    for name in ("losses.py", "optim/schedules.py", "optim/rules.py", "init.py"):
+        assert "layers" not in {module[0] for module, _ in imports_of(PACKAGE / name) if module}
+
+
+def test_the_lesson_of_the_checks_knows_neither_the_detective_nor_the_search():
+    for path in FILES:
+        here = name_of(path)
+        lower = {"diagnose": {"find"}}.get(here[1] if len(here) > 2 else "", {"diagnose", "find"})
+        if here[:1] == ("check",) and here[1:2] != ("find",):
+            assert lower.isdisjoint(
+                m[1] for m, _ in imports_of(path) if m[:1] == ("check",) if m[1:]
+            )
+
+
+def test_the_core_is_read_in_an_afternoon():
+    lines = {name: len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in CORE}
+    assert sum(lines.values()) <= CORE_LINES, lines
+
+
+def test_rooms_are_small():
+    for folder in {path.parent for path in FILES} - {PACKAGE, PACKAGE / "layers", PACKAGE / "runs"}:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= 10, f"{folder.name} holds {len(files)} files"

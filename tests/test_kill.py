@@ -16,8 +16,8 @@ import pytest
 from running import THE_SAME, contents, go, resume, same
 
 from minigan import cli
-from minigan.history import read_history
-from minigan.resume import checkpoints, newest
+from minigan.runs.checkpoint import checkpoints, newest
+from minigan.runs.history import read_history
 
 # A checkpoint every few steps, however long it takes: so a good part of the time is writing.
 OFTEN = "from minigan import cli, loop; loop.LOOK = 5; loop.SHARE = 1e9"

@@ -23,9 +23,9 @@ from minigan import (
     stream,
     train,
 )
-from minigan.batches import one_hot_labels
 from minigan.data import load
-from minigan.metrics import (
+from minigan.recipes import RECIPES, Task
+from minigan.runs.metrics import (
     EVERY,
     METRICS,
     POINTS,
@@ -35,7 +35,7 @@ from minigan.metrics import (
     mixture,
     saturated,
 )
-from minigan.recipes import RECIPES, Task
+from minigan.sampling import one_hot_labels
 
 
 def column(xp, *values):

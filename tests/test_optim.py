@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan import SGD, Adam, AdamW, OptimisticAdam, RMSProp, stream
-from minigan.schedules import linear
+from minigan.optim.schedules import linear
 
 
 def trajectory(optimiser, theta, grads):

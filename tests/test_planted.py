@@ -6,8 +6,8 @@ import planted
 import pytest
 
 import minigan
-from minigan.check import repair
-from minigan.check.diagnosis import KINDS
+from minigan.check.diagnose import repair
+from minigan.check.diagnose.diagnosis import KINDS
 
 BUGS = planted.read()
 SAMPLE = BUGS[::15]

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from minigan import Dense, LeastSquares, NonSaturating, Sequential, Wasserstein
-from minigan.plot import GAP_COLOUR, HEAT, SMOOTH_POINTS, loss_curves, points, sample_grid
+from minigan.plot.stills import GAP_COLOUR, HEAT, SMOOTH_POINTS, loss_curves, points, sample_grid
 
 
 def pixels(figure):
@@ -22,7 +22,7 @@ def pixels(figure):
 
 def test_no_figure_imports_pyplot():
     code = (
-        "import sys, io, numpy as np; from minigan.plot import *; "
+        "import sys, io, numpy as np; from minigan.plot.stills import *; "
         "figures = [sample_grid(np.zeros((2, 3, 3, 1))), points(np.eye(2)), "
         "loss_curves({n: [1, 2] for n in ('step', 'loss_D', 'loss_G', 'D_real', 'D_fake')})]; "
         "[f.savefig(io.BytesIO()) for f in figures]; print('matplotlib.pyplot' in sys.modules)"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from minigan import LeastSquares, NonSaturating
-from minigan import progress as module
-from minigan.progress import PAUSE, Progress
-from minigan.train import Record
+from minigan.loop import Record
+from minigan.runs import progress as module
+from minigan.runs.progress import PAUSE, Progress
 
 NUMBERS = {"loss_D": 1.25, "loss_G": 0.75, "D_real": 0.625, "D_fake": 0.375}
 SHOWN = "loss D 1.250 G 0.750, D(real) 0.62 D(fake) 0.38"

@@ -27,10 +27,10 @@ from minigan import (
     SpectralNorm,
     Tanh,
     Upsample,
-    pytorch,
     stream,
 )
-from minigan.pytorch import describe, load_state_dict, state_dict
+from minigan.files import pytorch
+from minigan.files.pytorch import describe, load_state_dict, state_dict
 from minigan.recipes import RECIPES, Task
 
 # Networks of every kind of layer and order, each with the shape of one sample of x. Sides and

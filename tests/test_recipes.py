@@ -5,9 +5,9 @@ import pytest
 
 from minigan import SGD, Adam, ClipNorm, RelativisticPairing, Sigmoid, Tanh, Wasserstein, stream
 from minigan.data import NAMES, Dataset
+from minigan.optim.schedules import linear, value_at
+from minigan.optim.wrappers import Average, Wrapper
 from minigan.recipes import LOSSES, RECIPES, Setup, Task, recipe_for
-from minigan.schedules import linear, value_at
-from minigan.wrappers import Average, Wrapper
 
 IMAGES, VECTORS = (8, 8, 1), (5,)
 CLASSES = 4

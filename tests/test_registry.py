@@ -1,7 +1,7 @@
 """Whatever exists is checked: the public layers, losses, optimisers, wrappers, … are walked.
 
 A new layer, loss, penalty or optimiser fails `test_everything_public_has_cases` until it has a line
-in `minigan/check/library.py`; a wrapper or a schedule until it has one here.
+in `minigan/check/find/registry.py`; a wrapper or a schedule until it has one here.
 """
 
 import inspect
@@ -26,13 +26,13 @@ from minigan import (
     Sequential,
     Tanh,
     check,
-    schedules,
     stream,
 )
-from minigan.check.library import LAYERS, LOSSES, OPTIMISERS, PENALTIES, REGULARISERS, mlp
+from minigan.check.find.registry import LAYERS, LOSSES, OPTIMISERS, PENALTIES, REGULARISERS, mlp
 from minigan.layers import Elementwise, LinearMap
 from minigan.layers.base import Layer
-from minigan.wrappers import memory, remember, unwrapped
+from minigan.optim import schedules
+from minigan.optim.wrappers import memory, remember, unwrapped
 
 # Class → a list of functions that make what is put around an optimiser, for a network. By hand they
 # are in test_wrappers.py.

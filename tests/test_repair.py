@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from minigan import check, stream
-from minigan.check import repair as repairing
-from minigan.check.discover import find
-from minigan.check.repair import Patient, functions_of, repair
+from minigan.check.diagnose import repair as repairing
+from minigan.check.diagnose.repair import Patient, functions_of, repair
+from minigan.check.find.discover import find
 
 CODE = """
 import numpy as np

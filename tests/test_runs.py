@@ -25,15 +25,15 @@ from minigan import (
     stream,
 )
 from minigan.data import Dataset
-from minigan.history import read_history
-from minigan.metrics import METRICS
+from minigan.optim.schedules import linear
 from minigan.penalties import R1
-from minigan.plot import loss_curves, points
+from minigan.plot.stills import loss_curves, points
 from minigan.recipes import RECIPES, Setup, Task
-from minigan.runs import COLUMNS, Run
+from minigan.runs.history import read_history
+from minigan.runs.metrics import METRICS
+from minigan.runs.run import COLUMNS, Run
+from minigan.runs.training import train_run
 from minigan.sampling import draw_noise, sample, walk
-from minigan.schedules import linear
-from minigan.training import train_run
 from minigan.views import Joined
 
 CLASSES = 3
@@ -185,7 +185,7 @@ def test_what_can_not_be_trained_leaves_nothing_behind():
 @pytest.fixture
 def no_film(monkeypatch):
     """Save the time that drawing a moving picture takes."""
-    monkeypatch.setattr("minigan.loop.FEWEST", 10**9)
+    monkeypatch.setattr("minigan.runs.trainer.FEWEST", 10**9)
 
 
 def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(no_film, capsys):

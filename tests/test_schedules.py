@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from minigan import schedules
-from minigan.schedules import constant, cosine, exponential, linear, value_at, warm_up
+from minigan.optim import schedules
+from minigan.optim.schedules import constant, cosine, exponential, linear, value_at, warm_up
 
 
 def test_the_examples_in_the_docstrings_are_true():

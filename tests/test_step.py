@@ -23,7 +23,7 @@ from minigan import (
     check,
     stream,
 )
-from minigan.train import discriminator_step, generator_step
+from minigan.step import discriminator_step, generator_step
 
 
 class Keep:

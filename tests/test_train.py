@@ -24,11 +24,11 @@ from minigan import (
     train,
 )
 from minigan.layers import Pack
+from minigan.loop import Record
+from minigan.optim.schedules import linear
+from minigan.optim.wrappers import memory, remember
 from minigan.sampling import sample
-from minigan.schedules import linear
-from minigan.train import Record
 from minigan.views import Joined
-from minigan.wrappers import memory, remember
 
 DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)
 

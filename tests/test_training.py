@@ -24,21 +24,21 @@ from minigan import (
     NonSaturating,
     SpectralNorm,
     Tanh,
-    frames,
     load,
-    loop,
-    schedules,
-    training,
 )
-from minigan.animate import animate
 from minigan.data import load as load_data
-from minigan.frames import list_frames
-from minigan.history import History, read_history
-from minigan.loop import Keeping
+from minigan.optim import schedules
+from minigan.plot import frames
+from minigan.plot.film import animate
+from minigan.plot.frames import list_frames
 from minigan.recipes import RECIPES, Setup, Task
-from minigan.resume import checkpoints
-from minigan.settings import describe
-from minigan.training import train_run
+from minigan.runs import trainer as loop
+from minigan.runs import training
+from minigan.runs.checkpoint import checkpoints
+from minigan.runs.history import History, read_history
+from minigan.runs.settings import describe
+from minigan.runs.trainer import Keeping
+from minigan.runs.training import train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigan
-from minigan.versions import difference, versions
+from minigan.runs.versions import difference, versions
 
 
 def test_all_is_found():
@@ -20,7 +20,7 @@ def test_all_is_found():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_is_the_one_that_blas_is_told(threads):
-    code = "from minigan.versions import versions; print(versions()['threads'])"
+    code = "from minigan.runs.versions import versions; print(versions()['threads'])"
     names = ("OPENBLAS", "MKL", "OMP", "VECLIB")
     told = {f"{name}_NUM_THREADS": str(threads) for name in names}
     told["PYTHONPATH"] = str(minigan.__path__[0]).removesuffix("minigan")
@@ -30,7 +30,7 @@ def test_the_number_of_threads_is_the_one_that_blas_is_told(threads):
 
 
 def test_without_a_library_that_tells_it_is_what_the_environment_says(monkeypatch):
-    monkeypatch.setattr("minigan.versions._openblas", lambda: None)
+    monkeypatch.setattr("minigan.runs.versions._openblas", lambda: None)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert versions()["threads"] == 3
     for name in ("OPENBLAS", "MKL", "OMP", "VECLIB"):

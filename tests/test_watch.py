@@ -21,11 +21,11 @@ from minigan import (
     train,
 )
 from minigan.data import load
-from minigan.history import History
-from minigan.metrics import Probe
+from minigan.loop import Record
 from minigan.recipes import RECIPES, Task, recipe_for
-from minigan.train import Record
-from minigan.watch import BLOCK, HELPS, PATIENCE, WINDOW, Watch, strongest_swing
+from minigan.runs.history import History
+from minigan.runs.metrics import Probe
+from minigan.runs.watch import BLOCK, HELPS, PATIENCE, WINDOW, Watch, strongest_swing
 
 
 @pytest.fixture(autouse=True)

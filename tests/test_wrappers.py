@@ -29,8 +29,8 @@ from minigan import (
     train,
 )
 from minigan.layers import Layer
+from minigan.optim.wrappers import Wrapper, memory, remember
 from minigan.sampling import sample
-from minigan.wrappers import Wrapper, memory, remember
 
 
 def step(optimiser, theta, grad):

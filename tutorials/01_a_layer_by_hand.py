@@ -30,7 +30,12 @@ import numpy as np
 
 from minigan import Dense, LeakyReLU, Sigmoid, bce, bce_with_logits, check, stream
 from minigan.check import away_from_zero, complex_step, finite_difference, relative_error
-from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, new_figure  # sizes and colours of figures
+from minigan.plot.stills import (
+    ABOVE,
+    D_COLOUR,
+    G_COLOUR,
+    new_figure,
+)  # sizes and colours of figures
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/01_a_layer_by_hand")

@@ -46,8 +46,8 @@ from minigan import (
 )
 from minigan.check import relative_error
 from minigan.data import load
-from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, heat_colours, new_figure
-from minigan.train import discriminator_step, generator_step
+from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, heat_colours, new_figure
+from minigan.step import discriminator_step, generator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/02_theta_is_one_vector")
@@ -688,4 +688,4 @@ else:
 # maps, [exercise 5](exercises/05_optimisers.py) the optimisers on two vectors. In the library: θ
 # and its views are in [`layers/base.py`](../minigan/layers/base.py) and
 # [`network.py`](../minigan/network.py), the two halves of the step in
-# [`train.py`](../minigan/train.py), the two devices in [`arrays.py`](../minigan/arrays.py).
+# [`train.py`](../minigan/loop.py), the two devices in [`arrays.py`](../minigan/arrays.py).

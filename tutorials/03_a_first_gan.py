@@ -29,8 +29,8 @@ import numpy as np
 
 from minigan import SGD, Adam, Dense, Minimax, NonSaturating, Sequential, Tanh, stream, train
 from minigan.numerics import sigmoid, softplus
-from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, new_figure
-from minigan.train import discriminator_step
+from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
+from minigan.step import discriminator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/03_a_first_gan")
@@ -485,6 +485,6 @@ if BUDGET == 1:  # the way is too long for a short run
 #
 # **Go on.** [Tutorial 4](04_minimax_or_non_saturating.py) is about the two losses of $G$ and their
 # gradients. [Exercise 3](exercises/03_losses.py) has you write both. In the library: the losses are
-# in [`losses.py`](../minigan/losses.py), the loop in [`train.py`](../minigan/train.py), and the
+# in [`losses.py`](../minigan/losses.py), the loop in [`train.py`](../minigan/loop.py), and the
 # numbers that `minigan train` watches, with a warning when $D$ has won, in
-# [`metrics.py`](../minigan/metrics.py) and [`watch.py`](../minigan/watch.py).
+# [`metrics.py`](../minigan/runs/metrics.py) and [`watch.py`](../minigan/runs/watch.py).

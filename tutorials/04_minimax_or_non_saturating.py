@@ -40,10 +40,10 @@ from minigan import (
     train,
 )
 from minigan.numerics import sigmoid, softplus
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
 from minigan.recipes import RECIPES, Task
 from minigan.sampling import draw_noise
-from minigan.train import discriminator_step, norm
+from minigan.step import discriminator_step, norm
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/04_minimax_or_non_saturating")
@@ -537,6 +537,6 @@ if BUDGET == 1:  # D has to be trained
 #    label 0? Which of the two losses is it?
 #
 # In the library: [`losses.py`](../minigan/losses.py) has both losses,
-# [`train.py`](../minigan/train.py) both halves of a step. Write them yourself:
+# [`train.py`](../minigan/loop.py) both halves of a step. Write them yourself:
 # [exercise 3](exercises/03_losses.py). Next:
 # [probabilities or logits](05_probabilities_or_logits.py).

@@ -37,13 +37,13 @@ from minigan import (
     Tanh,
     bce,
     bce_with_logits,
-    schedules,
     stream,
     train,
 )
 from minigan.numerics import sigmoid, softplus
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure
-from minigan.train import discriminator_step
+from minigan.optim import schedules
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
+from minigan.step import discriminator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/05_probabilities_or_logits")

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, check, data, stream, train
-from minigan.plot import G_COLOUR, new_figure
+from minigan.plot.stills import G_COLOUR, new_figure
 from minigan.recipes import RECIPES, Task
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -457,5 +457,5 @@ if BUDGET == 1:  # the way takes a thousand steps
 #    what `train` says to it.)
 # 4. Count $t$ from 0 in `AdamByHand`. What is the first step?
 #
-# In the library: [`optim.py`](../minigan/optim.py). Write it yourself:
+# In the library: [`optim.py`](../minigan/optim/rules.py). Write it yourself:
 # [exercise 5](exercises/05_optimisers.py). Next: [mode collapse](07_mode_collapse.py).

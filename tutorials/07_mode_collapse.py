@@ -45,10 +45,10 @@ from minigan import (
     train,
 )
 from minigan.init import he
-from minigan.metrics import mixture
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure
+from minigan.optim.schedules import cosine, linear
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
+from minigan.runs.metrics import mixture
 from minigan.sampling import sample
-from minigan.schedules import cosine, linear
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/07_mode_collapse")
@@ -60,7 +60,7 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # The **ring** has 8 heaps of points on a circle of radius 1, each a Gaussian with a standard
 # deviation of σ = 0.01. The **grid** has 25 heaps, 5 by 5, two apart, with σ = 0.05. Such a heap is
 # a **mode** of the distribution. Such sets, and the first two of these numbers, are those of VEEGAN
-# (Srivastava et al. 2017); the third is PacGAN's (Lin et al. 2018). `minigan.metrics.mixture`
+# (Srivastava et al. 2017); the third is PacGAN's (Lin et al. 2018). `minigan.runs.metrics.mixture`
 # computes all three:
 #
 # - **modes**: the number of centres with at least one sample within 3σ of them;
@@ -548,7 +548,6 @@ assert abs(y[0, 0]) < 0.1
 # 4. What does reverse KL say of 100 samples from the data themselves, with 25 modes, and of 1,000?
 #    So how many samples does a measurement need?
 #
-# The numbers are defined in `minigan/metrics.py`, packing and minibatch standard deviation in
-# `minigan/layers/shape.py` and `minigan/layers/batch.py`, BatchNorm in `minigan/layers/norm.py`;
-# write it line by line in `tutorials/exercises/07_batchnorm.py`. Next: tutorial 8, why G and D
+# The numbers are defined in `minigan/runs/metrics.py`, packing and minibatch standard deviation in
+# `minigan/layers/minibatch.py`, BatchNorm in `minigan/layers/norm.py`; write it line by line in `tutorials/exercises/07_batchnorm.py`. Next: tutorial 8, why G and D
 # chase each other in the first place.

@@ -46,9 +46,9 @@ from minigan import (
     stream,
     train,
 )
-from minigan.plot import ABOVE, D_COLOUR, G_COLOUR, new_figure
+from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
 from minigan.sampling import sample
-from minigan.train import discriminator_step, generator_step
+from minigan.step import discriminator_step, generator_step
 from minigan.views import Blurred
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -772,8 +772,8 @@ if BUDGET == 1:  # a twentieth of the steps moves D by less than the noise of a 
 # **When to stop?** Not at a certain value of a loss.
 #
 # - Stop when what you want of the samples has stopped improving: a distance or a score computed
-#   from samples at intervals (`minigan.metrics`; the history that `minigan train` writes has some),
-#   and keep the best weights, since a run that circles is not at its best at its end.
+#   from samples at intervals (`minigan.runs.metrics`; the history that `minigan train` writes has
+#   some), and keep the best weights, since a run that circles is not at its best at its end.
 # - Know the floor. Two batches of the data themselves have a distance too, printed further above
 #   for 64 points. Below that nothing can be seen with such batches.
 # - Average G's weights over the steps (`Average`): a run that circles around the goal has its
@@ -801,6 +801,6 @@ if BUDGET == 1:  # an average over one round that is not whole lies off the cent
 #    `Direction` whose `step` extrapolates.) By what factor does a round with $h = 0.2$ come in?
 #
 # The losses are in `minigan/losses.py`, the penalties in `minigan/penalties.py`, the two half steps
-# in `minigan/train.py`; derive R1's gradient yourself in `tutorials/exercises/10_r1.py`, and the
+# in `minigan/loop.py`; derive R1's gradient yourself in `tutorials/exercises/10_r1.py`, and the
 # critics' losses in `tutorials/exercises/04_critics.py`. Next: tutorial 9, how a gradient penalty
 # is differentiated without autograd.

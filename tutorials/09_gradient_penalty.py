@@ -47,8 +47,8 @@ from minigan import (
     stream,
 )
 from minigan.check.numerical import gradient
-from minigan.plot import D_COLOUR, G_COLOUR, heat_colours, new_figure
-from minigan.train import discriminator_step
+from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+from minigan.step import discriminator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/09_gradient_penalty")

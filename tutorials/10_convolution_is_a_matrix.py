@@ -50,7 +50,7 @@ from minigan import (
 )
 from minigan.init import normal
 from minigan.layers.conv import conv, conv_kernel, conv_transposed
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure, sheet
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -677,7 +677,7 @@ figure
 # ## Where it lives, and what to try
 #
 # [`layers/conv.py`](../minigan/layers/conv.py) has the three functions and the two layers made of
-# them; [`layers/resize.py`](../minigan/layers/resize.py) has `Upsample` and `AvgPool2d`.
+# them; [`layers/resize.py`](../minigan/layers/shape.py) has `Upsample` and `AvgPool2d`.
 #
 # - `matrix` takes any linear map. Look at those of `Upsample(2)`, from 4×4 pixels, and of
 #   `AvgPool2d(2)`, from 8×8, which takes the mean of each 2×2 block. (Their `forward` returns

@@ -39,15 +39,15 @@ from safetensors.numpy import load_file
 from minigan import stream
 from minigan.cli import main
 from minigan.data import load, read_idx
-from minigan.history import read_history
-from minigan.metrics import mean_distance
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure, sample_grid, sheet
-from minigan.pytorch import describe
+from minigan.files.pytorch import describe
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sample_grid, sheet
 from minigan.recipes import RECIPES, Task
-from minigan.resume import Checkpoint, checkpoints
-from minigan.runs import Run
+from minigan.runs.checkpoint import Checkpoint, checkpoints
+from minigan.runs.history import read_history
+from minigan.runs.metrics import mean_distance
+from minigan.runs.run import Run
+from minigan.runs.training import resume_run, train_run
 from minigan.sampling import sample
-from minigan.training import resume_run, train_run
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/11_digits_end_to_end")
@@ -163,7 +163,7 @@ figure
 #
 # A *recipe* is a named set-up: networks, loss, optimisers, batch size. `minigan recipes` lists
 # them. The one for these digits is `digits`, in
-# [`recipes/small.py`](../minigan/recipes/small.py). A `Task` says what the networks are for.
+# [`recipes/small.py`](../minigan/recipes/mlps.py). A `Task` says what the networks are for.
 
 # %%
 recipe = RECIPES["digits"]
@@ -630,7 +630,7 @@ else:
 #    and 10 say of them?
 #
 # **Next**: [12. Five listings, audited](12_five_listings_audited.py) shows how such programs go
-# wrong. In the library: [`training.py`](../minigan/training.py) (a run in its folder),
-# [`resume.py`](../minigan/resume.py) (the checkpoint), [`data/mnist.py`](../minigan/data/mnist.py)
-# (`read_idx`), [`pytorch.py`](../minigan/pytorch.py) (names and layouts). The layers that G is made
-# of can be written by yourself: [exercises 1 and 2](exercises/README.md).
+# wrong. In the library: [`runs/`](../minigan/runs) (a run in its folder, and its
+# [checkpoint](../minigan/runs/checkpoint.py)), [`data/mnist.py`](../minigan/data/mnist.py)
+# (`read_idx`), [`files/pytorch.py`](../minigan/files/pytorch.py) (names and layouts). The layers
+# that G is made of can be written by yourself: [exercises 1 and 2](exercises/README.md).

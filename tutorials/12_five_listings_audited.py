@@ -44,13 +44,13 @@ from minigan import (
     train,
 )
 from minigan.data import load
-from minigan.finite import first_broken
 from minigan.layers import Layer
-from minigan.metrics import mean_distance
 from minigan.numerics import sigmoid, softplus
-from minigan.plot import D_COLOUR, G_COLOUR, new_figure, sheet
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
+from minigan.runs.finite import first_broken
+from minigan.runs.metrics import mean_distance
 from minigan.sampling import draw_noise, sample
-from minigan.train import discriminator_step, generator_step, norm
+from minigan.step import discriminator_step, generator_step, norm
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/12_five_listings_audited")
@@ -1011,5 +1011,5 @@ figure
 #
 # **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
 # against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the
-# library: [`losses.py`](../minigan/losses.py), [`train.py`](../minigan/train.py) (the two halves),
-# [`check/losses.py`](../minigan/check/losses.py), [`finite.py`](../minigan/finite.py).
+# library: [`losses.py`](../minigan/losses.py), [`train.py`](../minigan/loop.py) (the two halves),
+# [`check/losses.py`](../minigan/check/losses.py), [`finite.py`](../minigan/runs/finite.py).

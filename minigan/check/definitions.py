@@ -68,7 +68,7 @@ def rmsprop(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Ar
 
 
 def adam(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Array]:
-    """θ_t = θ_{t−1} − lr·m̂/(√v̂ + ε); see `minigan.optim.Adam`."""
+    """θ_t = θ_{t−1} − lr·m̂/(√v̂ + ε); see `minigan.optim.rules.Adam`."""
     thetas = []
     for t in range(1, len(grads) + 1):
         theta = theta - adam_update(s, grads[:t], wrong)

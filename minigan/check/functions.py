@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Checker, Derivative
-from .evidence import Evidence
+from .compare import Checker, Derivative
+from .diagnose.evidence import Evidence
+from .diagnose.repair import Functions, Patient, functions_of
 from .facts import Arrays, Settings
 from .numerical import Function, Slope, slope, slopes, unit
-from .repair import Functions, Patient, functions_of
 from .report import Report
 
 ENTRIES = 200  # up to so many are checked one by one

@@ -20,10 +20,10 @@ import numpy as np
 from ..arrays import Array, stream
 from ..layers.base import Layer
 from ..network import Sequential
-from .checker import Checker
+from .compare import Checker
+from .diagnose.repair import Patient, methods_of
 from .facts import numbers_of
 from .point import Point
-from .repair import Patient, methods_of
 from .report import Diagnosis, Report
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Checker, Derivative, relative_defect
-from .evidence import Guess
+from .compare import Checker, Derivative, relative_defect
+from .diagnose.evidence import Guess
+from .diagnose.repair import Functions, Patient, methods_of, with_functions
 from .facts import Arrays, Settings, a_tuple, numbers_of, title
 from .numerical import complex_step, relative_error, slopes
-from .repair import Functions, Patient, methods_of, with_functions
 from .report import COMPLEX_STEP_LIMIT, Report
 
 # Where each player's derivatives stand among what its half of a loss returns.

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Checker
+from .compare import Checker
 from .definitions import DEFINITIONS, MISTAKES, Numbers
-from .evidence import Guess
+from .diagnose.evidence import Guess
+from .diagnose.repair import Functions, Patient, methods_of, with_functions
 from .facts import numbers_of
 from .numerical import Slope
-from .repair import Functions, Patient, methods_of, with_functions
 from .report import Finding, Report
 
 # What a setting may be called.

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from .checker import Checker, Derivative, relative_defect
+from .compare import Checker, Derivative, relative_defect
+from .diagnose.repair import Functions, Patient, functions_of
 from .facts import Arrays, Settings, in_the_cache, sizes_of
 from .numerical import complex_step
-from .repair import Functions, Patient, functions_of
 from .report import Diagnosis, Report
 
 

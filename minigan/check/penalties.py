@@ -13,11 +13,11 @@ from ..arrays import Array, stream
 from ..layers import Dense, LayerNorm, LeakyReLU, Tanh
 from ..layers.base import Layer
 from ..network import Sequential
-from .checker import Checker, Derivative
-from .evidence import Guess
+from .compare import Checker, Derivative
+from .diagnose.evidence import Guess
+from .diagnose.repair import Functions, Patient, methods_of, with_functions
 from .facts import Arrays, Settings, WrongReturn, numbers_of, title
 from .numerical import relative_error, slopes
-from .repair import Functions, Patient, methods_of, with_functions
 from .report import Report
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from ..arrays import Array, stream
 from ..layers.base import Layer, Shape, split
 from ..network import Sequential
-from .checker import Ask, Checker, Derivative, relative_defect
-from .evidence import Guess
+from .compare import Ask, Checker, Derivative, relative_defect
+from .diagnose.evidence import Guess
+from .diagnose.repair import Functions, with_functions
 from .facts import Arrays, Settings, a_tuple, an_array, in_the_cache, sizes_of
 from .numerical import complex_step, dot_product_defect, relative_error, slope
-from .repair import Functions, with_functions
 from .rules import broken_rules, normal, refuses_jvp_backward
 
 MAPS = ("forward", "backward", "jvp", "jvp_backward")

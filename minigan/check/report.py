@@ -61,7 +61,7 @@ class BrokenRule:
 class Diagnosis:
     """What is most likely wrong, where, and how that can be told."""
 
-    kind: str  # such as "sign"; see `minigan.check.diagnosis.KINDS`
+    kind: str  # such as "sign"; see `minigan.check.diagnose.diagnosis.KINDS`
     where: str  # such as "backward dW"
     reason: str
     certain: bool = True  # False: other mistakes may look the same

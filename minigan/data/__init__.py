@@ -13,8 +13,8 @@
 Images are channels-last and lie in [-1, 1], the range of a generator that ends in Tanh; everything
 is float32. Files are checked before they are believed, and nothing in them is ever run: no pickle.
 
-`load` below gives any of them; `minigan.data.toy` draws, `minigan.data.mnist` finds and downloads,
-`minigan.data.own` reads what you bring.
+`load` below gives any of them; `minigan.data.builtin` has what lies in the package or is drawn,
+`minigan.data.mnist` finds and downloads, `minigan.data.own` reads what you bring.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .builtin import grid, load_digits, ring, swissroll
 from .dataset import Dataset
-from .digits import load_digits
 from .mnist import SHA256, load_mnist, read_idx
 from .own import IMAGE_PATTERNS, load_folder, load_npz
-from .toy import grid, ring, swissroll
 
 __all__ = ["NAMES", "Dataset", "load", "read_idx"]
 

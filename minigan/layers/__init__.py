@@ -1,15 +1,13 @@
 """Layers, one family a file, each with its four maps beside their derivation."""
 
-from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
+from .activations import Dropout, Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
-from .batch import MinibatchStd
 from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
-from .dropout import Dropout
 from .maxout import Maxout
+from .minibatch import MinibatchStd, Pack
 from .norm import BatchNorm, LayerNorm
-from .resize import AvgPool2d, Upsample
-from .shape import Flatten, LinearMap, Pack, Reshape
+from .shape import AvgPool2d, Flatten, LinearMap, Reshape, Upsample
 from .spectral import SpectralNorm
 
 __all__ = [

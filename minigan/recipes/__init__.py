@@ -7,7 +7,7 @@ takes), so that one recipe serves data of any size. To add one, write such a fun
 """
 
 # Each of these registers its recipes; they are listed in this order.
-from . import small  # isort: split
+from . import mlps as small  # isort: split
 
 from . import mlps  # isort: split
 

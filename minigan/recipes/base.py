@@ -10,26 +10,20 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
-from ..batches import one_hot_labels
 from ..data import Dataset
 from ..init import Initialiser, glorot, he
 from ..layers import Dense, Flatten, Reshape, Sigmoid
 from ..layers.base import Layer, Shape
-from ..losses import (
-    Hinge,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    RelativisticPairing,
-    Wasserstein,
-)
-from ..metrics import Probe
+from ..loop import Record, train
+from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
-from ..optim import Optimiser
+from ..optim.rules import Optimiser
+from ..optim.schedules import Rate
+from ..optim.wrappers import Average, unwrapped
 from ..penalties import Penalty
-from ..schedules import Rate
-from ..train import Loss, Record, train
-from ..wrappers import Average, unwrapped
+from ..runs.metrics import Probe
+from ..sampling import one_hot_labels
+from ..step import Loss
 
 LOSSES: dict[str, Callable[..., Loss]] = {
     "minimax": Minimax,

@@ -18,10 +18,10 @@ from ..layers import (
 )
 from ..losses import NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
-from ..optim import SGD, Adam
+from ..optim.rules import SGD, Adam
+from ..optim.schedules import exponential, linear
+from ..optim.wrappers import Average
 from ..penalties import R1, R2, GradientPenalty
-from ..schedules import exponential, linear
-from ..wrappers import Average
 from .base import Setup, Task, mlp, players, recipe
 
 

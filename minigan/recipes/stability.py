@@ -11,10 +11,10 @@ from collections.abc import Callable
 from ..init import Initialiser, glorot, normal, orthogonal
 from ..layers import LeakyReLU, Tanh
 from ..losses import NonSaturating
-from ..optim import SGD, Adam
-from ..regularisers import L1, L2
-from ..schedules import linear
-from ..wrappers import Regularised
+from ..optim.regularisers import L1, L2
+from ..optim.rules import SGD, Adam
+from ..optim.schedules import linear
+from ..optim.wrappers import Regularised
 from .base import Setup, Task, mlp, players, recipe
 
 SOURCE = "a common tutorial on training GANs"

@@ -13,7 +13,7 @@ import numpy as np
 from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
 from minigan import NonSaturating, to_device, train
-from minigan.train import discriminator_step, generator_step
+from minigan.step import discriminator_step, generator_step
 
 VARIANTS = ("train", "halves")
 

@@ -29,7 +29,7 @@ from setups import (
 from torch import nn
 from torch.nn.functional import softplus
 
-from minigan.pytorch import describe, load_state_dict, state_dict
+from minigan.files.pytorch import describe, load_state_dict, state_dict
 
 VARIANTS = ("plain", "tuned", "compiled")
 

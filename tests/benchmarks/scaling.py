@@ -22,7 +22,7 @@ from floor import least_MiB
 from rounds import Competitor, time_rounds
 from setups import find
 
-from minigan.plot import ABOVE, new_figure
+from minigan.plot.stills import ABOVE, new_figure
 
 BATCHES = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 WIDTHS = (128, 256, 512, 1024, 2048, 4096)

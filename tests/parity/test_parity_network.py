@@ -5,7 +5,7 @@ import pytest
 from test_pytorch import NETS, filled
 
 from minigan import Dropout, Sequential, check, stream
-from minigan.pytorch import describe, load_state_dict, state_dict
+from minigan.files.pytorch import describe, load_state_dict, state_dict
 
 torch = pytest.importorskip("torch")
 

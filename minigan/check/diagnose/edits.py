@@ -1,0 +1,212 @@
+"""Small edits of a function's syntax tree, each of which undoes a mistake that people make.
+
+An edit that turns wrong code into right code is the mistake backwards: where taking out a factor
+helps, it was a factor too many.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from .changes import AXES, Slot, of_expression, of_statement, swap_kind
+
+
+@dataclass
+class Edit:
+    """Another node in a place of the tree, and what mistake that undoes."""
+
+    rank: int  # the smaller, the likelier
+    kind: str  # as in `minigan.check.diagnose.diagnosis.KINDS`
+    changes: list[tuple[Slot, ast.AST]]  # places, and what is put there
+    statement: ast.stmt  # the first that is changed
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Make the edit for a while."""
+        old = [_get(slot) for slot, _ in self.changes]
+        for (slot, new), before in zip(self.changes, old, strict=True):
+            ast.copy_location(new, before)
+            ast.fix_missing_locations(new)
+            _put(slot, new)
+        try:
+            yield
+        finally:
+            for (slot, _), before in zip(self.changes, old, strict=True):
+                _put(slot, before)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it puts a number or a setting, and no other count, in the place of something."""
+        a_number = isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
+        return a_number or self.kind == "setting"
+
+    def line(self) -> str:
+        """Return the line as it is in the tree now, for a report."""
+        new = self.changes[0][1]
+        text = ast.unparse(new if isinstance(new, ast.stmt) else self.statement)
+        first = text.splitlines()[0]
+        return first if len(first) <= 100 else first[:99] + "…"
+
+
+def edits(
+    function: ast.FunctionDef, values: dict[str, Any], inputs: tuple[Any, ...] = ()
+) -> Iterator[Edit]:
+    """Give all edits of a function.
+
+    Parameters
+    ----------
+    function
+        Its tree.
+    values
+        What its names, and expressions such as ``self.eps``, have held in a run.
+    inputs
+        What the code was given: to miss one of these is to ignore it.
+    """
+    usable = {name: value for name, value in values.items() if _is_number(value)}
+    snippets = {name: ast.parse(name, mode="eval").body for name in usable}
+    given = {
+        name
+        for name, value in usable.items()
+        if any(np.ndim(value) and np.array_equal(value, one) for one in inputs)
+    }
+    for statement, slot, node in _expressions(function):
+        if isinstance(node, ast.Name) and node.id in ("grad", "self"):
+            continue  # what is added to must stay what it is
+        for rank, kind, new in of_expression(slot, node, usable, snippets, given):
+            yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
+    for slot, statement in _statements(function):
+        for rank, kind, new in of_statement(statement):
+            yield Edit(rank, kind, [(slot, new)], statement)
+    yield from _everywhere(function, usable, snippets)
+
+
+def _everywhere(
+    function: ast.FunctionDef, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Edit]:
+    """One change in several places: a name, an axis, or loop variables without their stride."""
+    names: dict[str, list[tuple[ast.stmt, Slot]]] = {}
+    axes: dict[str, list[tuple[ast.stmt, Slot]]] = {}
+    in_slices: list[tuple[ast.stmt, Slot, ast.expr]] = []
+    loops = {
+        node.target.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name)
+    }
+    indices = {id(node.slice) for node in ast.walk(function) if isinstance(node, ast.Subscript)}
+    for statement, slot, node in _expressions(function):
+        text = ast.unparse(node)
+        if text in values:
+            names.setdefault(text, []).append((statement, slot))
+        if isinstance(slot[0], ast.keyword) and slot[0].arg == "axis":
+            axes.setdefault(text, []).append((statement, slot))
+        if text in loops and id(slot[0]) not in indices and not isinstance(slot[0], ast.Subscript):
+            in_slices.append((statement, slot, node))
+    for text, places in axes.items():
+        for axis in AXES:
+            new = ast.parse(repr(axis), mode="eval").body
+            if repr(axis) == text:
+                continue
+            for some in (*combinations(places, 2), places):
+                yield Edit(2, "axis", [(slot, new) for _, slot in some], some[0][0])
+    for text, places in names.items():
+        for other, value in values.items():
+            same_shape = np.shape(value) == np.shape(values[text])
+            if other == text or not same_shape or np.array_equal(value, values[text]):
+                continue
+            kind = swap_kind(text, other, values)
+            for statement in {id(statement): statement for statement, _ in places}.values():
+                here = [(slot, snippets[other]) for s, slot in places if s is statement]
+                if len(here) > 1:
+                    yield Edit(2, kind, here, statement)  # type: ignore[arg-type]
+            if len(places) > 1:
+                changes: list[tuple[Slot, ast.AST]] = [(s, snippets[other]) for _, s in places]
+                yield Edit(3, kind, changes, places[0][0])
+    for name, value in values.items():
+        if np.ndim(value) == 0 and in_slices:
+            kind = "stride" if "stride" in name or name in ("s", "pool_stride") else "factor"
+            changed: dict[int, list[tuple[Slot, ast.AST]]] = {}
+            by_id = {id(statement): statement for statement, *_ in in_slices}
+            for statement, slot, node in in_slices:
+                product = ast.BinOp(node, ast.Mult(), snippets[name])
+                changed.setdefault(id(statement), []).append((slot, product))
+            yield Edit(3, kind, sum(changed.values(), []), in_slices[0][0])
+            for key, product_here in changed.items():
+                yield Edit(3, kind, product_here, by_id[key])
+
+
+def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
+    """Call what is compared, or chosen, a mask."""
+    compared = isinstance(slot[0], ast.Compare) or (
+        kind in ("n-1", "setting", "factor") and " == " in ast.unparse(statement)
+    )
+    text = ast.unparse(statement)
+    if kind == "setting" and any(word in text for word in ("swapaxes", "moveaxis", "transpose(")):
+        return "order"
+    chosen = any(word in text for word in ("argmax", "argmin"))
+    return "mask" if compared or chosen else kind
+
+
+# --- the tree -------------------------------------------------------------------------------------
+
+
+def _expressions(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, Slot, ast.expr]]:
+    """Give each expression that is evaluated, with its place and the statement that it is in."""
+
+    def walk(statement: ast.stmt, parent: Any) -> Iterator[tuple[ast.stmt, Slot, ast.expr]]:
+        for field, value in ast.iter_fields(parent):
+            if field in ("func", "targets", "annotation", "ops", "op", "ctx"):
+                if field == "func" and isinstance(value, ast.Attribute):
+                    yield from walk(statement, value)
+                continue
+            for index, node in enumerate(value) if isinstance(value, list) else ((None, value),):
+                if isinstance(node, ast.stmt) or not isinstance(node, (ast.expr, ast.keyword)):
+                    continue
+                if isinstance(node, ast.expr) and not _is_stored(node):
+                    yield statement, (parent, field, index), node
+                yield from walk(statement, node)
+
+    for _, statement in _statements(function):
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            yield from walk(statement, statement)
+
+
+def _statements(node: Any) -> Iterator[tuple[Slot, ast.stmt]]:
+    for field, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            for index, child in enumerate(value):
+                if isinstance(child, ast.stmt):
+                    yield (node, field, index), child
+                    if not isinstance(child, (ast.FunctionDef, ast.ClassDef)):
+                        yield from _statements(child)
+
+
+def _get(slot: Slot) -> Any:
+    parent, field, index = slot
+    value = getattr(parent, field)
+    return value if index is None else value[index]
+
+
+def _put(slot: Slot, node: Any) -> None:
+    parent, field, index = slot
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def _is_stored(node: ast.expr) -> bool:
+    return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        # An array of zeros, or of ones, would make almost any edit right.
+        return value.dtype.kind in "fb" and value.size > 0 and np.ptp(value.astype(float)) > 0
+    return isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool)

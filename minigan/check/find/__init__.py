@@ -1,0 +1,1 @@
+"""What finds things to check, and the command."""

@@ -1,0 +1,371 @@
+"""Find what can be checked in somebody's file: layers, losses, penalties, optimisers, functions.
+
+Shapes and constructor arguments are drawn from signatures. What can't be guessed is said in the
+file itself, in one line for each thing:
+
+    CHECK = {"MyDense": dict(p=3, q=2, x=(5, 3)), "relu_forward": dict(x=(5, 3))}
+
+For a class the names are those of its constructor's arguments; for a function those of its own,
+where a tuple is the shape of an array. Besides, ``x`` is the shape of a batch of samples, ``train``
+the mode, ``outputs="sigmoid"`` says that a loss takes probabilities, and ``reference`` names
+something that is right, such as ``"minigan.Dense"``: then values are held against its values, and
+nothing that it has may be missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...arrays import stream
+from ...layers import Dense
+from ...layers.base import Layer
+from ...numerics import sigmoid
+from ...penalties import Penalty
+from ..facts import what_was_raised
+from ..functions import loss_function
+from ..layers import away_from_zero, layer
+from ..losses import loss
+from ..optimisers import optimiser
+from ..pairs import pair
+from ..penalties import penalty
+from ..report import BrokenRule, Diagnosis, Report
+
+Declaration = dict[str, Any]
+DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something to check: its name, what it is, and how it is checked with a given seed."""
+
+    name: str
+    kind: str  # "layer", "loss", "penalty", "optimiser", "functions", …
+    check: Callable[[int], Report]
+
+
+def find(target: str) -> list[Item]:
+    """Return what can be checked in ``file.py``, ``package.module``, or ``…:Name`` of either.
+
+    Raises
+    ------
+    FileNotFoundError, ImportError
+        Where there is no such file or module, or it can't be imported.
+    ValueError
+        Where there is nothing to check in it, or nothing of that name.
+    """
+    place, _, name = target.partition(":")
+    module = _import(place)
+    declarations = getattr(module, "CHECK", {})
+    items = [
+        item
+        for key, thing in vars(module).items()
+        if (not name or key == name) and not (key.startswith("_") and key != name)
+        for item in _items(module, key, thing, declarations.get(key, {}))
+    ]
+    if not items:
+        names = [
+            k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
+        ]
+        raise ValueError(
+            f"{target}: nothing to check; expected a layer, a loss, a penalty, an optimiser, or "
+            f"functions x_forward and x_backward, got {', '.join(names) or 'nothing'}"
+        )
+    return items
+
+
+def _import(place: str) -> ModuleType:
+    path = Path(place)
+    if path.suffix != ".py":
+        if path.exists():
+            raise ValueError(f"{place}: expected a file that ends in .py, or the name of a module")
+        try:
+            return importlib.import_module(place)
+        except ImportError as error:
+            raise ImportError(f"{place}: no such file or module ({error})") from error
+    if not path.is_file():
+        raise FileNotFoundError(f"{place}: no such file")
+    name = f"checked_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        _, text = what_was_raised(error)
+        raise ImportError(f"{place} can't be imported: it {text}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iterator[Item]:
+    """Give the item that a thing of a module is, if it is one."""
+    if isinstance(thing, Layer):
+        yield _item(name, "layer", lambda seed: _check_layer(lambda: thing, said, seed))
+    elif getattr(thing, "__module__", None) != module.__name__:
+        return  # imported from elsewhere
+    elif inspect.isclass(thing):
+        yield from _class_items(name, thing, said)
+    elif inspect.isfunction(thing) and name.endswith("_forward"):
+        stem = name.removesuffix("_forward")
+        backward = getattr(module, f"{stem}_backward", None)
+        if backward is not None:
+            yield _item(stem, "functions", lambda seed: _check_pair(thing, backward, said, seed))
+    elif inspect.isfunction(thing) and name.endswith("_loss"):
+        yield _item(name, "loss function", lambda seed: _check_loss_function(thing, said, seed))
+
+
+def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
+    def make() -> Any:
+        return _make(cls, said)
+
+    if issubclass(cls, Layer):
+        yield _item(
+            name, "layer", lambda seed: _check_layer(lambda: _shaken(make(), seed), said, seed)
+        )
+    elif hasattr(cls, "discriminator") and hasattr(cls, "generator"):
+        outputs = sigmoid if said.get("outputs") == "sigmoid" else None
+        yield _item(
+            name,
+            "loss",
+            lambda seed: loss(make(), seed=seed, outputs=outputs, reference=_reference(said)),
+        )
+    elif issubclass(cls, Penalty) or _takes(cls, "__call__", "real", "fake"):
+        yield _item(
+            name, "penalty", lambda seed: penalty(make(), seed=seed, reference=_reference(said))
+        )
+    elif _takes(cls, "step", "theta", "grad"):
+        yield _item(
+            name, "optimiser", lambda seed: optimiser(make(), seed=seed, reference=_reference(said))
+        )
+
+
+def _shaken(layer: Layer, seed: int) -> Layer:
+    """Move the weights off where they start: who forgets a gain of 1 or a bias of 0 is not seen."""
+    numbers = stream(seed, "weights").standard_normal(layer.theta.size, dtype=np.float32)
+    layer.theta += (0.3 * numbers).astype(layer.theta.dtype)
+    return layer
+
+
+def _takes(cls: type, method: str, *names: str) -> bool:
+    f = getattr(cls, method, None)
+    return inspect.isfunction(f) and set(names) <= set(inspect.signature(f).parameters)
+
+
+def _reference(said: Declaration) -> Any:
+    """Return what is right: a class is called with the arguments that were said."""
+    right = said.get("reference")
+    if isinstance(right, str):
+        module, _, name = right.rpartition(".")
+        right = getattr(importlib.import_module(module), name)
+    if inspect.isclass(right):
+        return _make(right, said)
+    return right
+
+
+# --- checks that say so where a thing can't even be made ------------------------------------------
+
+
+def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
+    """Return an item whose check turns what goes wrong on the way there into a report."""
+
+    def guarded(seed: int) -> Report:
+        try:
+            return check(seed)
+        except Exception as error:
+            mistake, text = what_was_raised(error)
+            rule = BrokenRule(f"{name} can be made and called, but {text}", "rules", mistake)
+            reason = f"it {text}; with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
+            return Report(name, broken_rules=[rule], diagnosis=Diagnosis(mistake, name, reason))
+
+    return Item(name, kind, guarded)
+
+
+def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Report:
+    made = make()
+    train = said.get("train", True)
+    shapes = [tuple(said["x"])[1:]] if "x" in said else _sample_shapes(made)
+    n = said["x"][0] if "x" in said else None
+    error: Exception | None = None
+    for shape in shapes:
+        batch = n or next(k for k in (5, 6, 7, 11) if k not in shape)
+        x = away_from_zero(stream(seed, "x").standard_normal((batch, *shape)))
+        try:
+            wide = made.astype(np.float64)
+            wide.forward(x.copy(), train=train, rng=stream(seed, "rng"))
+        except NotImplementedError:
+            pass  # it is the check that says so
+        except Exception as refused:
+            if "x" not in said:  # else the shape is no guess, and the report says what is wrong
+                error = error or refused
+                continue
+        return layer(made, x, seed=seed, train=train, reference=_reference(said))
+    assert error is not None
+    raise error
+
+
+def _sample_shapes(made: Layer) -> list[tuple[int, ...]]:
+    """Shapes of a sample to try, in this order."""
+    if made.in_shape is not None:
+        return [made.in_shape]
+    numbers = [v for v in vars(made).values() if type(v) is int and 0 < v < 20]
+    return [*((v,) for v in numbers), (4,), *((4, 6, v) for v in numbers), (4, 6, 2), (2, 4, 6)]
+
+
+def _check_pair(
+    forward: Callable[..., Any], backward: Callable[..., Any], said: Declaration, seed: int
+) -> Report:
+    error: Exception | None = None
+    for arguments in _function_arguments(forward, said, seed):
+        try:
+            returned = forward(*(_copy(a) for a in arguments))
+        except NotImplementedError:
+            pass
+        except Exception as refused:
+            error = error or refused
+            continue
+        else:
+            if not (isinstance(returned, tuple) and len(returned) == 2):
+                raise TypeError(f"{forward.__name__} returns {returned!r}, expected (out, cache)")
+        return pair(forward, backward, *arguments, seed=seed)
+    assert error is not None
+    raise error
+
+
+def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
+    error: Exception | None = None
+    for arguments in _function_arguments(f, said, seed):
+        try:
+            return loss_function(f, *arguments)
+        except Exception as refused:
+            error = error or refused
+    assert error is not None
+    raise error
+
+
+def _copy(a: Any) -> Any:
+    return a.copy() if hasattr(a, "copy") else a
+
+
+# --- guesses at arguments -------------------------------------------------------------------------
+
+SIZES = (3, 4, 2, 5)  # of features: all different, so that a wrong axis shows
+COMMON: Declaration = {
+    "k": 3,
+    "kernel_size": 3,
+    "kernel": 3,
+    "stride": 2,
+    "padding": 1,
+    "pad": 1,
+    "pieces": 2,
+    "groups": 1,
+    "eps": 1e-5,
+    "epsilon": 1e-5,
+    "momentum": 0.1,
+    "rate": 0.5,
+    "slope": 0.2,
+    "alpha": 0.2,
+    "seed": 0,
+    "bias": True,
+    "lr": 0.01,
+    "learning_rate": 0.01,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "rho": 0.9,
+    "gamma": 2.0,
+    "weight": 2.0,
+    "target": 1.0,
+}
+
+
+def _make(cls: type, said: Declaration) -> Any:
+    """Make a thing with the arguments that were said, and others for those that it requires."""
+    arguments = {k: v for k, v in said.items() if k not in DECLARED}
+    sizes = iter(SIZES)
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return cls()
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in arguments or parameter.default is not parameter.empty:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if name in COMMON:
+            arguments[name] = COMMON[name]
+        elif name == "layer":
+            arguments[name] = Dense(3, 4)
+        elif "shape" in name:
+            arguments[name] = (next(sizes),)
+        elif parameter.annotation in (float, "float"):
+            arguments[name] = 0.5
+        else:
+            arguments[name] = next(sizes, 3)
+    return cls(**arguments)
+
+
+# What the arrays of a course's functions are called, and settings that its dicts may hold.
+PARAMETERS: Declaration = {
+    "mode": "train",
+    "stride": 1,
+    "pad": 1,
+    "pool_height": 2,
+    "pool_width": 2,
+    "p": 0.7,
+    "eps": 1e-5,
+    "momentum": 0.9,
+    "seed": 1,
+}
+
+
+def _function_arguments(
+    f: Callable[..., Any], said: Declaration, seed: int
+) -> Iterator[tuple[Any, ...]]:
+    """Give arguments for a function, the likely ones first: dense, number by number, images."""
+    names = list(inspect.signature(f).parameters)
+    shapes: list[dict[str, tuple[int, ...]]] = [
+        {"x": (5, 3), "w": (3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
+        {"x": (5, 3, 2), "w": (6, 4), "b": (4,)},
+        {"x": (2, 3, 4, 6), "w": (4, 3, 3, 3), "b": (4,), "gamma": (3,), "beta": (3,)},
+        {"x": (2, 4, 6, 3), "w": (3, 3, 3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
+    ]
+    if any(isinstance(value, tuple) for name, value in said.items() if name in names):
+        shapes = [{}]
+    for guess in shapes:
+        arguments = []
+        for i, name in enumerate(names):
+            value = said.get(name, _guess(f, name, i, guess))
+            if isinstance(value, tuple):
+                value = away_from_zero(stream(seed, name).standard_normal(value))
+            if value is not inspect.Parameter.empty:
+                arguments.append(value)
+        yield tuple(arguments)
+
+
+def _guess(f: Callable[..., Any], name: str, place: int, shapes: dict[str, tuple[int, ...]]) -> Any:
+    parameter = inspect.signature(f).parameters[name]
+    if parameter.default is not parameter.empty:
+        return parameter.default
+    lower = name.lower()
+    if lower.endswith(("param", "params", "config")):
+        return dict(PARAMETERS)
+    if place == 0:
+        return shapes.get("x", (5, 3))
+    for key, starts in (("w", "w"), ("b", "b"), ("gamma", "g"), ("beta", "shift")):
+        if lower.startswith("beta"):
+            return shapes.get("beta", (3,))
+        if lower.startswith(starts):
+            return shapes.get(key, (3,))
+    if lower in ("y", "t", "target", "targets", "labels"):
+        return np.arange(5) % 3
+    return shapes.get("x", (5, 3))

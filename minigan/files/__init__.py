@@ -1,0 +1,1 @@
+"""Files: whole or not at all; networks on disk; weights for PyTorch."""

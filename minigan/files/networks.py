@@ -1,0 +1,199 @@
+"""Networks on disk: safetensors files, which hold arrays and a description, and can run nothing.
+
+Each weight is stored under its name (``"0.W"``), so that any reader of safetensors can look into
+the file. Beside the arrays stands a JSON text that says which layers to make. A file is not
+believed: it may be damaged, or made by somebody who means harm.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from .. import layers as layers_module
+from ..arrays import Array, to_numpy
+from ..layers.base import Layer
+from ..network import Residual, Sequential
+from .atomic import read_arrays, write_arrays
+
+FORMAT = "minigan-network-1"
+DTYPES = ("float32", "float64")
+
+# What a damaged description may raise on the way to a network.
+_NO_NETWORK = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def save(path: str | os.PathLike[str], net: Layer) -> None:
+    """Write a network, or a single layer, to a file.
+
+    The file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        By custom with the ending .safetensors.
+    net
+        Its layers must be made again by the arguments that they report (`Layer.config`); these are
+        numbers, text, layers, and tuples of them.
+
+    Raises
+    ------
+    TypeError
+        For something that is no layer, or one that a file can't hold.
+    OSError
+        For a place that can't be written to.
+    """
+    if not isinstance(net, Layer):
+        raise TypeError(f"save(path, net): net is {net!r}, expected a network or a layer")
+    if net.theta.dtype.name not in DTYPES:
+        raise TypeError(
+            f"save: the weights are {net.theta.dtype}, which a file can't hold, expected "
+            f"{' or '.join(DTYPES)}; convert them with net.astype"
+        )
+    arrays = {name: to_numpy(view) for name, view in net.parameters().items()}
+    if net.state.size:
+        arrays["state"] = to_numpy(net.state)
+    write_arrays(path, arrays, FORMAT, json.dumps(_describe(net)))
+
+
+def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
+    """Read a network that `save` has written, onto the CPU.
+
+    Parameters
+    ----------
+    path
+        The file.
+    *custom_layers
+        Layer classes of your own that occur in it.
+
+    Raises
+    ------
+    FileNotFoundError
+        For a file that does not exist.
+    ValueError
+        For a file that is damaged, that something else or a newer minigan has written, or that has
+        layers which are not known here.
+    """
+    for custom in custom_layers:
+        if not (isinstance(custom, type) and issubclass(custom, Layer)):
+            raise TypeError(f"load: {custom!r} is no layer class; pass the class, not a layer")
+    arrays, description = read_arrays(path, FORMAT, "minigan.save")
+    try:
+        known = {custom.__name__: custom for custom in custom_layers}
+        net = _Builder(known, sum(array.size for array in arrays.values())).build(
+            json.loads(description)
+        )
+        if not isinstance(net, Layer):
+            raise ValueError(f"{net!r} came, expected a layer")
+    except _NO_NETWORK as error:
+        raise ValueError(
+            f"{path}: can't make the network that it describes: {type(error).__name__}: {error}"
+        ) from error
+    expected = {name: view.shape for name, view in net.parameters().items()}
+    if net.state.size:
+        expected["state"] = net.state.shape
+    found = {name: array.shape for name, array in arrays.items()}
+    dtypes = {array.dtype.name for array in arrays.values()}
+    if found != expected or len(dtypes) > 1 or not dtypes.issubset(DTYPES):
+        raise ValueError(
+            f"{path}: the arrays don't fit the network that it describes: {found} of dtype "
+            f"{', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
+        )
+    for dtype in dtypes:
+        net = net.astype(dtype)
+    for name, view in net.parameters().items():
+        view[...] = arrays[name]
+    net.state = arrays.get("state", net.state)
+    return net
+
+
+def _describe(value: Any) -> Any:
+    """Put a layer as JSON: its class and the arguments that make it, layers within layers too.
+
+    No argument can be named "class", so that key is free.
+    """
+    if isinstance(value, Layer):
+        return {"class": type(value).__name__} | {
+            key: _describe(argument) for key, argument in value.config().items()
+        }
+    if isinstance(value, (tuple, list)):
+        return [_describe(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"save: a layer has the argument {value!r}, which a file can't hold, expected numbers, "
+        "text, layers or tuples of them; give the layer a config() and an __init__ of such"
+    )
+
+
+class _Builder:
+    """Makes what `_describe` described, of no more weights than `size` numbers.
+
+    A few letters, ``"p": 1000000``, can ask for more memory than there is. So each layer is first
+    asked for its size, and all of them together may not have more weights than the file has
+    numbers (twice as many, since a SpectralNorm and the layer in it have the same ones).
+    """
+
+    def __init__(self, custom: dict[str, type[Layer]], size: int) -> None:
+        self.known = {name: getattr(layers_module, name) for name in layers_module.__all__}
+        self.known |= {"Sequential": Sequential, "Residual": Residual} | custom
+        self.left = 2 * size
+
+    def build(self, description: Any) -> Any:
+        """Make a layer, or an argument of one."""
+        if isinstance(description, list):
+            return tuple(self.build(item) for item in description)
+        if not isinstance(description, dict):
+            return description
+        name = description["class"]
+        if name not in self.known:
+            raise ValueError(
+                f"unknown layer {name!r}, expected one of {', '.join(sorted(self.known))}; "
+                "pass a class of your own to load(path, MyLayer)"
+            )
+        kind = self.known[name]
+        arguments = {key: self.build(v) for key, v in description.items() if key != "class"}
+        # What an __init__ takes as *layers goes in without a name.
+        parameters = inspect.signature(kind).parameters.values()
+        starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+        unnamed = [item for key in starred for item in arguments.pop(key)]
+        if not issubclass(kind, Sequential):  # which has no weights but those of its layers
+            self.left -= _size(kind, unnamed, arguments)
+            if self.left < 0:
+                raise ValueError(f"{name} has more weights than the file has numbers")
+        return kind(*unnamed, **arguments)
+
+
+class _Size(Exception):
+    """Ends the making of a layer before it has any weights; its argument says how many."""
+
+
+def _size(kind: type[Layer], unnamed: list[Any], arguments: dict[str, Any]) -> int:
+    """How many weights such a layer has, and numbers in its state."""
+
+    def make_vectors(self: Layer, size: int, state_size: int) -> None:
+        raise _Size(size + state_size)
+
+    def bind(self: Layer, theta: Array, state: Array) -> None:
+        raise _Size(theta.size + state.size)  # of a layer that takes the vectors of another
+
+    asked = {"_make_vectors": make_vectors, "bind": bind}
+    try:
+        type(kind.__name__, (kind,), asked)(*unnamed, **arguments)
+    except _Size as size:
+        return int(size.args[0])
+    return 0

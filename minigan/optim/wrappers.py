@@ -1,0 +1,285 @@
+"""What is put around an optimiser's step: clipping, projections, averages, looking ahead.
+
+Each takes an optimiser and is one: it has ``step(theta, grad)``. So a training loop needs no flag
+for any of them, and they nest::
+
+    optimiser_G = Average(ClipNorm(Adam(2e-4), limit=1.0))
+
+They act from the outside in on the gradient, and from the inside out on θ: here the gradient is
+clipped, Adam steps, and the average sees where θ has come to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..arrays import Array, array_module
+from ..layers.base import Layer, expect_positive
+from .regularisers import Regulariser
+from .rules import Optimiser
+
+
+class Wrapper:
+    """An optimiser around an optimiser, here one that changes nothing.
+
+    To write another, say what happens to the gradient before the step (`before`), or to θ after it
+    (`after`).
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within, or another wrapper.
+    """
+
+    remembers: tuple[str, ...] = ()  # as in `minigan.optim.rules`, without what is within
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
+            raise TypeError(
+                f"{type(self).__name__}: optimiser is {optimiser!r}, expected something with "
+                "step(theta, grad), such as Adam(2e-4)"
+            )
+        self.optimiser = optimiser
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient that the optimiser is handed; `grad` stays as it is."""
+        return grad
+
+    def after(self, theta: Array) -> None:
+        """Move `theta` in place, after the optimiser has."""
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        self.optimiser.step(theta, self.before(grad))
+        self.after(theta)
+
+    def extrapolate(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place to where the next gradient is to be found (see `Extragradient`)."""
+        inner = self.optimiser
+        if not hasattr(inner, "extrapolate"):
+            raise TypeError(
+                f"{type(inner).__name__} has no extrapolate; put Extragradient around it: "
+                f"{type(self).__name__}(Extragradient({type(inner).__name__}(…)), …)"
+            )
+        inner.extrapolate(theta, self.before(grad))
+        self.after(theta)
+
+
+def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
+    """Give an optimiser, then what is within it, down to the innermost."""
+    yield optimiser
+    while isinstance(optimiser, Wrapper):
+        optimiser = optimiser.optimiser
+        yield optimiser
+
+
+def memory(optimiser: Optimiser) -> dict[str, Any]:
+    """Return what an optimiser remembers from step to step, and what those within it do, by name.
+
+    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``Average(Adam())``.
+    Vectors are copies; one that has not been made yet is left out.
+
+    Raises
+    ------
+    TypeError
+        For an optimiser that does not say what it remembers.
+    """
+    return {
+        name: _copy(getattr(inner, key))
+        for name, (inner, key) in _remembered(optimiser).items()
+        if getattr(inner, key) is not None
+    }
+
+
+def remember(optimiser: Optimiser, memory: Mapping[str, Any]) -> None:
+    """Give an optimiser back what `memory` has returned: its next step is then the same.
+
+    Vectors are copied; those that the memory lacks are forgotten.
+
+    Raises
+    ------
+    ValueError
+        For the memory of another kind of optimiser; nothing is changed then.
+    """
+    known = _remembered(optimiser)
+    numbers = {name for name, (inner, key) in known.items() if type(getattr(inner, key)) is int}
+    if not numbers <= memory.keys() <= known.keys():
+        raise ValueError(
+            f"{type(optimiser).__name__} remembers {', '.join(known)}, but what came is "
+            f"{', '.join(memory) or 'nothing'}: the memory of another optimiser"
+        )
+    for name, (inner, key) in known.items():
+        setattr(inner, key, _copy(memory.get(name)))
+
+
+def _remembered(optimiser: Optimiser) -> dict[str, tuple[Any, str]]:
+    """Name of each thing that is remembered → whose it is, and the attribute that holds it."""
+    found = {}
+    for depth, inner in enumerate(unwrapped(optimiser)):
+        if not hasattr(inner, "remembers"):
+            raise TypeError(
+                f"{type(inner).__name__} does not say what it remembers from step to step; name "
+                'the attributes, remembers = ("t", "v"), or () if there are none'
+            )
+        for key in inner.remembers:
+            found[f"{depth}.{key}"] = inner, key
+    return found
+
+
+def _copy(value: Any) -> Any:
+    """Copy a vector; a number, or None, stays itself."""
+    return value.copy() if hasattr(value, "copy") else value
+
+
+class Regularised(Wrapper):
+    r"""The gradient, with that of a cost of the weights added (see `minigan.optim.wrappers`).
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    net
+        The network, or layer, whose θ it moves.
+    regulariser
+        Such as ``L2(1e-4)``.
+    """
+
+    def __init__(self, optimiser: Optimiser, net: Layer, regulariser: Regulariser) -> None:
+        super().__init__(optimiser)
+        self.net, self.regulariser = net, regulariser
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient and that of the cost, together."""
+        total = grad.copy()
+        self.regulariser(self.net, total)
+        return total
+
+
+class ClipNorm(Wrapper):
+    r"""The gradient, scaled down to a norm of at most `limit` (Pascanu et al. 2013, algorithm 1).
+
+        g ← g·min(1, limit/‖g‖)
+
+    Written as limit/max(‖g‖, limit), which is the same and divides by no zero. Nothing asks on the
+    way whether the norm is large, which would have to wait for the GPU.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    limit
+        Largest norm of the whole gradient, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, limit: float) -> None:
+        super().__init__(optimiser)
+        expect_positive("limit", limit)
+        self.limit = float(limit)
+
+    def before(self, grad: Array) -> Array:
+        """Return the gradient, scaled down where it is too long."""
+        xp = array_module(grad)
+        norm = xp.sqrt((grad * grad).sum())
+        return grad * (self.limit / xp.maximum(norm, self.limit))
+
+
+class ClipWeights(Wrapper):
+    r"""Every weight clipped into [−c, c] after the step (Arjovsky et al. 2017, algorithm 1).
+
+    WGAN's critic must be Lipschitz, with any constant; weights in a box see to that, crudely.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within; the paper has RMSProp(5e-5).
+    c
+        Half the side of the box, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, c: float = 0.01) -> None:
+        super().__init__(optimiser)
+        expect_positive("c", c)
+        self.c = float(c)
+
+    def after(self, theta: Array) -> None:
+        """Clip `theta` in place."""
+        theta.clip(-self.c, self.c, out=theta)
+
+
+class MaxColumnNorm(Wrapper):
+    r"""The weights that come into a unit keep a norm of at most `limit` (Hinton et al. 2012).
+
+        W_ij ← W_ij·min(1, limit/√(Σ_i W_ij²))          after the step
+
+    i runs over all axes of a kernel but the one that counts the units: (p, q) of a dense layer,
+    (k, k, c_in, c_out) of a convolution, (k, k, c_out, c_in) of a transposed one. Biases and gains
+    are left alone.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    net
+        The network, or layer, whose θ it moves; says which weights are kernels, and their shapes.
+    limit
+        Largest norm of a column, > 0.
+    """
+
+    def __init__(self, optimiser: Optimiser, net: Layer, limit: float) -> None:
+        super().__init__(optimiser)
+        expect_positive("limit", limit)
+        self.net, self.limit = net, float(limit)
+        self.axes = net.kernel_axes()
+
+    def after(self, theta: Array) -> None:
+        """Scale down the columns of `theta`'s kernels in place."""
+        xp, weights = array_module(theta), self.net.views(theta)
+        for name, axis in self.axes.items():
+            W = xp.moveaxis(weights[name], axis, -1)  # a view: what is done to it is done to θ
+            norm = xp.sqrt((W * W).sum(axis=tuple(range(W.ndim - 1)), keepdims=True))
+            W *= self.limit / xp.maximum(norm, self.limit)
+
+
+class Average(Wrapper):
+    r"""An exponential moving average of θ, kept beside it (Karras et al. 2018, Yazici et al. 2019).
+
+        average ← average + (1 − decay)·(θ − average)          after each step
+
+    The weights of a generator circle; their average lies within the circle. Training goes on with
+    θ, as if nothing were; samples are drawn with the average::
+
+        G_average = G.copy()
+        G_average.theta = optimiser_G.average
+
+    It starts at the θ that the first step leads to. One step earlier would do as well, but with
+    `Extragradient` within, the θ that comes into the first step is a point where we only looked.
+
+    Parameters
+    ----------
+    optimiser
+        The optimiser within.
+    decay
+        In [0, 1); the average looks back over about 1/(1 − decay) steps.
+
+    Attributes
+    ----------
+    average
+        A vector like θ; None before the first step.
+    """
+
+    remembers = ("average",)
+
+    def __init__(self, optimiser: Optimiser, decay: float = 0.999) -> None:
+        super().__init__(optimiser)
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        self.decay = decay
+        self.average: Array | None = None
+
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place, and the average towards it."""
+        self.optimiser.step(theta, grad)
+        if self.average is None:
+            self.average = theta.copy()
+        self.average += (1 - self.decay) * (theta - self.average)

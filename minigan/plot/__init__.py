@@ -1,0 +1,1 @@
+"""Pictures: stills, frames of a run, and the film made of them."""

@@ -1,0 +1,206 @@
+"""What tells that a GAN goes wrong: a few numbers, each with its definition and its source.
+
+The functions take arrays of either device and return 0-d arrays there, so that none of them waits
+for the GPU. A `Probe` computes them beside a training run, every so many steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from ..arrays import Array, array_module, as_like, stream
+from ..layers.base import Layer
+from ..losses import Critic
+from ..sampling import draw_noise
+from ..optim.schedules import Rate, value_at
+from ..step import Loss
+from ..loop import Record
+from ..views import Blurred, Joined
+
+# The columns of the history that a probe fills; empty where it does not look, or has no meaning.
+METRICS = ("accuracy", "saturated", "diversity", "modes", "high_quality", "reverse_KL")
+EVERY = 50  # steps from one look to the next
+IMAGES, POINTS = 128, 1000  # samples looked at: their distances, and the modes that they cover
+FLAT = 0.01  # a slope below this hundredth of its largest value, 1, counts as none
+
+
+def accuracy(real_p: Array, fake_p: Array) -> Array:
+    r"""Share of samples that D takes for what they are, real and generated ones weighing alike.
+
+        ½·mean [p_real > ½] + ½·mean [p_fake ≤ ½]
+
+    ½ is chance, where the game of Goodfellow et al. 2014 (theorem 1) ends; near 1 D has won.
+
+    Parameters
+    ----------
+    real_p, fake_p
+        D's probabilities of being real, any shape: `loss.probability` of its outputs.
+    """
+    return ((real_p > 0.5).mean() + (fake_p <= 0.5).mean()) / 2
+
+
+def saturated(real_p: Array, fake_p: Array) -> Array:
+    r"""Share of D's logits at which its loss is flat: it is right and sure, and learns no more.
+
+        ½·mean [1 − p_real < 0.01] + ½·mean [p_fake < 0.01]
+
+    1 − p and p are the slopes of −log p and −log(1 − p) along the logit, at most 1. The second is
+    the slope of the minimax loss too: there G learns nothing either (Goodfellow et al. 2014,
+    section 3; Arjovsky & Bottou 2017, theorem 2.4). Label smoothing is left out of account.
+
+    Parameters
+    ----------
+    real_p, fake_p
+        D's probabilities of being real, any shape.
+    """
+    return ((1 - real_p < FLAT).mean() + (fake_p < FLAT).mean()) / 2
+
+
+def mean_distance(x: Array) -> Array:
+    r"""Mean Euclidean distance of two different samples of x: of all n·(n − 1)/2 pairs.
+
+    The diversity in a history is that of generated samples divided by that of the data: 1 where G
+    varies as the data do, 0 where it makes one sample only. Odena et al. 2017, section 4.2, compare
+    pairs likewise, by MS-SSIM, to see a generator collapse.
+
+    ‖x_i − x_j‖² = ‖x_i‖² + ‖x_j‖² − 2·x_i·x_j is one matrix product; x is centred first, so that
+    only its spread is rounded, not its place.
+
+    Parameters
+    ----------
+    x
+        (n, …), n at least 2.
+    """
+    if len(x) < 2:
+        raise ValueError(f"mean_distance compares pairs: expected 2 samples or more, got {len(x)}")
+    xp, n = array_module(x), len(x)
+    x = x.reshape(n, -1)
+    x = x - x.mean(axis=0)
+    products = x @ x.T
+    lengths = xp.diagonal(products)
+    squares = lengths[:, None] + lengths[None, :] - 2 * products
+    # Rounding may leave less than nothing of a distance of zero; a sample is no pair with itself.
+    return (xp.sqrt(xp.maximum(squares, 0)) * (1 - xp.eye(n))).sum() / (n * (n - 1))
+
+
+def mixture(x: Array, centres: Array, sigma: float) -> dict[str, Array]:
+    r"""Return what G has found of a mixture of k equally likely Gaussians with one σ.
+
+        modes           number of centres with a sample within 3σ of them
+        high_quality    share of samples within 3σ of a centre
+        reverse_KL      Σ_k q_k·log(q_k/(1/k)), q_k the share of samples that are nearest to
+                        centre k: 0 where all modes get their share, log k with a single mode
+
+    The first two are those of VEEGAN (Srivastava et al. 2017), the third is PacGAN's
+    (Lin et al. 2018, section 4.1). Of points of the mixture itself in the plane,
+    1 − exp(−9/2) = 98.9 % are of high quality.
+
+    Parameters
+    ----------
+    x
+        Samples (n, d).
+    centres
+        (k, d), on the device of x.
+    sigma
+        Standard deviation along each axis, the same for all components.
+    """
+    if x.ndim != 2 or centres.ndim != 2 or x.shape[1] != centres.shape[1]:
+        raise ValueError(
+            f"mixture: samples have shape {x.shape}, centres {centres.shape}; "
+            "expected (n, d) and (k, d)"
+        )
+    xp, k = array_module(x, centres), len(centres)
+    squares = ((x[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)  # (n, k)
+    near = squares <= (3 * sigma) ** 2
+    nearest = xp.argmin(squares, axis=1)[:, None] == xp.arange(k)
+    q = (nearest & xp.isfinite(squares)).mean(axis=0)  # a diverged sample belongs to no mode
+    q = q / q.sum()
+    # 0·log 0 = 0; NaN, where all samples have diverged, stays.
+    terms = xp.where(q == 0, 0, q * xp.log(xp.where(q == 0, 1, q) * k))
+    return {
+        "modes": near.any(axis=0).sum(),
+        "high_quality": near.any(axis=1).mean(),
+        "reverse_KL": terms.sum(),
+    }
+
+
+class Probe:
+    """Looks at a training run every `EVERY` steps: ``probe(step)`` gives the numbers.
+
+    D's accuracy and saturation are of a batch such as it trains on, in training mode, with noise
+    and rows drawn for this alone; they are missing for a critic, whose outputs are no
+    probabilities. Diversity and modes are of samples in evaluation mode. All is a function of the
+    weights, the seed and the step: a resumed run finds the same numbers.
+
+    Parameters
+    ----------
+    G, D, loss, data, batch, seed, noise, instance_noise
+        As `minigan.loop.train` has them.
+    conditions
+        (n, classes) one-hot labels of the data, if G and D are conditional.
+    centres, sigma
+        Of a mixture of Gaussians (k, d), if the data are one.
+    """
+
+    def __init__(
+        self,
+        G: Layer,
+        D: Layer,
+        data: Array,
+        loss: Loss,
+        *,
+        batch: int,
+        seed: int = 0,
+        noise: str = "normal",
+        instance_noise: Rate = 0.0,
+        conditions: Array | None = None,
+        centres: Array | None = None,
+        sigma: float | None = None,
+    ) -> None:
+        self.G, self.D, self.data, self.loss = G, D, data, loss
+        self.batch, self.seed, self.noise = batch, seed, noise
+        self.instance_noise, self.conditions = instance_noise, conditions
+        self.centres = None if centres is None else as_like(centres, G.theta)
+        self.sigma = sigma
+        few = stream(seed, "metrics data").permutation(len(data))[:POINTS]
+        self.spread = mean_distance(data[few]) if len(data) > 1 else None  # of the data
+        # A mixture needs many samples. They are to cost no more where batches are small.
+        self.samples = IMAGES if centres is None else POINTS
+        self.every = max(EVERY, EVERY * self.samples // (4 * batch))
+
+    def watch(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Pass records on, with the metrics among what was measured where the probe looks."""
+        for record in records:
+            if record.step % self.every == 0:
+                record = replace(record, measured=record.measured | self(record.step))
+            yield record
+
+    def __call__(self, step: int) -> dict[str, Array]:
+        """Return the metrics that are defined for this run, by name, each a 0-d array."""
+        rng = stream(self.seed, "metrics", step)
+        measured: dict[str, Array] = {}
+        if not isinstance(self.loss, Critic):
+            rows = rng.integers(len(self.data), size=self.batch)
+            G, D = self._as_seen(rows)
+            sigma = value_at(self.instance_noise, step - 1)  # the loop counts from 0
+            D = Blurred(D, sigma) if sigma > 0 else D
+            fake, _ = G.forward(draw_noise(G, self.batch, rng, self.noise), rng=rng)
+            real_p = self.loss.probability(D.forward(self.data[rows], rng=rng)[0])
+            fake_p = self.loss.probability(D.forward(fake, rng=rng)[0])
+            measured["accuracy"] = accuracy(real_p, fake_p)
+            measured["saturated"] = saturated(real_p, fake_p)
+        G, _ = self._as_seen(rng.integers(len(self.data), size=self.samples))
+        x, _ = G.forward(draw_noise(G, self.samples, rng, self.noise), train=False)
+        if self.spread is not None:
+            measured["diversity"] = mean_distance(x[:IMAGES]) / self.spread
+        if self.centres is not None and self.sigma is not None:
+            measured |= mixture(x, self.centres, self.sigma)
+        return measured
+
+    def _as_seen(self, rows: Any) -> tuple[Layer, Layer]:
+        """G and D with the labels of these rows of the data, if they are conditional."""
+        if self.conditions is None:
+            return self.G, self.D
+        return Joined(self.G, self.conditions[rows]), Joined(self.D, self.conditions[rows])

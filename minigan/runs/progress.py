@@ -1,0 +1,90 @@
+"""How a run is shown while it goes on: a bar with the numbers of now, or a plain line at times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Self
+
+from ..losses import Critic
+from ..step import Loss
+from ..loop import Record
+
+PAUSE = 10.0  # seconds from one plain line to the next
+
+
+class Progress:
+    """Shows both losses, D's mean outputs and the speed.
+
+    On a terminal it is a bar, in a notebook a widget (tqdm.auto); where the output goes to a file
+    or a pipe, which would keep every state of a bar, a plain line every `PAUSE` seconds.
+
+    A number is read, which waits for the GPU, only when it is shown.
+
+    Parameters
+    ----------
+    total
+        Number of steps of the run.
+    loss
+        Says whether D's outputs are probabilities or a critic's.
+    quiet
+        Show nothing; what is said by `say` is still said.
+    done
+        Number of steps that were taken before, in a run that goes on.
+    """
+
+    def __init__(self, total: int, loss: Loss, quiet: bool = False, done: int = 0) -> None:
+        self.total, self.quiet = total, quiet
+        self.bar: Any = None
+        self.judge = "critic" if isinstance(loss, Critic) else "D"
+        self.since, self.steps = time.monotonic(), done
+        if not quiet and _can_move():
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=total, initial=done, unit="step")
+
+    def show(self, record: Record) -> None:
+        """Take note of a step; show it if it is time to."""
+        if self.bar is not None:
+            # True where the bar is drawn anew.
+            if self.bar.update() or record.step in (1, self.total):
+                self.bar.set_postfix_str(self._numbers(record))
+        elif not self.quiet and time.monotonic() - self.since >= PAUSE:
+            now = time.monotonic()
+            speed = (record.step - self.steps) / (now - self.since)
+            share = f"step {record.step:,} of {self.total:,}, {100 * record.step / self.total:.0f}%"
+            print(f"{share}, {speed:.1f} steps/s, {self._numbers(record)}", file=sys.stderr)
+            self.since, self.steps = now, record.step
+
+    def say(self, text: str) -> None:
+        """Print lines to stderr, above the bar if there is one."""
+        if self.bar is not None:
+            self.bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _numbers(self, record: Record) -> str:
+        return (
+            f"loss D {record['loss_D']:.3f} G {record['loss_G']:.3f}, "
+            f"{self.judge}(real) {record['D_real']:.2f} {self.judge}(fake) {record['D_fake']:.2f}"
+        )
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _can_move() -> bool:
+    """Return whether what is shown can change: on a terminal, or as a widget in a notebook."""
+    if sys.stderr.isatty():
+        return True
+    # In a notebook without ipywidgets tqdm.auto gives the bar for terminals.
+    from tqdm.auto import tqdm
+    from tqdm.notebook import tqdm_notebook
+
+    return issubclass(tqdm, tqdm_notebook)

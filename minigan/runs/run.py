@@ -1,0 +1,162 @@
+"""A run that has been trained: what its folder says, and samples from its generator."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import Array, as_like, to_numpy
+from ..files.networks import load
+from ..files.atomic import replacing, write_arrays
+from ..layers.base import Layer, Shape
+from ..network import Sequential
+from ..plot.stills import points, sample_grid
+from ..files.pytorch import describe, state_dict
+from ..sampling import sample, walk
+from .settings import read
+from ..step import Loss
+from ..views import Joined
+
+COLUMNS = 10  # images in a row of a picture
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that `minigan train` has written: its generator, and what that was trained on."""
+
+    G: Sequential
+    noise: str
+    shape: Shape
+    classes: int  # labels that G is told, 0 if none
+
+    @staticmethod
+    def open(folder: Path, device: str = "cpu") -> Run:
+        """Read the settings and the generator of a run.
+
+        Raises
+        ------
+        FileNotFoundError
+            For a folder that holds no run.
+        ValueError
+            For damaged settings or weights, and for a run that diverged.
+        """
+        settings = read(folder)
+        path = folder / "G.safetensors"
+        G = load(path).to(device)
+        shape, classes = tuple(settings["shape"]), settings["classes"]
+        takes_noise = G.in_shape is not None and len(G.in_shape) == 1 and G.in_shape[0] > classes
+        # A G that is told labels makes rows, which `samples` gives their shape.
+        if not takes_noise or math.prod(G.output_shape(G.in_shape)) != math.prod(shape):
+            raise ValueError(f"{path} holds no generator of this run, it holds {G!r}")
+        if not np.isfinite(to_numpy(G.theta)).all():
+            raise ValueError(
+                f"{folder} is a run that diverged: G's weights are not finite; train again, "
+                "with smaller --lr-g and --lr-d"
+            )
+        return Run(G, settings["noise"], shape, classes)
+
+    def samples(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        label: int | None = None,
+        interpolate: bool = False,
+    ) -> Array:
+        """Return samples of the shape of the data.
+
+        Parameters
+        ----------
+        n
+            How many: 100 images or 2,000 points unless given.
+        seed
+            Another seed, other samples.
+        label
+            What a conditional G is to draw; all labels in turn unless given.
+        interpolate
+            Rows of `COLUMNS` images each, from one sample to another.
+        """
+        n = n or how_many(self.shape)
+        if label is not None and not 0 <= label < self.classes:
+            known = f"0 to {self.classes - 1}" if self.classes else "none: G is not conditional"
+            raise ValueError(f"label is {label}, the labels of this run are {known}")
+        rows = -(-n // COLUMNS) if interpolate else n
+        G: Layer = self.G
+        if self.classes:
+            labels = np.arange(rows) % self.classes if label is None else np.full(rows, label)
+            labels = labels.repeat(COLUMNS) if interpolate else labels
+            G = Joined(G, as_like(np.eye(self.classes)[labels], G.theta))
+        if interpolate:
+            if self.noise != "normal":
+                raise ValueError(f"a walk needs normal noise; this run has {self.noise} noise")
+            drawn = walk(G, rows, COLUMNS, seed)[:n]
+        else:
+            drawn = sample(G, n, seed, self.noise)
+        return drawn.reshape(len(drawn), *self.shape)
+
+
+def has_picture(shape: Shape) -> bool:
+    """Return whether such samples can be drawn: grey or RGB images, points in the plane."""
+    return shape == (2,) or (len(shape) == 3 and shape[2] in (1, 3))
+
+
+def how_many(shape: Shape) -> int:
+    """Return the number of samples that make a good picture."""
+    return 100 if len(shape) == 3 else 2000
+
+
+def draw(
+    path: Path,
+    samples: Array,
+    real: Array | None = None,
+    D: Layer | None = None,
+    loss: Loss | None = None,
+) -> None:
+    """Write a picture of samples of a shape that has one."""
+    is_images = samples.ndim == 4
+    figure = sample_grid(samples, COLUMNS) if is_images else points(samples, real, D, loss)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tuple[Path, str]]:
+    """Write both networks of a run as PyTorch takes them: see `minigan.files.pytorch.state_dict`.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    out
+        Folder to write to, that of the run unless given.
+
+    Returns
+    -------
+    list
+        For each network the safetensors file, which ``load_state_dict`` takes, and the source text
+        of the ``torch.nn.Sequential`` that it is for; the file holds that too, in its metadata.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For a folder without a run, or damaged files.
+    TypeError
+        For a layer without a counterpart in PyTorch, by its name; nothing is written then.
+    """
+    settings = read(folder)
+    made = []
+    for name in ("G", "D"):
+        net = load(folder / f"{name}.safetensors")
+        in_shape = net.in_shape or tuple(settings["shape"])
+        try:
+            made.append((name, state_dict(net, in_shape), describe(net, in_shape)))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name} of {folder} has no form in PyTorch: {error}") from error
+    paths = []
+    for name, arrays, source in made:
+        path = Path(out or folder) / f"{name}.pytorch.safetensors"
+        write_arrays(path, arrays, "torch.nn", source)
+        paths.append((path, source))
+    return paths
