@@ -42,7 +42,7 @@ from .optim import schedules
 from .optim.lookahead import Extragradient, OptimisticAdam
 from .optim.regularisers import L1, L2
 from .optim.rules import SGD, Adam, AdamW, RMSProp
-from .optim.wrappers import Average, ClipNorm, ClipWeights, MaxColumnNorm, Regularised
+from .optim.wrappers import EMA, ClipNorm, ClipWeights, MaxNorm, Regularised
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 
 __version__ = "0.1.0"
@@ -50,7 +50,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Adam",
     "AdamW",
-    "Average",
+    "EMA",
     "AvgPool2d",
     "BatchNorm",
     "ClipNorm",
@@ -69,7 +69,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LeastSquares",
-    "MaxColumnNorm",
+    "MaxNorm",
     "Maxout",
     "MinibatchStd",
     "Minimax",

@@ -24,7 +24,7 @@ from .plot.film import animate
 from .recipes import LOSSES, RECIPES, Task, recipe_for
 from .runs.compare import LAST, curves, read_histories, table
 from .runs.run import Run, draw, export, has_picture
-from .runs.trainer import ON_NAN, Keeping, Outcome
+from .runs.trainer import ON_NAN, CheckpointPolicy, Outcome
 from .runs.training import resume_run, train_run
 
 CHANGES = ("loss", "lr_G", "lr_D", "batch", "d_steps", "steps", "epochs")  # of a recipe's set-up
@@ -83,7 +83,7 @@ def train_command(options: argparse.Namespace) -> int:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
     seconds, last, on_nan = options.save_every, options.keep, options.on_nan
-    keeping = Keeping(seconds, last)
+    keeping = CheckpointPolicy(seconds, last)
     if options.resume is not None:
         values = {name: getattr(options, name) for name in FIXED}
         given = [name for name, value in values.items() if value is not None and value is not False]
@@ -386,17 +386,17 @@ def parser_for(runs: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     add(
         "--save-every",
         type=_seconds,
-        default=Keeping.seconds,
+        default=CheckpointPolicy.seconds,
         metavar="SECONDS",
         help="how often a checkpoint is written, from which --resume goes on (default: "
-        f"{Keeping.seconds:g}; less often where it would take more than 1%% of the time)",
+        f"{CheckpointPolicy.seconds:g}; less often where it would take more than 1%% of the time)",
     )
     add(
         "--keep",
         type=_count,
-        default=Keeping.last,
+        default=CheckpointPolicy.last,
         metavar="K",
-        help=f"how many checkpoints are kept (default: {Keeping.last})",
+        help=f"how many checkpoints are kept (default: {CheckpointPolicy.last})",
     )
 
     sampling = command("sample", "draw from a trained generator")

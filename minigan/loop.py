@@ -14,7 +14,7 @@ from .optim.schedules import Rate, value_at
 from .penalties import Penalty
 from .sampling import NOISES, Batches, draw_noise, one_hot_labels
 from .step import Loss, discriminator_step, generator_step
-from .views import Blurred, Joined
+from .views import Conditional, InstanceNoise
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ def train(
         """G and D with the labels of these rows, and D with this step's noise on all it sees."""
         G_seen, D_seen = G, D
         if conditions is not None:
-            G_seen, D_seen = Joined(G, conditions[rows]), Joined(D, conditions[rows])
+            G_seen, D_seen = Conditional(G, conditions[rows]), Conditional(D, conditions[rows])
         sigma = value_at(instance_noise, step)
         if sigma > 0:
-            D_seen = Blurred(D_seen, sigma)
+            D_seen = InstanceNoise(D_seen, sigma)
         return G_seen, D_seen
 
     def d_half(k: int, step: int, optimiser: Optimiser) -> dict[str, Array]:

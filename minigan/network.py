@@ -84,7 +84,7 @@ class Sequential(Layer):
         for layer in layers:
             layer.owner = self
         if seed is not None:
-            self.draw(generator(seed))
+            self.initialise(generator(seed))
 
     # --- the four maps ---
 
@@ -151,10 +151,10 @@ class Sequential(Layer):
         for layer, c in zip(self.layers, cache, strict=True):
             layer.update_state(c)
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw all weights afresh, the layers in turn."""
         for layer in self.layers:
-            layer.draw(rng)
+            layer.initialise(rng)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """Shape of one sample after the last layer."""
@@ -182,9 +182,9 @@ class Sequential(Layer):
         }
 
     @property
-    def kernels(self) -> Array:
+    def kernel_mask(self) -> Array:
         """Mask over `theta`, true for kernels and false for biases and gains."""
-        return _joined([layer.kernels for layer in self.layers])
+        return _joined([layer.kernel_mask for layer in self.layers])
 
     def kernel_axes(self) -> dict[str, int]:
         """Return, for each kernel by its name, the axis that counts its outputs."""

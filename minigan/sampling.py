@@ -28,7 +28,7 @@ def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal"
 def sample(G: Layer, n: int, seed: int = 0, noise: str = "normal") -> Array:
     """`n` samples of a trained G: ``sample(G, 64)`` has the shape (64, …).
 
-    A conditional G is given as ``Joined(G, conditions)``, with n rows of conditions.
+    A conditional G is given as ``Conditional(G, conditions)``, with n rows of conditions.
     """
     return G.forward(draw_noise(G, n, stream(seed, "sample"), noise), train=False)[0]
 

@@ -36,18 +36,18 @@ class View(Layer):
         twin._theta, twin._state = theta, state
         return twin
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw the network's weights afresh."""
-        self.net.draw(rng)
+        self.net.initialise(rng)
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Return the network's views into a vector like θ."""
         return self.net.views(vector)
 
     @property
-    def kernels(self) -> Array:
+    def kernel_mask(self) -> Array:
         """The network's mask of kernels."""
-        return self.net.kernels
+        return self.net.kernel_mask
 
     def add_gradient(self, dy: Array, cache: Any, grad: Array) -> None:
         """Let the network add the gradient of its weights."""
@@ -66,7 +66,7 @@ class View(Layer):
         return f"{type(self).__name__}({self.net!r})"
 
 
-class Joined(View):
+class Conditional(View):
     r"""net(x, c): conditions joined to x as further features (Mirza & Osindero 2014)
 
         x (n, p), c (n, k)              the network takes (n, p + k)
@@ -131,7 +131,7 @@ class Joined(View):
         return dx[..., : -self.conditions.shape[1]]
 
 
-class Blurred(View):
+class InstanceNoise(View):
     r"""net(x + σ·ξ), ξ standard normal: instance noise (Sønderby et al. 2017, section 2.4).
 
     Real and generated samples are blurred alike, so that their distributions overlap and D can't
@@ -149,7 +149,7 @@ class Blurred(View):
     def __init__(self, net: Layer, sigma: float) -> None:
         super().__init__(net)
         if not sigma >= 0:
-            raise ValueError(f"Blurred: sigma must be at least 0, got {sigma}")
+            raise ValueError(f"InstanceNoise: sigma must be at least 0, got {sigma}")
         self.sigma = sigma
 
     def forward(
@@ -158,7 +158,9 @@ class Blurred(View):
         """Return net(x + σ·ξ) and its cache."""
         if train and self.sigma > 0:
             if rng is None:
-                raise ValueError("Blurred draws noise in training: pass forward(x, rng=stream(…))")
+                raise ValueError(
+                    "InstanceNoise draws noise in training: pass forward(x, rng=stream(…))"
+                )
             x = x + self.sigma * as_like(rng.standard_normal(x.shape, dtype=np.float32), x)
         return self.net.forward(x, train, rng)
 

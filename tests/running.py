@@ -8,12 +8,12 @@ from minigan.arrays import to_numpy
 from minigan.data import load as load_data
 from minigan.recipes import RECIPES, Task
 from minigan.runs.checkpoint import Checkpoint, checkpoints
-from minigan.runs.trainer import Keeping
+from minigan.runs.trainer import CheckpointPolicy
 from minigan.runs.training import resume_run, train_run
 
 # The warnings and the frames are the same too, where there are any.
 THE_SAME = ("G.safetensors", "D.safetensors", "history.csv", "losses.png", "samples.png")
-AT_THE_END = Keeping(seconds=3600, last=3)
+AT_THE_END = CheckpointPolicy(seconds=3600, last=3)
 
 
 class Drawing:

@@ -37,7 +37,7 @@ from minigan.runs.checkpoint import Checkpoint, Snapshot, checkpoints
 from minigan.runs.finite import NAMES, Broken, first_broken
 from minigan.runs.history import MEASURED, VITAL, History, read_history
 from minigan.runs.run import Run
-from minigan.runs.trainer import Keeping
+from minigan.runs.trainer import CheckpointPolicy
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -313,7 +313,7 @@ def crash(monkeypatch):
     return left
 
 
-OFTEN = Keeping(seconds=0, last=2)
+OFTEN = CheckpointPolicy(seconds=0, last=2)
 
 
 @pytest.mark.usefixtures("fuse")
@@ -339,7 +339,7 @@ def test_a_crash_at_any_change_of_a_file_is_no_loss(crash):
 def test_a_crash_within_a_restore_is_no_loss(crash, monkeypatch):
     clock = itertools.count()  # a second goes by whenever somebody looks at it
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
-    sometimes = Keeping(seconds=8, last=2)
+    sometimes = CheckpointPolicy(seconds=8, last=2)
     go("whole", "fuse", on_nan="restore", steps=130, keeping=sometimes)
     at_the_restore = 10**9 - crash["at the restore"]
     for i, changes in enumerate(range(at_the_restore - 9, at_the_restore + 4)):

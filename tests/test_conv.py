@@ -237,7 +237,7 @@ def test_kernels_are_drawn_with_the_fans_of_their_own_layer():
     ConvTranspose2d(20, 80, 3, init=lambda rng, shape: seen.append(shape) or np.zeros(shape))
     assert seen == [shape]
     assert not Conv2d(2, 3, 2).b.any() and not ConvTranspose2d(2, 3, 2).b.any()
-    assert Conv2d(2, 3, 2).kernels.sum() == ConvTranspose2d(2, 3, 2).kernels.sum() == 24
+    assert Conv2d(2, 3, 2).kernel_mask.sum() == ConvTranspose2d(2, 3, 2).kernel_mask.sum() == 24
 
 
 @pytest.mark.parametrize(("k", "even"), [(4, True), (6, True), (3, False), (5, False)])

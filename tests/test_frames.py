@@ -30,7 +30,7 @@ from minigan.plot.frames import (
     read_frame,
 )
 from minigan.sampling import draw_noise
-from minigan.views import Joined
+from minigan.views import Conditional
 
 
 def cloud(n=500):
@@ -196,8 +196,8 @@ def test_conditional_points_have_samples_of_each_label_and_no_grid(tmp_path):
     G, D = players(told=3)
     frame = one_frame(tmp_path / "frames", G, D, classes=3)
     told = np.eye(3, dtype=np.float32)[np.arange(SAMPLES) % 3]
-    z = draw_noise(Joined(G, told), SAMPLES, stream(0, "frames"))
-    np.testing.assert_array_equal(frame["samples"], Joined(G, told).forward(z)[0])
+    z = draw_noise(Conditional(G, told), SAMPLES, stream(0, "frames"))
+    np.testing.assert_array_equal(frame["samples"], Conditional(G, told).forward(z)[0])
     assert frame["heat"].size == frame["manifold"].size == 0 and (frame["pull"] != 0).any()
 
 

@@ -1,4 +1,4 @@
-"""The house as it is drawn: `import minigan` costs NumPy alone, imports point down, rooms are small."""
+"""The house as drawn: `import minigan` costs NumPy alone, imports point down, rooms are small."""
 
 import ast
 import subprocess
@@ -46,7 +46,7 @@ def name_of(path):
 
 
 def imports_of(path):
-    """(Module of the package, name taken from it) for all that a file imports."""
+    """Yield (module of the package, name taken from it) for all that a file imports."""
     package = path.relative_to(PACKAGE).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -104,10 +104,10 @@ def test_what_all_layers_with_a_kernel_have_in_common(make):
     sizes = (2, 3) if make in (Dense, Maxout) else (2, 3, 2)
     layer = make(*sizes)
     assert (layer.theta == make(*sizes, seed=0).theta).all(), "drawn from seed 0"
-    kernels = {name: view.all() for name, view in layer.views(layer.kernels).items()}
+    kernels = {name: view.all() for name, view in layer.views(layer.kernel_mask).items()}
     assert kernels == {"W": True, "b": False}
     layer.theta[...] = 7
-    layer.draw(stream(0, "init"))
+    layer.initialise(stream(0, "init"))
     assert (layer.theta == make(*sizes).theta).all() and not layer.b.any()
     if make is not Maxout:
         assert list(make(*sizes, bias=False).parameters()) == ["W"]

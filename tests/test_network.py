@@ -107,9 +107,9 @@ def test_astype():
 
 def test_kernels_are_the_weights_that_multiply():
     net = make()
-    masked = {name: view.all() for name, view in net.views(net.kernels).items()}
+    masked = {name: view.all() for name, view in net.views(net.kernel_mask).items()}
     assert masked == {name: name.endswith("W") for name in net.parameters()}
-    assert net.kernels.sum() == 12 + 16 + 8
+    assert net.kernel_mask.sum() == 12 + 16 + 8
 
 
 def test_gradients_of_nested_networks_land_in_their_slices():

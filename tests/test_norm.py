@@ -131,7 +131,7 @@ def test_batch_norm_starts_with_mean_0_and_variance_1():
     net = Sequential(Dense(2, 2), BatchNorm(2), seed=0)
     net.update_state(net.forward(draw(0, 4, 2, dtype=np.float32))[1])
     assert net.state.tolist() != [0, 0, 1, 1]
-    net.draw(stream(1))
+    net.initialise(stream(1))
     assert net.state.tolist() == [0, 0, 1, 1]
 
 
@@ -161,7 +161,7 @@ def test_a_cache_outlives_a_move_of_the_state():
 
 
 def test_batch_norm_neither_gain_nor_shift_is_a_kernel():
-    assert not BatchNorm(3).kernels.any() and not LayerNorm(3).kernels.any()
+    assert not BatchNorm(3).kernel_mask.any() and not LayerNorm(3).kernel_mask.any()
 
 
 @pytest.mark.parametrize("x", [np.ones((1, 3)), np.ones((1, 1, 1, 3))])

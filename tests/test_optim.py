@@ -88,7 +88,7 @@ def test_the_pace_of_amsgrad_never_rises_and_that_of_adam_does():
 def test_adamw_by_hand():
     # lr = λ = ½: a kernel keeps ¾. Gradient 1 throughout, so Adam's step is ½·1/(1 + 1) = ¼.
     kernels = np.array([True, False])
-    optimiser = AdamW(0.5, 0.5, 0.5, eps=1, weight_decay=0.5, kernels=kernels)
+    optimiser = AdamW(0.5, 0.5, 0.5, eps=1, weight_decay=0.5, mask=kernels)
     path = trajectory(optimiser, [4, 4], [[1, 1]] * 2)
     assert path.tolist() == [[3 - 0.25, 4 - 0.25], [2.0625 - 0.25, 4 - 0.5]]
 
@@ -97,7 +97,7 @@ def test_without_a_gradient_adamw_takes_the_same_share_at_every_step_of_kernels_
     start, kernels = stream(0).standard_normal(6), np.array([1, 1, 0, 1, 0, 0], bool)
     keep = 1 - 0.1 * 0.01
     for mask, decays in ((kernels, kernels), (None, np.ones(6, bool))):
-        path = trajectory(AdamW(0.1, kernels=mask), start, np.zeros((5, 6)))
+        path = trajectory(AdamW(0.1, mask=mask), start, np.zeros((5, 6)))
         for before, after in zip([start, *path], path, strict=False):
             assert (after == np.where(decays, keep * before, before)).all()
 
@@ -265,16 +265,16 @@ def test_bad_arguments(make, message):
 
 def test_masks_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match="kernels has dtype float64, expected bool"):
-        AdamW(kernels=np.ones(3))
+        AdamW(mask=np.ones(3))
     with pytest.raises(TypeError, match="got list"):
-        AdamW(kernels=[True])
+        AdamW(mask=[True])
     theta = np.ones(3)
     with pytest.raises(ValueError, match=r"kernels has shape \(1,\), expected \(3,\)"):
-        AdamW(kernels=np.ones(1, bool)).step(theta, np.ones(3))
+        AdamW(mask=np.ones(1, bool)).step(theta, np.ones(3))
     assert (theta == 1).all()
 
 
 def test_a_mask_on_another_device_is_refused(cp):
     theta = cp.ones(3)
     with pytest.raises(TypeError, match="two devices meet"):
-        AdamW(kernels=np.ones(3, bool)).step(theta, cp.ones(3))
+        AdamW(mask=np.ones(3, bool)).step(theta, cp.ones(3))

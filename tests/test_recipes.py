@@ -6,7 +6,7 @@ import pytest
 from minigan import SGD, Adam, ClipNorm, RelativisticPairing, Sigmoid, Tanh, Wasserstein, stream
 from minigan.data import NAMES, Dataset
 from minigan.optim.schedules import linear, value_at
-from minigan.optim.wrappers import Average, Wrapper
+from minigan.optim.wrappers import EMA, Wrapper
 from minigan.recipes import LOSSES, RECIPES, Setup, Task, recipe_for
 
 IMAGES, VECTORS = (8, 8, 1), (5,)
@@ -232,8 +232,8 @@ def test_the_first_gan_has_the_authors_rates_and_momentum():
         assert [optimiser.momentum(t) for t in (0, 75_000, 10**6)] == [0.5, 0.6, 0.7]
     assert setup.noise == "uniform" and setup.batch == 100
     for net, width in ((setup.G, 0.05), (setup.D, 0.005)):
-        kernels = abs(net.theta[net.kernels])
-        assert 0.99 * width < kernels.max() <= width and (net.theta[~net.kernels] == 0).all()
+        kernels = abs(net.theta[net.kernel_mask])
+        assert 0.99 * width < kernels.max() <= width and (net.theta[~net.kernel_mask] == 0).all()
     assert setup.D.theta.size == 5 * 240 * (784 + 1) + 5 * 240 * (240 + 1) + 241
 
 
@@ -336,7 +336,7 @@ def test_a_rate_takes_the_place_of_a_schedule_and_reaches_through_many_wrappers(
     setup.change(lr_G=0.25)
     assert setup.optimiser_G.lr == 0.25 and setup.optimiser_G.momentum is momentum
     inner = SGD(linear(1, 0, 9))
-    setup.optimiser_D = Average(ClipNorm(inner, 1.0))
+    setup.optimiser_D = EMA(ClipNorm(inner, 1.0))
     setup.change(lr_D=0.5)
     assert inner.lr == 0.5
 

@@ -11,15 +11,15 @@ import pytest
 
 import minigan
 from minigan import (
+    EMA,
     L2,
     SGD,
     Adam,
-    Average,
     ClipNorm,
     ClipWeights,
     Dense,
     Extragradient,
-    MaxColumnNorm,
+    MaxNorm,
     Regularised,
     Residual,
     RMSProp,
@@ -44,16 +44,16 @@ WRAPPERS = {
     ],
     ClipNorm: [
         lambda net: ClipNorm(SGD(0.5), 0.1),
-        lambda net: ClipNorm(Average(Adam(0.1)), 1e3),
+        lambda net: ClipNorm(EMA(Adam(0.1)), 1e3),
         lambda net: ClipNorm(Extragradient(Adam(0.1)), 1),
     ],
     ClipWeights: [lambda net: ClipWeights(RMSProp(0.01), 0.3)],
-    MaxColumnNorm: [
-        lambda net: MaxColumnNorm(SGD(0.1), net, 0.5),
-        lambda net: MaxColumnNorm(Extragradient(ClipNorm(SGD(0.1), 1)), net, 0.5),
+    MaxNorm: [
+        lambda net: MaxNorm(SGD(0.1), net, 0.5),
+        lambda net: MaxNorm(Extragradient(ClipNorm(SGD(0.1), 1)), net, 0.5),
     ],
     Regularised: [lambda net: Regularised(Adam(0.1), net, L2(0.1))],
-    Average: [lambda net: Average(Adam(0.1)), lambda net: Average(Extragradient(SGD(0.1)), 0.9)],
+    EMA: [lambda net: EMA(Adam(0.1)), lambda net: EMA(Extragradient(SGD(0.1)), 0.9)],
 }
 
 # Function → (a schedule, where it starts, where it stays). By hand they are in test_schedules.py.

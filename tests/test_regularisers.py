@@ -36,7 +36,7 @@ def test_under_steepest_descent_l2_is_weight_decay():
     net, twin, grad = small_net(), small_net(), np.zeros(5)
     L2(0.5)(net, grad)
     SGD(0.1).step(net.theta, grad)
-    AdamW(0.1, weight_decay=0.5, kernels=twin.kernels).step(twin.theta, np.zeros(5))
+    AdamW(0.1, weight_decay=0.5, mask=twin.kernel_mask).step(twin.theta, np.zeros(5))
     assert np.allclose(net.theta, twin.theta, rtol=1e-15)
 
 

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from minigan import (
+    EMA,
     SGD,
     Adam,
-    Average,
     ClipNorm,
     Dense,
     LeastSquares,
@@ -34,7 +34,7 @@ from minigan.runs.metrics import METRICS
 from minigan.runs.run import COLUMNS, Run
 from minigan.runs.training import train_run
 from minigan.sampling import draw_noise, sample, walk
-from minigan.views import Joined
+from minigan.views import Conditional
 
 CLASSES = 3
 
@@ -91,7 +91,7 @@ def test_steps_are_counted_as_the_loop_counts_them():
 
 
 def test_settings_are_written_and_read_back():
-    clipped = ClipNorm(Average(Adam(0.25)), 1.0)
+    clipped = ClipNorm(EMA(Adam(0.25)), 1.0)
     setup = a_setup(
         loss=RelativisticPairing(),
         optimisers=(clipped, SGD(linear(1e-3, 1e-4, steps=9))),
@@ -131,7 +131,7 @@ def test_settings_are_written_and_read_back():
     assert (run.noise, run.shape, run.classes) == ("uniform", (2,), 0)
 
 
-@pytest.mark.parametrize("wrap", [Average, lambda a: ClipNorm(Average(a), 1.0)])
+@pytest.mark.parametrize("wrap", [EMA, lambda a: ClipNorm(EMA(a), 1.0)])
 def test_g_is_written_with_its_average_and_drawn_with_it(wrap):
     optimiser = wrap(Adam(0.1))
     setup = a_setup(optimisers=(optimiser, Adam(0.1)))
@@ -239,7 +239,7 @@ def test_labels_come_in_turn(conditional):
     drawn = conditional.samples(7, seed=5)
     assert drawn.shape == (7, *SHAPE)
     turns = told(np.arange(7) % 3, 7)
-    expected = sample(Joined(conditional.G, turns), 7, seed=5)
+    expected = sample(Conditional(conditional.G, turns), 7, seed=5)
     np.testing.assert_array_equal(drawn.reshape(7, 4), expected)
     assert conditional.samples().shape == (100, *SHAPE)
     assert imread("run/samples.png").shape[0] > 100
@@ -248,7 +248,7 @@ def test_labels_come_in_turn(conditional):
 @pytest.mark.parametrize("label", range(CLASSES))
 def test_one_label_is_drawn(conditional, label):
     drawn = conditional.samples(6, label=label)
-    expected = sample(Joined(conditional.G, told(label, 6)), 6)
+    expected = sample(Conditional(conditional.G, told(label, 6)), 6)
     np.testing.assert_array_equal(drawn.reshape(6, 4), expected)
     # The same noise as in turn: there sample i has the label i mod 3.
     np.testing.assert_array_equal(drawn[label], conditional.samples(6)[label])
@@ -273,10 +273,10 @@ def test_a_walk_keeps_a_label_a_row(conditional):
     n = 3 * COLUMNS
     drawn = conditional.samples(n, interpolate=True, seed=4)
     turns = told(np.arange(3).repeat(COLUMNS), n)
-    expected = walk(Joined(conditional.G, turns), 3, COLUMNS, seed=4)
+    expected = walk(Conditional(conditional.G, turns), 3, COLUMNS, seed=4)
     np.testing.assert_array_equal(drawn.reshape(n, 4), expected)
     one = conditional.samples(n, interpolate=True, seed=4, label=1)
-    expected = walk(Joined(conditional.G, told(1, n)), 3, COLUMNS, seed=4)
+    expected = walk(Conditional(conditional.G, told(1, n)), 3, COLUMNS, seed=4)
     np.testing.assert_array_equal(one.reshape(n, 4), expected)
     np.testing.assert_array_equal(one[COLUMNS : 2 * COLUMNS], drawn[COLUMNS : 2 * COLUMNS])
 

@@ -5,7 +5,7 @@ import pytest
 
 from minigan import BatchNorm, Dense, LeakyReLU, Sequential, Tanh, stream
 from minigan.sampling import draw_noise, sample, walk
-from minigan.views import Joined
+from minigan.views import Conditional
 
 
 def a_generator(features=3):
@@ -72,7 +72,7 @@ def test_samples_of_a_conditional_g_are_those_of_their_conditions():
     G.layers[0].W[:2] = 0
     G.layers[0].W[2:, 0] = [10, 20, 30]
     conditions = np.eye(3, dtype=np.float32)[[2, 0, 0, 1]]
-    assert sample(Joined(G, conditions), 4).ravel().tolist() == [30, 10, 10, 20]
+    assert sample(Conditional(G, conditions), 4).ravel().tolist() == [30, 10, 10, 20]
 
 
 # --- walks ----------------------------------------------------------------------------------------

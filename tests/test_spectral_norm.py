@@ -46,9 +46,9 @@ class Spread(Dense):
     def __init__(self, p, q, k):
         self.p, self.q, self.k = p, q, k
         Layer.__init__(self, {"W": (k, q, p), "b": (q,)}, kernels=("W",))
-        self.draw(stream(0))
+        self.initialise(stream(0))
 
-    def draw(self, rng):
+    def initialise(self, rng):
         self.W[...] = rng.standard_normal(self.W.shape)
         self.b[...] = 0
 
@@ -130,7 +130,7 @@ def test_spectral_norm_shares_one_vector_with_the_layer_that_it_wraps():
     assert dense.W.tolist() == layer.W.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert all(np.shares_memory(a, net.theta) for a in (dense.W, dense.b, layer.W, layer.b))
     assert np.shares_memory(layer.u, net.state) and net.state.size == 3 + 2
-    assert net.kernels.tolist() == [True] * 6 + [False] * 2
+    assert net.kernel_mask.tolist() == [True] * 6 + [False] * 2
     twin = net.copy()
     assert not np.shares_memory(twin.layers[0].layer.W, net.theta)
     assert np.shares_memory(twin.layers[0].layer.W, twin.theta)

@@ -36,7 +36,7 @@ class Keep:
 def networks(hidden, ending=(), seed=0):
     G = Sequential(Dense(3, 8), hidden(), Dense(8, 4), Tanh(), Reshape((2, 2, 1)), seed=seed)
     D = Sequential(Flatten(), Dense(4, 8), hidden(), Dense(8, 7), hidden(), Dense(7, 1), *ending)
-    D.draw(stream(seed, "D"))
+    D.initialise(stream(seed, "D"))
     return G.astype(np.float64), D.astype(np.float64)
 
 

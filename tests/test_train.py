@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from minigan import (
+    EMA,
     R1,
     R2,
     SGD,
     Adam,
-    Average,
     ClipWeights,
     Dense,
     Extragradient,
@@ -28,7 +28,7 @@ from minigan.loop import Record
 from minigan.optim.schedules import linear
 from minigan.optim.wrappers import memory, remember
 from minigan.sampling import sample
-from minigan.views import Joined
+from minigan.views import Conditional
 
 DATA = stream(0, "data").standard_normal((50, 2), dtype=np.float32)
 
@@ -70,7 +70,7 @@ def test_step_t_does_not_depend_on_how_long_the_run_is():
 def test_a_run_goes_on_from_any_step_bit_for_bit(order):
     def optimisers():
         inner = Extragradient if order == "extragradient" else ClipWeights
-        return Average(inner(Adam(1e-3, beta1=0.5))), inner(Adam(1e-3, amsgrad=True))
+        return EMA(inner(Adam(1e-3, beta1=0.5))), inner(Adam(1e-3, amsgrad=True))
 
     settings = {"order": order, "penalties": [R1(1.0), GradientPenalty()], "seed": 3}
     settings |= {"instance_noise": linear(1, 0, 9), "labels": np.arange(50) % 2}
@@ -342,7 +342,7 @@ def test_a_conditional_gan_learns_which_label_lies_where():
     run(data, nets=(G, D), optimisers=optimisers, batch=64, steps=1500, labels=labels)
     for label in range(3):
         conditions = np.eye(3, dtype=np.float32)[np.full(200, label)]
-        drawn = sample(Joined(G, conditions), 200)
+        drawn = sample(Conditional(G, conditions), 200)
         assert np.abs(drawn.mean(axis=0) - centres[label]).max() < 0.4
 
 

@@ -13,10 +13,10 @@ import pytest
 from running import AT_THE_END, contents, go, resume, same
 
 from minigan import (
+    EMA,
     R1,
     SGD,
     Adam,
-    Average,
     ClipNorm,
     Dense,
     Extragradient,
@@ -37,7 +37,7 @@ from minigan.runs import training
 from minigan.runs.checkpoint import checkpoints
 from minigan.runs.history import History, read_history
 from minigan.runs.settings import describe
-from minigan.runs.trainer import Keeping
+from minigan.runs.trainer import CheckpointPolicy
 from minigan.runs.training import train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -84,7 +84,7 @@ def test_one_with_everything_else(recipes):
         G = task.network("G", Dense(2, 4), Tanh(), Dense(4, 2))
         D = task.network("D", SpectralNorm(Dense(2, 4)), LeakyReLU(), SpectralNorm(Dense(4, 1)))
         lookers = (
-            Average(ClipNorm(Extragradient(Adam(schedules.warm_up(5, 1e-2), amsgrad=True)), 1.0)),
+            EMA(ClipNorm(Extragradient(Adam(schedules.warm_up(5, 1e-2), amsgrad=True)), 1.0)),
             Extragradient(SGD(1e-2, momentum=0.5)),
         )
         return Setup(
@@ -240,9 +240,9 @@ def test_between_two_looks_nothing_waits_for_the_gpu(cp, monkeypatch):
 
 def test_checkpoints_are_written_at_looks_and_the_last_are_kept(monkeypatch):
     monkeypatch.setattr(loop, "LOOK", 2)
-    go("a", steps=9, keeping=Keeping(seconds=0, last=4))
+    go("a", steps=9, keeping=CheckpointPolicy(seconds=0, last=4))
     assert list(checkpoints(Path("a"))) == [9, 8, 7, 6]
-    go("b", steps=9, keeping=Keeping(seconds=3600, last=4))
+    go("b", steps=9, keeping=CheckpointPolicy(seconds=3600, last=4))
     assert list(checkpoints(Path("b"))) == [9]
 
 
@@ -252,7 +252,7 @@ def test_writing_takes_no_more_than_its_share(monkeypatch):
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     written = []
     monkeypatch.setattr(loop.Checkpoint, "write", lambda self, folder: written.append(self.now))
-    go("a", steps=1000, keeping=Keeping(seconds=0))
+    go("a", steps=1000, keeping=CheckpointPolicy(seconds=0))
     # A write takes a millisecond, and the next one comes no sooner than a hundred later.
     steps = [snapshot.step for snapshot in written]
     assert len(steps) < 15 and min(np.diff(steps[:-1])) > 70
@@ -261,7 +261,7 @@ def test_writing_takes_no_more_than_its_share(monkeypatch):
 @pytest.mark.parametrize("wrong", [{"seconds": -1}, {"seconds": float("inf")}, {"last": 0}])
 def test_keeping_that_is_impossible_is_refused(wrong):
     with pytest.raises(ValueError, match="expected seconds of at least 0 and at least 1"):
-        Keeping(**wrong)
+        CheckpointPolicy(**wrong)
 
 
 def test_a_damaged_checkpoint_is_passed_over(capsys):

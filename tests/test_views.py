@@ -5,7 +5,7 @@ import pytest
 
 from minigan import R1, Dense, GradientPenalty, Reshape, Sequential, Sigmoid, Tanh, check, stream
 from minigan.layers import Pack
-from minigan.views import Blurred, Joined
+from minigan.views import Conditional, InstanceNoise
 
 CONDITIONS = np.eye(3)[[0, 2, 1, 2]]
 
@@ -20,10 +20,10 @@ def on_images(seed=0):
 
 
 VIEWS = {
-    "joined": (lambda: Joined(net(), CONDITIONS), (4, 2)),
-    "joined images": (lambda: Joined(on_images(), CONDITIONS), (4, 2, 2, 2)),
-    "blurred": (lambda: Blurred(net(), 0.3), (4, 5)),
-    "blurred and joined": (lambda: Blurred(Joined(net(), CONDITIONS), 0.3), (4, 2)),
+    "joined": (lambda: Conditional(net(), CONDITIONS), (4, 2)),
+    "joined images": (lambda: Conditional(on_images(), CONDITIONS), (4, 2, 2, 2)),
+    "blurred": (lambda: InstanceNoise(net(), 0.3), (4, 5)),
+    "blurred and joined": (lambda: InstanceNoise(Conditional(net(), CONDITIONS), 0.3), (4, 2)),
 }
 
 
@@ -58,26 +58,26 @@ def test_a_penalty_on_a_view_is_taken_in_x_alone(penalty, name):
 
 def test_a_view_has_the_theta_of_its_network():
     network = net()
-    view = Blurred(Joined(network, CONDITIONS), 0.1)
+    view = InstanceNoise(Conditional(network, CONDITIONS), 0.1)
     assert view.theta is network.theta and view.in_shape == (2,)
     assert list(view.parameters()) == list(network.parameters())
-    assert (view.kernels == network.kernels).all()
+    assert (view.kernel_mask == network.kernel_mask).all()
     twin = view.copy()
     twin.theta += 1
     assert (twin.net.net.theta == network.theta + 1).all()
 
 
 def test_joined_puts_labels_behind_features_and_into_channels():
-    assert Joined(net(), CONDITIONS).join(np.full((4, 2), 7.0), CONDITIONS)[1].tolist() == [
+    assert Conditional(net(), CONDITIONS).join(np.full((4, 2), 7.0), CONDITIONS)[1].tolist() == [
         *(7, 7),
         *(0, 0, 1),
     ]
-    image = Joined(net(), CONDITIONS).join(np.full((4, 2, 2, 1), 7.0), CONDITIONS)[1]
+    image = Conditional(net(), CONDITIONS).join(np.full((4, 2, 2, 1), 7.0), CONDITIONS)[1]
     assert image.shape == (2, 2, 4) and (image == [7, 0, 0, 1]).all()
 
 
 def test_blurring_is_for_training_only_and_has_the_size_it_says():
-    layer = Blurred(Sequential(Reshape((5,))), 0.3)
+    layer = InstanceNoise(Sequential(Reshape((5,))), 0.3)
     x = np.zeros((4000, 5))
     y, _ = layer.forward(x, rng=stream(0))
     assert abs(y.std() - 0.3) < 0.01 and abs(y.mean()) < 0.01
@@ -86,13 +86,13 @@ def test_blurring_is_for_training_only_and_has_the_size_it_says():
 
 def test_bad_input():
     with pytest.raises(ValueError, match="4 conditions|3 samples meet conditions for 4"):
-        Joined(net(), CONDITIONS).forward(np.ones((3, 2)))
+        Conditional(net(), CONDITIONS).forward(np.ones((3, 2)))
     with pytest.raises(ValueError, match="sigma must be at least 0, got -1"):
-        Blurred(net(), -1)
+        InstanceNoise(net(), -1)
     with pytest.raises(ValueError, match="pass forward"):
-        Blurred(net(), 1.0).forward(np.ones((4, 5)))
+        InstanceNoise(net(), 1.0).forward(np.ones((4, 5)))
     with pytest.raises(ValueError, match="D ends in a Sigmoid"):
-        R1()(Blurred(Sequential(net(), Sigmoid()), 0.1), np.ones((4, 5)), np.ones((4, 5)))
+        R1()(InstanceNoise(Sequential(net(), Sigmoid()), 0.1), np.ones((4, 5)), np.ones((4, 5)))
 
 
 def test_packs():

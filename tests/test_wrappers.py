@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from minigan import (
+    EMA,
     L2,
     SGD,
     Adam,
     AdamW,
-    Average,
     ClipNorm,
     ClipWeights,
     Conv2d,
@@ -18,7 +18,7 @@ from minigan import (
     Dense,
     Extragradient,
     LeakyReLU,
-    MaxColumnNorm,
+    MaxNorm,
     Maxout,
     NonSaturating,
     Regularised,
@@ -70,7 +70,7 @@ def test_weights_are_clipped_after_the_step():
 def test_columns_of_kernels_are_scaled_down_and_biases_are_not():
     net = Sequential(Dense(2, 2), LeakyReLU(), Dense(2, 1)).astype(np.float64)
     net.theta = np.array([3.0, 0.3, 4.0, 0.4, 30.0, 40.0, 0.0, 7.0, 50.0])
-    MaxColumnNorm(SGD(1), net, 1).step(net.theta, np.zeros(9))
+    MaxNorm(SGD(1), net, 1).step(net.theta, np.zeros(9))
     W, b, V, c = net.parameters().values()
     # The first column, (3, 4), has norm 5; the second, (0.3, 0.4), is short enough.
     assert np.allclose(W, [[0.6, 0.3], [0.8, 0.4]], rtol=1e-15)
@@ -81,7 +81,7 @@ def test_columns_of_kernels_are_scaled_down_and_biases_are_not():
 def test_a_column_of_zeros_stays_one():
     net = Dense(2, 2).astype(np.float64)
     net.theta = np.zeros(6)
-    MaxColumnNorm(SGD(1), net, 1).step(net.theta, np.zeros(6))
+    MaxNorm(SGD(1), net, 1).step(net.theta, np.zeros(6))
     assert (net.theta == 0).all()
 
 
@@ -91,17 +91,17 @@ def test_a_column_of_a_convolution_is_all_that_comes_into_a_channel():
     before = conv.W.copy()
     norms = np.sqrt((before**2).sum(axis=(0, 1, 2)))
     limit = norms.mean()
-    MaxColumnNorm(SGD(1), conv, limit).step(conv.theta, np.zeros(76))
+    MaxNorm(SGD(1), conv, limit).step(conv.theta, np.zeros(76))
     assert 0 < (norms > limit).sum() < 4
     assert np.allclose(conv.W, before * np.minimum(1, limit / norms), rtol=1e-14)
     assert (conv.W[..., norms < limit] == before[..., norms < limit]).all()
 
 
-# --- Average ---
+# --- EMA ---
 
 
 def test_average_by_hand():
-    optimiser, theta, averages = Average(SGD(1), decay=0.5), np.array([8.0]), []
+    optimiser, theta, averages = EMA(SGD(1), decay=0.5), np.array([8.0]), []
     assert optimiser.average is None
     for grad in (4, 4, 0, -8):  # θ = 4, 0, 0, 8
         optimiser.step(theta, np.array([grad], float))
@@ -111,7 +111,7 @@ def test_average_by_hand():
 
 def test_average_is_the_weighted_sum_of_all_thetas():
     grads, decay = stream(0).standard_normal((40, 3)), 0.9
-    optimiser, theta, path = Average(Adam(0.1), decay), np.zeros(3), []
+    optimiser, theta, path = EMA(Adam(0.1), decay), np.zeros(3), []
     for grad in grads:
         optimiser.step(theta, grad)
         path.append(theta.copy())
@@ -124,7 +124,7 @@ def test_average_is_the_weighted_sum_of_all_thetas():
 def test_average_does_not_touch_training():
     grads = stream(0).standard_normal((10, 3))
     plain, averaged = np.ones(3), np.ones(3)
-    a, b = Adam(0.1), Average(Adam(0.1))
+    a, b = Adam(0.1), EMA(Adam(0.1))
     for grad in grads:
         a.step(plain, grad)
         b.step(averaged, grad)
@@ -135,8 +135,8 @@ def test_samples_are_drawn_with_the_average():
     G = Sequential(Dense(2, 8), LeakyReLU(), Dense(8, 2), seed=0)
     D = Sequential(Dense(2, 8), LeakyReLU(), Dense(8, 1), seed=1)
     data = stream(0).standard_normal((64, 2), dtype=np.float32)
-    optimiser_G = Average(ClipNorm(Adam(1e-2), 1.0), decay=0.5)
-    optimiser_D = MaxColumnNorm(ClipWeights(RMSProp(1e-2), 0.4), D, 0.6)
+    optimiser_G = EMA(ClipNorm(Adam(1e-2), 1.0), decay=0.5)
+    optimiser_D = MaxNorm(ClipWeights(RMSProp(1e-2), 0.4), D, 0.6)
     for _ in train(G, D, data, NonSaturating(), optimiser_G, optimiser_D, batch=32, steps=5):
         assert abs(D.theta).max() <= np.float32(0.4)
         for name, W in D.parameters().items():
@@ -186,7 +186,7 @@ def test_extragradient_spirals_into_the_bilinear_game():
 
 
 def test_the_average_of_extragradient_takes_in_no_point_where_we_only_looked():
-    inside, outside = Average(Extragradient(SGD(0.5)), 0.5), Extragradient(SGD(0.5))
+    inside, outside = EMA(Extragradient(SGD(0.5)), 0.5), Extragradient(SGD(0.5))
     a, b, averages = np.array([4.0]), np.array([4.0]), []
     for _ in range(3):
         inside.extrapolate(a, a.copy())
@@ -255,23 +255,23 @@ def test_a_wrapper_alone_changes_nothing():
 def test_wrappers_nest_in_any_order():
     grad = np.array([3.0, 4.0])
     for nest in (
-        lambda: ClipNorm(Average(ClipWeights(SGD(1), 1.75)), 2.5),
-        lambda: Average(ClipWeights(ClipNorm(SGD(1), 2.5), 1.75)),
+        lambda: ClipNorm(EMA(ClipWeights(SGD(1), 1.75)), 2.5),
+        lambda: EMA(ClipWeights(ClipNorm(SGD(1), 2.5), 1.75)),
     ):
         assert step(nest(), [0, 0], grad) == [-1.5, -1.75]
-    outermost = Average(ClipWeights(SGD(1), 1))
+    outermost = EMA(ClipWeights(SGD(1), 1))
     step(outermost, [0, 0], grad)
     assert outermost.average.tolist() == [-1, -1]
 
 
 def test_what_can_not_look_ahead_says_what_to_do():
-    for optimiser in (Average(ClipNorm(AdamW(), 1)), ClipNorm(AdamW(), 1)):
+    for optimiser in (EMA(ClipNorm(AdamW(), 1)), ClipNorm(AdamW(), 1)):
         with pytest.raises(TypeError, match=r"AdamW has no extrapolate; .*Extragradient\(AdamW"):
             optimiser.extrapolate(np.ones(1), np.ones(1))
 
 
 def test_an_average_within_extragradient_is_refused():
-    for within in (Average(SGD(1)), ClipNorm(Average(SGD(1)), 1)):
+    for within in (EMA(SGD(1)), ClipNorm(EMA(SGD(1)), 1)):
         with pytest.raises(TypeError, match="the other way round"):
             Extragradient(within)
 
@@ -282,9 +282,9 @@ def test_an_average_within_extragradient_is_refused():
         (lambda: ClipNorm(SGD(1), 0), ValueError, "limit must be a number > 0, got 0"),
         (lambda: ClipNorm(SGD(1), math.nan), ValueError, "limit must be a number > 0, got nan"),
         (lambda: ClipWeights(SGD(1), -1), ValueError, "c must be a number > 0, got -1"),
-        (lambda: MaxColumnNorm(SGD(1), Dense(1, 1), 0), ValueError, "limit must be"),
-        (lambda: Average(SGD(1), 1), ValueError, r"decay must lie in \[0, 1\), got 1"),
-        (lambda: Average(0.1), TypeError, "Average: optimiser is 0.1, expected something with"),
+        (lambda: MaxNorm(SGD(1), Dense(1, 1), 0), ValueError, "limit must be"),
+        (lambda: EMA(SGD(1), 1), ValueError, r"decay must lie in \[0, 1\), got 1"),
+        (lambda: EMA(0.1), TypeError, "EMA: optimiser is 0.1, expected something with"),
         (lambda: ClipNorm(SGD, 1), TypeError, "ClipNorm: optimiser is <class"),
         (lambda: Extragradient(None), TypeError, "Extragradient: optimiser is None"),
     ],
@@ -296,7 +296,7 @@ def test_bad_arguments(make, error, message):
 
 def test_a_network_of_another_size_is_refused():
     with pytest.raises(ValueError, match="a vector like theta has shape"):
-        MaxColumnNorm(SGD(1), Dense(2, 2), 1).step(np.ones(3), np.ones(3))
+        MaxNorm(SGD(1), Dense(2, 2), 1).step(np.ones(3), np.ones(3))
 
 
 def test_max_column_norm_knows_where_each_kernel_counts_its_outputs():
@@ -305,7 +305,7 @@ def test_max_column_norm_knows_where_each_kernel_counts_its_outputs():
     )
     assert net.kernel_axes() == {"0.W": -2, "1.W": -1, "2.0.W": -1}
     net.theta *= 100
-    MaxColumnNorm(SGD(1e-30), net, 0.5).step(net.theta, net.new_grad())
+    MaxNorm(SGD(1e-30), net, 0.5).step(net.theta, net.new_grad())
     transposed, conv = (net.parameters()[name] for name in ("0.W", "1.W"))
     assert np.allclose(np.sqrt((transposed**2).sum(axis=(0, 1, 3))), 0.5, rtol=1e-6)
     assert np.allclose(np.sqrt((conv**2).sum(axis=(0, 1, 2))), 0.5, rtol=1e-6)
@@ -323,7 +323,7 @@ def test_regularised_adds_the_gradient_of_the_cost_and_leaves_grad_alone():
 
 
 def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
-    optimiser, theta = ClipNorm(Average(Adam(0.1)), 1.0), np.ones(3)
+    optimiser, theta = ClipNorm(EMA(Adam(0.1)), 1.0), np.ones(3)
     assert memory(optimiser) == {"2.t": 0}
     optimiser.step(theta, theta.copy())
     kept = memory(optimiser)
@@ -334,10 +334,10 @@ def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
 
 
 def test_a_memory_of_another_optimiser_is_refused():
-    optimiser, theta = Average(Adam(0.1)), np.ones(3)
+    optimiser, theta = EMA(Adam(0.1)), np.ones(3)
     optimiser.step(theta, theta.copy())
     kept = memory(optimiser)
-    for other in (Adam(0.1), Average(SGD(0.1)), ClipNorm(Average(Adam(0.1)), 1.0)):
+    for other in (Adam(0.1), EMA(SGD(0.1)), ClipNorm(EMA(Adam(0.1)), 1.0)):
         with pytest.raises(ValueError, match="but what came is 0.average, .* of another optimiser"):
             remember(other, kept)
     with pytest.raises(ValueError, match="what came is nothing"):
@@ -351,4 +351,4 @@ def test_an_optimiser_that_does_not_say_what_it_remembers():
             pass
 
     with pytest.raises(TypeError, match="Forgetful does not say what it remembers .* remembers ="):
-        memory(Average(Forgetful()))
+        memory(EMA(Forgetful()))

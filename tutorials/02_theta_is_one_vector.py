@@ -680,7 +680,7 @@ else:
 # 3. Keep one `grad` in $D$'s half for all steps, with `SGD(0.05)`. Predict how that differs from a
 #    `new_grad()` in each step and `SGD(0.05, momentum=0.999)`, which keeps a vector
 #    `v = 0.999 * v + grad` and does `theta -= lr * v`. Then compare.
-# 4. Average the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
+# 4. EMA the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
 #    theta_mean) / k`, and draw its samples.
 #
 # **Go on.** [Tutorial 3](03_a_first_gan.py) lets this step run on data in one dimension, where one

@@ -549,5 +549,6 @@ assert abs(y[0, 0]) < 0.1
 #    So how many samples does a measurement need?
 #
 # The numbers are defined in `minigan/runs/metrics.py`, packing and minibatch standard deviation in
-# `minigan/layers/minibatch.py`, BatchNorm in `minigan/layers/norm.py`; write it line by line in `tutorials/exercises/07_batchnorm.py`. Next: tutorial 8, why G and D
+# `minigan/layers/minibatch.py`, BatchNorm in `minigan/layers/norm.py`; write it line by line in
+# `tutorials/exercises/07_batchnorm.py`. Next: tutorial 8, why G and D
 # chase each other in the first place.

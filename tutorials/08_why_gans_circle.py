@@ -49,7 +49,7 @@ from minigan import (
 from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
 from minigan.sampling import sample
 from minigan.step import discriminator_step, generator_step
-from minigan.views import Blurred
+from minigan.views import InstanceNoise
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/08_why_gans_circle")
@@ -106,7 +106,7 @@ def field(theta, psi, loss, penalties=(), sigma=0.0):
     G, D = dirac_gan(theta, psi)
     to_G, to_D, n = Direction(), Direction(), 1
     if sigma > 0:  # instance noise: D sees every point blurred, here in a batch of 20,000
-        D, n = Blurred(D, sigma), 20_000
+        D, n = InstanceNoise(D, sigma), 20_000
     x = z = np.zeros((n, 1))
     rng_D, rng_G = stream(0, "D"), stream(0, "G")
     discriminator_step(G, D, loss, to_D, x, z, penalties, rng=rng_D)
@@ -276,7 +276,7 @@ def run(start, loss, steps, h=0.1, order="alternating", penalties=(), sigma=0.0,
         sgd_D = ClipWeights(sgd_D, clip)
     n = 1 if sigma == 0 else 128
     x = z = np.zeros((n, 1))
-    D_seen = D if sigma == 0 else Blurred(D, sigma)
+    D_seen = D if sigma == 0 else InstanceNoise(D, sigma)
     path = [(G.b[0], D.W[0, 0])]
     for t in range(steps):
         if order == "simultaneous":
@@ -776,7 +776,7 @@ if BUDGET == 1:  # a twentieth of the steps moves D by less than the noise of a 
 #   some), and keep the best weights, since a run that circles is not at its best at its end.
 # - Know the floor. Two batches of the data themselves have a distance too, printed further above
 #   for 64 points. Below that nothing can be seen with such batches.
-# - Average G's weights over the steps (`Average`): a run that circles around the goal has its
+# - EMA G's weights over the steps (`EMA`): a run that circles around the goal has its
 #   average near it. The last cell shows it on the minimax game.
 
 # %%

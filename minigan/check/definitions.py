@@ -125,7 +125,7 @@ def adam_update(s: Numbers, grads: list[Array], wrong: str) -> Array:
 
 
 def adamw(s: Numbers, grads: list[Array], theta: Array, wrong: str) -> list[Array]:
-    """θ_t = (1 − lr·λ)·θ_{t−1} − Adam's update, where `kernels` is true."""
+    """θ_t = (1 − lr·λ)·θ_{t−1} − Adam's update, where `mask` is true."""
     thetas, seen = [], []
     mask = np.ones(theta.shape) if s["kernels"] is None or wrong == "all decay" else s["kernels"]
     decay = 0.0 if wrong == "no decay" else s["weight_decay"]
@@ -248,7 +248,7 @@ MISTAKES: dict[str, dict[str, tuple[str, str]]] = {
         "decay without lr": ("ignored", "the decay is not multiplied with lr"),
         "decay twice": ("factor", "the decay counts twice"),
         "grows": ("sign", "the decay has the wrong sign: weights grow"),
-        "all decay": ("mask", "what `kernels` leaves out decays too"),
+        "all decay": ("mask", "what `mask` leaves out decays too"),
         "decay last": ("term", "the decay is applied to the θ that has moved already"),
         "decay of the update": ("wrong array", "the decay shrinks the update, not θ"),
     }

@@ -62,7 +62,7 @@ class Layer:
     """A function with four maps, which owns its weights as one vector.
 
     To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
-    an attribute (``self.W``), a view into `theta`; write the four maps, and `draw` if there is
+    an attribute (``self.W``), a view into `theta`; write the four maps, and `initialise` if there is
     something to draw. `output_shape` says which samples the layer takes.
 
     Parameters
@@ -131,7 +131,7 @@ class Layer:
     def update_state(self, cache: Any) -> None:
         """Move `state` by what this pass has seen; nothing to do for a layer without state."""
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw the weights afresh; nothing to do for a layer without weights."""
 
     def output_shape(self, in_shape: Shape) -> Shape:
@@ -186,7 +186,7 @@ class Layer:
         return self.views(self.theta)
 
     @property
-    def kernels(self) -> Array:
+    def kernel_mask(self) -> Array:
         """Mask over `theta`, true for kernels and false for biases and gains."""
         mask = array_module(self.theta).zeros(self.theta.shape, dtype=bool)
         for name, view in split(mask, self._weights).items():

@@ -149,9 +149,9 @@ class Convolution(Layer):
         self.c_in, self.c_out, self.k, self.stride, self.padding = c_in, c_out, k, stride, padding
         self.bias, self.init = bias, init
         super().__init__({"W": W_shape} | ({"b": (c_out,)} if bias else {}), kernels=("W",))
-        self.draw(generator(seed))
+        self.initialise(generator(seed))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says, for (k, k, c_in, c_out), c_out then put on its axis; b is zero."""
         W = self.init(rng, (self.k, self.k, self.c_in, self.c_out))
         self.W[...] = array_module(self.W).asarray(np.moveaxis(W, -1, self.output_axis))

@@ -53,9 +53,9 @@ class Dense(Layer):
         self.p, self.q, self.bias, self.init = p, q, bias, init
         super().__init__({"W": (p, q)} | ({"b": (q,)} if bias else {}), kernels=("W",))
         self.in_shape = (p,)
-        self.draw(generator(seed))
+        self.initialise(generator(seed))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b becomes zero."""
         self.W[...] = array_module(self.W).asarray(self.init(rng, self.W.shape))
         if self.bias:

@@ -54,9 +54,9 @@ class Maxout(Layer):
         self.p, self.q, self.pieces, self.init = p, q, pieces, init
         super().__init__({"W": (p, q * pieces), "b": (q * pieces,)}, kernels=("W",))
         self.in_shape = (p,)
-        self.draw(generator(seed))
+        self.initialise(generator(seed))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b becomes zero."""
         self.W[...] = array_module(self.W).asarray(self.init(rng, self.W.shape))
         self.b[...] = 0

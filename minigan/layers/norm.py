@@ -87,9 +87,9 @@ class BatchNorm(Layer):
             weights={"gain": (c,), "shift": (c,)},
             state={"running_mean": (c,), "running_var": (c,)},
         )
-        self.draw(generator(0))
+        self.initialise(generator(0))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Start anew, with nothing random: y = xh, and running statistics of mean 0, variance 1."""
         self.gain[...] = 1
         self.shift[...] = 0
@@ -240,9 +240,9 @@ class LayerNorm(Layer):
         self.eps = eps
         super().__init__({"gain": self.shape, "shift": self.shape})
         self.in_shape = self.shape
-        self.draw(generator(0))
+        self.initialise(generator(0))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Start anew, with nothing random: y = xh."""
         self.gain[...] = 1
         self.shift[...] = 0

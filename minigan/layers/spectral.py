@@ -93,9 +93,9 @@ class SpectralNorm(Layer):
         self._start(generator(0))
         layer.owner = self
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Draw the layer's weights, then u and v for them."""
-        self.layer.draw(rng)
+        self.layer.initialise(rng)
         self._start(rng)
 
     def _start(self, rng: np.random.Generator) -> None:

@@ -4,18 +4,18 @@ from . import schedules
 from .lookahead import Extragradient, OptimisticAdam
 from .regularisers import L1, L2
 from .rules import SGD, Adam, AdamW, RMSProp
-from .wrappers import Average, ClipNorm, ClipWeights, MaxColumnNorm, Regularised
+from .wrappers import EMA, ClipNorm, ClipWeights, MaxNorm, Regularised
 
 __all__ = [
     "Adam",
     "AdamW",
-    "Average",
+    "EMA",
     "ClipNorm",
     "ClipWeights",
     "Extragradient",
     "L1",
     "L2",
-    "MaxColumnNorm",
+    "MaxNorm",
     "OptimisticAdam",
     "RMSProp",
     "Regularised",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..arrays import Array, array_module
 from .rules import Adam, Optimiser
-from .wrappers import Average, Wrapper, unwrapped
+from .wrappers import EMA, Wrapper, unwrapped
 
 
 class OptimisticAdam(Adam):
@@ -16,7 +16,8 @@ class OptimisticAdam(Adam):
     Let w_t = θ_t + u_t. Then w_t = w_{t−1} − u_t and θ_t = w_t − u_t: w goes Adam's way, and θ is
     one update ahead of it, so that the gradient is found where the game is about to be. The players
     of min_x max_y x·y, who spiral out under gradient descent, spiral in. `Extragradient` below
-    looks ahead by a new gradient; here the last update serves, at half the work (extrapolation from the past, Gidel et al. 2019).
+    looks ahead by a new gradient; here the last update serves, at half the work (extrapolation
+    from the past, Gidel et al. 2019).
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Extragradient(Wrapper):
     in. In a game all players extrapolate before any of them steps: each finds its gradient where
     the others are about to be.
 
-    Around SGD this is algorithm 2 of Gidel et al. 2019 (without its average: put `Average` around
+    Around SGD this is algorithm 2 of Gidel et al. 2019 (without its average: put `EMA` around
     it), around Adam algorithm 4, Extra-Adam: m, v and t are one set for both halves and move in
     both, so that the bias is corrected by 1 − β^(2t−1), then by 1 − β^(2t). An optimiser within
     therefore counts two steps for one, and so does the schedule of its rate.
@@ -67,17 +68,17 @@ class Extragradient(Wrapper):
     RuntimeError
         For a step without extrapolation, or two extrapolations without a step.
     TypeError
-        For an `Average` within, which would take in the points where we only looked.
+        For an `EMA` within, which would take in the points where we only looked.
     """
 
     remembers = ("start",)
 
     def __init__(self, optimiser: Optimiser) -> None:
         super().__init__(optimiser)
-        if any(isinstance(wrapper, Average) for wrapper in unwrapped(optimiser)):
+        if any(isinstance(wrapper, EMA) for wrapper in unwrapped(optimiser)):
             raise TypeError(
-                "Extragradient around Average would average extrapolated points too; "
-                "put them the other way round: Average(Extragradient(…))"
+                "Extragradient around EMA would average extrapolated points too; "
+                "put them the other way round: EMA(Extragradient(…))"
             )
         self.start: Array | None = None  # θ, while theta is at θ'
 

@@ -76,7 +76,7 @@ def _kernels_of(net: Layer, grad: Array | None) -> Array:
     if grad is not None:
         array_module(net.theta, grad)  # refuses two devices
         expect_shape("grad", grad, net.theta.shape)
-    return array_module(net.theta).where(net.kernels, net.theta, 0)
+    return array_module(net.theta).where(net.kernel_mask, net.theta, 0)
 
 
 def _check_weight(weight: float) -> None:

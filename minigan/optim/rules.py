@@ -227,7 +227,7 @@ class Adam:
 class AdamW(Adam):
     r"""Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
 
-        θ ← (1 − lr·λ)·θ               where `kernels` is true
+        θ ← (1 − lr·λ)·θ               where `mask` is true
         θ ← θ − lr·m̂/(√v̂ + ε)          Adam's step
 
     A decay that comes in as a part of the gradient, λ·θ, is divided by √v̂ as well: weights with
@@ -240,8 +240,8 @@ class AdamW(Adam):
         As for `Adam`.
     weight_decay
         λ ≥ 0.
-    kernels
-        A mask like θ: what is false, such as biases, does not decay. ``AdamW(kernels=net.kernels)``
+    mask
+        A mask like θ: what is false, such as biases, does not decay. ``AdamW(mask=net.kernel_mask)``
         is what is meant most often; without it, all of θ decays.
     """
 
@@ -252,30 +252,30 @@ class AdamW(Adam):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.01,
-        kernels: Array | None = None,
+        mask: Array | None = None,
         amsgrad: bool = False,
     ) -> None:
         super().__init__(lr, beta1, beta2, eps, amsgrad)
         _check_between("weight_decay", weight_decay, 0, math.inf)
-        if kernels is not None:
-            array_module(kernels)
-            if kernels.dtype != bool:
-                raise TypeError(f"kernels has dtype {kernels.dtype}, expected bool: net.kernels")
-        self.weight_decay, self.kernels = weight_decay, kernels
+        if mask is not None:
+            array_module(mask)
+            if mask.dtype != bool:
+                raise TypeError(f"mask has dtype {mask.dtype}, expected bool: net.kernel_mask")
+        self.weight_decay, self.mask = weight_decay, mask
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         _check_vectors(theta, grad)
         keep = 1 - value_at(self.lr, self.t) * self.weight_decay
-        if self.kernels is None:
+        if self.mask is None:
             theta *= keep
         else:
-            xp = array_module(theta, self.kernels)
-            if self.kernels.shape != theta.shape:
+            xp = array_module(theta, self.mask)
+            if self.mask.shape != theta.shape:
                 raise ValueError(
-                    f"kernels has shape {self.kernels.shape}, expected {theta.shape}, that of theta"
+                    f"mask has shape {self.mask.shape}, expected {theta.shape}, that of theta"
                 )
-            theta[...] = xp.where(self.kernels, keep * theta, theta)
+            theta[...] = xp.where(self.mask, keep * theta, theta)
         super().step(theta, grad)
 
 

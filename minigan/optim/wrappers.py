@@ -3,7 +3,7 @@
 Each takes an optimiser and is one: it has ``step(theta, grad)``. So a training loop needs no flag
 for any of them, and they nest::
 
-    optimiser_G = Average(ClipNorm(Adam(2e-4), limit=1.0))
+    optimiser_G = EMA(ClipNorm(Adam(2e-4), limit=1.0))
 
 They act from the outside in on the gradient, and from the inside out on θ: here the gradient is
 clipped, Adam steps, and the average sees where θ has come to.
@@ -77,7 +77,7 @@ def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
 def memory(optimiser: Optimiser) -> dict[str, Any]:
     """Return what an optimiser remembers from step to step, and what those within it do, by name.
 
-    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``Average(Adam())``.
+    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``EMA(Adam())``.
     Vectors are copies; one that has not been made yet is left out.
 
     Raises
@@ -207,7 +207,7 @@ class ClipWeights(Wrapper):
         theta.clip(-self.c, self.c, out=theta)
 
 
-class MaxColumnNorm(Wrapper):
+class MaxNorm(Wrapper):
     r"""The weights that come into a unit keep a norm of at most `limit` (Hinton et al. 2012).
 
         W_ij ← W_ij·min(1, limit/√(Σ_i W_ij²))          after the step
@@ -241,7 +241,7 @@ class MaxColumnNorm(Wrapper):
             W *= self.limit / xp.maximum(norm, self.limit)
 
 
-class Average(Wrapper):
+class EMA(Wrapper):
     r"""An exponential moving average of θ, kept beside it (Karras et al. 2018, Yazici et al. 2019).
 
         average ← average + (1 − decay)·(θ − average)          after each step

@@ -20,7 +20,7 @@ from ..layers.base import Layer, Shape
 from ..losses import Critic
 from ..sampling import draw_noise
 from ..step import Loss
-from ..views import Joined
+from ..views import Conditional
 from .stills import frame_around, pixel_middles
 
 FORMAT = "minigan-frame-1"
@@ -153,7 +153,7 @@ class Recorder:
 
     def _told(self, net: Layer, n: int) -> Layer:
         """Return a network with the labels of the frame's samples, if it is conditional."""
-        return net if self.conditions is None else Joined(net, self.conditions[:n])
+        return net if self.conditions is None else Conditional(net, self.conditions[:n])
 
 
 def list_frames(folder: Path) -> dict[int, Path]:

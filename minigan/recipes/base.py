@@ -19,7 +19,7 @@ from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPa
 from ..network import Sequential
 from ..optim.rules import Optimiser
 from ..optim.schedules import Rate
-from ..optim.wrappers import Average, unwrapped
+from ..optim.wrappers import EMA, unwrapped
 from ..penalties import Penalty
 from ..runs.metrics import Probe
 from ..sampling import one_hot_labels
@@ -184,7 +184,7 @@ class Setup:
     def sampler(self) -> Sequential:
         """Return the G to draw samples from: with its average weights, if an average is kept."""
         for optimiser in unwrapped(self.optimiser_G):
-            if isinstance(optimiser, Average) and optimiser.average is not None:
+            if isinstance(optimiser, EMA) and optimiser.average is not None:
                 G = self.G.copy()
                 G.theta = optimiser.average
                 return G

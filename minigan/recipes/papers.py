@@ -20,7 +20,7 @@ from ..losses import NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
 from ..optim.rules import SGD, Adam
 from ..optim.schedules import exponential, linear
-from ..optim.wrappers import Average
+from ..optim.wrappers import EMA
 from ..penalties import R1, R2, GradientPenalty
 from .base import Setup, Task, mlp, players, recipe
 
@@ -123,7 +123,7 @@ def r3(task: Task) -> Setup:
         G,
         D,
         RelativisticPairing(),
-        Average(Adam(2e-4, beta1=0, beta2=0.99)),
+        EMA(Adam(2e-4, beta1=0, beta2=0.99)),
         Adam(2e-4, beta1=0, beta2=0.99),
         penalties=[R1(1.0), R2(1.0)],
         batch=128,

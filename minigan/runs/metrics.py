@@ -17,7 +17,7 @@ from ..sampling import draw_noise
 from ..optim.schedules import Rate, value_at
 from ..step import Loss
 from ..loop import Record
-from ..views import Blurred, Joined
+from ..views import InstanceNoise, Conditional
 
 # The columns of the history that a probe fills; empty where it does not look, or has no meaning.
 METRICS = ("accuracy", "saturated", "diversity", "modes", "high_quality", "reverse_KL")
@@ -185,7 +185,7 @@ class Probe:
             rows = rng.integers(len(self.data), size=self.batch)
             G, D = self._as_seen(rows)
             sigma = value_at(self.instance_noise, step - 1)  # the loop counts from 0
-            D = Blurred(D, sigma) if sigma > 0 else D
+            D = InstanceNoise(D, sigma) if sigma > 0 else D
             fake, _ = G.forward(draw_noise(G, self.batch, rng, self.noise), rng=rng)
             real_p = self.loss.probability(D.forward(self.data[rows], rng=rng)[0])
             fake_p = self.loss.probability(D.forward(fake, rng=rng)[0])
@@ -203,4 +203,4 @@ class Probe:
         """G and D with the labels of these rows of the data, if they are conditional."""
         if self.conditions is None:
             return self.G, self.D
-        return Joined(self.G, self.conditions[rows]), Joined(self.D, self.conditions[rows])
+        return Conditional(self.G, self.conditions[rows]), Conditional(self.D, self.conditions[rows])

@@ -19,7 +19,7 @@ from ..files.pytorch import describe, state_dict
 from ..sampling import sample, walk
 from .settings import read
 from ..step import Loss
-from ..views import Joined
+from ..views import Conditional
 
 COLUMNS = 10  # images in a row of a picture
 
@@ -88,7 +88,7 @@ class Run:
         if self.classes:
             labels = np.arange(rows) % self.classes if label is None else np.full(rows, label)
             labels = labels.repeat(COLUMNS) if interpolate else labels
-            G = Joined(G, as_like(np.eye(self.classes)[labels], G.theta))
+            G = Conditional(G, as_like(np.eye(self.classes)[labels], G.theta))
         if interpolate:
             if self.noise != "normal":
                 raise ValueError(f"a walk needs normal noise; this run has {self.noise} noise")

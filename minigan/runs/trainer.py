@@ -71,7 +71,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CheckpointPolicy:
     """How often a checkpoint of a run is written, and how many are kept.
 
     Parameters
@@ -90,7 +90,7 @@ class Keeping:
         """Raise unless both are possible."""
         if not 0 <= self.seconds < math.inf or self.last < 1:
             raise ValueError(
-                f"Keeping(seconds={self.seconds}, last={self.last}): expected seconds of at least "
+                f"CheckpointPolicy(seconds={self.seconds}, last={self.last}): expected seconds of at least "
                 "0 and at least 1 checkpoint"
             )
 
@@ -105,7 +105,7 @@ class Loop:
         task: Task,
         settings: Settings,
         checkpoint: Checkpoint | None,
-        keeping: Keeping,
+        keeping: CheckpointPolicy,
     ) -> None:
         self.setup, self.task, self.settings, self.keeping = setup, task, settings, keeping
         if settings["on_nan"] not in ON_NAN:

@@ -29,7 +29,7 @@ import numpy as np
 from . import settings as run_settings
 from ..files.atomic import sync_folder
 from ..data import Dataset
-from .trainer import Keeping, Loop, Outcome
+from .trainer import CheckpointPolicy, Loop, Outcome
 from ..recipes import Recipe, Setup, Task
 from .checkpoint import newest
 from .versions import difference, versions
@@ -43,7 +43,7 @@ def train_run(
     out: str | None = None,
     quiet: bool = False,
     on_nan: str = "stop",
-    keeping: Keeping | None = None,
+    keeping: CheckpointPolicy | None = None,
 ) -> Outcome:
     """Train, and write samples, curves, history, weights and settings into a folder.
 
@@ -70,7 +70,7 @@ def train_run(
         if that is known before the training.
     """
     settings = run_settings.describe(recipe, setup, data, task, on_nan)
-    loop = Loop(setup, data, task, settings, None, keeping or Keeping())
+    loop = Loop(setup, data, task, settings, None, keeping or CheckpointPolicy())
     with _no_warnings(), _interruptible() as signals:
         # The first step shows that all fits, into memory too, before anything is written.
         loop.try_first_step()
@@ -92,7 +92,7 @@ def resume_run(
     epochs: int | None = None,
     quiet: bool = False,
     on_nan: str | None = None,
-    keeping: Keeping | None = None,
+    keeping: CheckpointPolicy | None = None,
 ) -> Outcome:
     """Go on with a run from its newest checkpoint, to the bits that it would have ended in.
 
@@ -119,7 +119,7 @@ def resume_run(
     checkpoint, troubles = newest(folder)
     for trouble in troubles:
         print(f"{trouble}; the one before it is taken")
-    loop = Loop(setup, data, task, settings, checkpoint, keeping or Keeping())
+    loop = Loop(setup, data, task, settings, checkpoint, keeping or CheckpointPolicy())
     with _no_warnings(), _interruptible() as signals:
         if loop.step > loop.total:
             raise ValueError(

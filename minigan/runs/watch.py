@@ -31,7 +31,7 @@ HELPS = {
     "collapse": "a smaller --lr-g, a D that sees several samples at once (MinibatchStd, Pack), "
     "--loss relativistic with R1, another --seed",
     "oscillation": "smaller --lr-g and --lr-d, less momentum (Adam with beta1=0), a gradient "
-    'penalty (R1), the average of G\'s weights (Average), order="extragradient"',
+    'penalty (R1), the average of G\'s weights (EMA), order="extragradient"',
     "divergence": "--lr-g and --lr-d ten times smaller, a gradient penalty on D (R1), gradients "
     "cut by ClipNorm",
 }

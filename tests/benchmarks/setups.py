@@ -48,7 +48,7 @@ class Setup:
         """
         G, _ = self.make()
         rng = stream(1, "teacher")
-        G.draw(rng)
+        G.initialise(rng)
         z = rng.standard_normal((samples or self.samples, *G.in_shape), dtype=np.float32)
         # A few at a time: a benchmark's data should not be what takes the most memory.
         parts = [G.forward(z[i : i + 64])[0] for i in range(0, len(z), 64)]

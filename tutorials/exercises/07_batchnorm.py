@@ -54,9 +54,9 @@ class BatchNorm(Layer):
             weights={"gain": (c,), "shift": (c,)},
             state={"running_mean": (c,), "running_var": (c,)},
         )
-        self.draw(generator(0))
+        self.initialise(generator(0))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Start anew: gain and running_var are 1, shift and running_mean 0."""
         self.gain[...] = self.running_var[...] = 1
         self.shift[...] = self.running_mean[...] = 0

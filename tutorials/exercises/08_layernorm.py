@@ -44,9 +44,9 @@ class LayerNorm(Layer):
         self.eps = eps
         super().__init__({"gain": self.shape, "shift": self.shape})
         self.in_shape = self.shape
-        self.draw(generator(0))
+        self.initialise(generator(0))
 
-    def draw(self, rng: np.random.Generator) -> None:
+    def initialise(self, rng: np.random.Generator) -> None:
         """Start anew: gain is 1 and shift 0."""
         self.gain[...] = 1
         self.shift[...] = 0

@@ -1,7 +1,7 @@
 """Which mistake is it? Guesses are tried one by one, the simple ones first, until one explains all.
 
-A guess predicts the wrong array; see `minigan.check.diagnose.evidence`. Where none fits, the entries
-that differ most are named instead.
+A guess predicts the wrong array; see `minigan.check.diagnose.evidence`. Where none fits,
+the entries that differ most are named instead.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ OPTIMISERS: dict[type, list[Callable[[Layer], Any]]] = {
     ],
     AdamW: [
         lambda net: AdamW(0.1),
-        lambda net: AdamW(schedules.constant(0.1), weight_decay=0.1, kernels=net.kernels),
+        lambda net: AdamW(schedules.constant(0.1), weight_decay=0.1, mask=net.kernel_mask),
     ],
     OptimisticAdam: [lambda net: OptimisticAdam(0.1), lambda net: OptimisticAdam(0.1, beta1=0.5)],
 }
@@ -234,7 +234,7 @@ def _check_layer(made: Layer, shape: Shape, train: bool, seed: int) -> Report:
     """Check a case as it is with seed 0, and with weights drawn afresh for every other seed."""
     twin = made.copy()
     if seed:
-        twin.draw(stream(seed, "weights"))
+        twin.initialise(stream(seed, "weights"))
         shaken(twin, seed)
     n = 6 if twin.couples_samples else 3
     x = away_from_zero(stream(seed, "point").standard_normal((n, *shape)))
