@@ -102,3 +102,16 @@ __all__ = [
     "to_numpy",
     "train",
 ]
+
+_OLD_NAMES = {"Average": "EMA", "MaxColumnNorm": "MaxNorm"}  # until version 0.3
+
+
+def __getattr__(name: str) -> object:
+    """Return what had another name in version 0.1."""
+    if name in _OLD_NAMES:
+        import warnings
+
+        new = _OLD_NAMES[name]
+        warnings.warn(f"minigan.{name} is now minigan.{new}", DeprecationWarning, stacklevel=2)
+        return globals()[new]
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}")

@@ -7,7 +7,7 @@ dense layer, (k, k, c_in, c_out) for a convolution, so
     fan_in  = inputs that one output sums over   = every axis but the last
     fan_out = outputs that one input feeds into  = every axis but the one before the last
 
-CheckpointPolicy the variance of y = x·W equal to that of x asks for Var W = 1/fan_in; of the gradient on its
+Keeping the variance of y = x·W equal to that of x asks for Var W = 1/fan_in; of the gradient on its
 way back, 1/fan_out. Each paper below is an answer to these two wishes.
 """
 

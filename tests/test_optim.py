@@ -264,7 +264,7 @@ def test_bad_arguments(make, message):
 
 
 def test_masks_that_do_not_fit_are_refused():
-    with pytest.raises(TypeError, match="kernels has dtype float64, expected bool"):
+    with pytest.raises(TypeError, match="mask has dtype float64, expected bool"):
         AdamW(mask=np.ones(3))
     with pytest.raises(TypeError, match="got list"):
         AdamW(mask=[True])

@@ -62,8 +62,8 @@ class Layer:
     """A function with four maps, which owns its weights as one vector.
 
     To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
-    an attribute (``self.W``), a view into `theta`; write the four maps, and `initialise` if there is
-    something to draw. `output_shape` says which samples the layer takes.
+    an attribute (``self.W``), a view into `theta`; write the four maps, and `initialise` if
+    there is something to draw. `output_shape` says which samples the layer takes.
 
     Parameters
     ----------

@@ -241,8 +241,8 @@ class AdamW(Adam):
     weight_decay
         λ ≥ 0.
     mask
-        A mask like θ: what is false, such as biases, does not decay. ``AdamW(mask=net.kernel_mask)``
-        is what is meant most often; without it, all of θ decays.
+        A mask like θ: what is false, such as biases, does not decay. With
+        ``AdamW(mask=net.kernel_mask)`` the kernels alone do; without a mask, all of θ decays.
     """
 
     def __init__(
