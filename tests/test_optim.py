@@ -269,7 +269,7 @@ def test_masks_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match="got list"):
         AdamW(mask=[True])
     theta = np.ones(3)
-    with pytest.raises(ValueError, match=r"kernels has shape \(1,\), expected \(3,\)"):
+    with pytest.raises(ValueError, match=r"mask has shape \(1,\), expected \(3,\)"):
         AdamW(mask=np.ones(1, bool)).step(theta, np.ones(3))
     assert (theta == 1).all()
 
