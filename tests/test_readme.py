@@ -101,7 +101,7 @@ def test_the_commands_work(tmp_path, monkeypatch):
     assert main(["train", "--steps", "2", "--quiet"]) == 0  # the run digits-1
     for command in commands:
         short = " --steps 3 --quiet" if command.startswith("train") else ""
-        line = command.replace("RUN", "runs/digits-1") + short
+        line = command.replace("RUN RUN", "runs/digits-1 runs/ring-1") + short
         assert main(line.split()) == ("my_layers" in command), command
 
 
