@@ -259,7 +259,7 @@ def test_a_network_that_takes_its_memory_when_it_is_used(folder):
     path = Path(folder, "a.safetensors")
     assert not read_in_little_memory("network", folder, whole)
     with pytest.raises(
-        ValueError, match=r"Upsample\(factor=4500\) makes 20,250,000 numbers of one"
+        ValueError, match=r"Upsample.* makes 20,250,000 numbers"
     ):
         load(path)
     assert load(path, largest_sample=4500**2).layers[2].factor == 4500

@@ -20,7 +20,7 @@ from .. import layers as layers_module
 from ..arrays import to_numpy
 from ..layers.base import Layer, Shape
 from ..network import Residual, Sequential
-from .atomic import read_arrays, write_arrays
+from .arrays import read_arrays, write_arrays
 
 FORMAT = "minigan-network-1"
 DTYPES = ("float32", "float64")

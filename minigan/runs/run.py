@@ -11,7 +11,8 @@ import numpy as np
 
 from ..arrays import Array, as_like, to_numpy
 from ..files.networks import load
-from ..files.atomic import replacing, write_arrays
+from ..files.arrays import write_arrays
+from ..files.atomic import replacing
 from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
