@@ -258,9 +258,7 @@ def test_a_network_that_takes_its_memory_when_it_is_used(folder):
     whole = network_file({"class": "Sequential", "layers": start + UP_AND_DOWN}, arrays)
     path = Path(folder, "a.safetensors")
     assert not read_in_little_memory("network", folder, whole)
-    with pytest.raises(
-        ValueError, match=r"Upsample.* makes 20,250,000 numbers"
-    ):
+    with pytest.raises(ValueError, match=r"Upsample.* makes 20,250,000 numbers"):
         load(path)
     assert load(path, largest_sample=4500**2).layers[2].factor == 4500
     inner = {"class": "Sequential", "layers": UP_AND_DOWN}
