@@ -54,6 +54,20 @@ def test_a_name_goes_before_a_folder_but_not_without_a_word(
         load("./digits")
 
 
+def test_the_folder_that_is_read_is_no_namesake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.setenv("MINIGAN_DATA", ".")
+    with pytest.raises(FileNotFoundError, match="mnist.* is missing"):  # and no warning
+        load("mnist")
+    monkeypatch.setenv("MINIGAN_DATA", "elsewhere")
+    (tmp_path / "elsewhere" / "mnist").mkdir(parents=True)
+    with pytest.warns(UserWarning, match="say './mnist'"), pytest.raises(FileNotFoundError):
+        load("mnist")
+
+
 @pytest.mark.parametrize("name", ["digits", "a.npz"])
 def test_a_size_is_for_folders(name: str) -> None:
     with pytest.raises(ValueError, match="size=8 is for a FOLDER of images"):

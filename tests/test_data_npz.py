@@ -1,5 +1,6 @@
 """FILE.npz: what is read from them, and that all that does not fit is refused with a cure."""
 
+import json
 import math
 import os
 import zipfile
@@ -9,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minigan import cli
+from minigan import load as load_network
 from minigan.data import dataset, load, npz
+from minigan.sampling import sample
 
 
 def save(path: Path, **arrays: object) -> Path:
@@ -232,3 +236,30 @@ def test_npz_with_something_else_inside(tmp_path: Path) -> None:
         archive.writestr("x.npy", "no array at all")
     with pytest.raises(ValueError, match="text.npz"):
         load(tmp_path / "text.npz")
+
+
+def test_a_run_on_points_of_another_scale_draws_samples_on_that_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, x=VECTORS[:, :2])
+    assert cli.main("train --data mine.npz --steps 2 --batch 9 --out a --quiet".split()) == 0
+    assert cli.main("sample a -n 5 --seed 3 --out s.npz".split()) == 0
+    expected = load("mine.npz").unscaled(sample(load_network("a/G.safetensors"), 5, 3))
+    np.testing.assert_array_equal(np.load("s.npz")["x"], expected)
+    assert np.abs(expected[:, 0]).max() < 1e-7 and np.abs(expected[:, 1]).max() > 1
+    assert cli.main("train --resume a --steps 3 --quiet".split()) == 0
+
+
+def test_a_run_of_before_goes_on_with_points_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, x=VECTORS[:, 1:2])
+    with monkeypatch.context() as before:
+        before.setattr("minigan.data.load_npz", lambda path, _: npz.load_npz(path, False))
+        assert cli.main("train --data mine.npz --steps 2 --batch 9 --out a --quiet".split()) == 0
+    settings = json.loads(Path("a/run.json").read_text())
+    del settings["mean"], settings["scale"]
+    Path("a/run.json").write_text(json.dumps(settings))
+    assert cli.main("train --resume a --steps 3 --quiet".split()) == 0

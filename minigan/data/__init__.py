@@ -99,12 +99,8 @@ def load(
         )
     if size is not None and (name in NAMES or not os.path.isdir(name)):
         raise ValueError(f"size={size} is for a FOLDER of images, {name!r} is none; leave it out")
-    if name in NAMES and os.path.exists(name):
-        warnings.warn(
-            f"{name!r} is the data set of that name, not the {name} that lies here; for that, "
-            f"say {os.path.join('.', name)!r}",
-            stacklevel=2,
-        )
+    if name in NAMES:
+        _warn_of_namesake(name)
     if name == "digits":
         return load_digits()
     if name in SHA256:
@@ -127,3 +123,15 @@ def load(
         f"FILE.npz, or to a FOLDER of images ({IMAGE_PATTERNS}); check the spelling, and that the "
         "path exists"
     )
+
+
+def _warn_of_namesake(name: str) -> None:
+    """Warn if something lies here that has the name of a data set and is not it."""
+    root = os.environ.get("MINIGAN_DATA") if name in SHA256 else None
+    is_it = root and Path(root, name).resolve() == Path(name).resolve()
+    if os.path.exists(name) and not is_it:
+        warnings.warn(
+            f"{name!r} is the data set of that name, not the {name} that lies here; for that, "
+            f"say {os.path.join('.', name)!r}",
+            stacklevel=3,
+        )
