@@ -99,7 +99,8 @@ def train_command(options: argparse.Namespace) -> int:
 
     recipe = RECIPES.get(options.recipe)
     seed = options.seed or 0
-    data = load_data(options.data or (recipe.data if recipe else "digits"), seed=seed)
+    default = recipe.data if recipe else "digits"
+    data = load_data(default if options.data is None else options.data, seed=seed)
     recipe = recipe or RECIPES[recipe_for(data)]
     task = Task(
         shape=data.x.shape[1:],

@@ -62,17 +62,19 @@ class Sequential(Layer):
     ) -> None:
         if not layers:
             raise ValueError(f"{type(self).__name__} needs at least one layer")
+        seen: set[int] = set()
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"{type(self).__name__}: argument {i} is {layer!r}, expected a layer"
                 )
-            if layer.owner is not None or any(layer is other for other in layers[:i]):
+            if layer.owner is not None or id(layer) in seen:
                 raise ValueError(
                     f"{type(self).__name__}: layer {i}, {layer!r}, already belongs to a network; "
                     "a layer's weights live in one θ. Use layer.copy() for a twin with weights of "
                     "its own"
                 )
+            seen.add(id(layer))
         self.layers = layers
         self.in_shape = layers[0].in_shape
         self.piecewise_linear = all(layer.piecewise_linear for layer in layers)

@@ -15,7 +15,7 @@ import safetensors.numpy
 from minigan import Adam, BatchNorm, Conv2d, Dense, Flatten, LeakyReLU, NonSaturating, Sequential
 from minigan import load as load_network
 from minigan.data.mnist import read_idx
-from minigan.data.own import load_npz
+from minigan.data.npz import load_npz
 from minigan.files.networks import FORMAT as NETWORK
 from minigan.files.networks import save
 from minigan.plot.frames import Recorder, read_frame

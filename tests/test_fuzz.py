@@ -7,6 +7,8 @@ import copy
 import io
 import json
 import struct
+import sys
+import tempfile
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -221,6 +223,47 @@ def test_many_layers_that_are_each_small_enough(folder):
     layer = {"class": "Dense", "p": 100, "q": 9, "bias": True}
     many = {"class": "Sequential", "layers": [layer] * 2000}
     assert not read_in_little_memory("network", folder, network_file(many, arrays), times=100)
+
+
+def test_many_layers_cost_no_more_each_than_few():
+    # Counted, not timed: calls of Python's functions.
+    def calls(n):
+        layers, count = [{"class": "Tanh"}] * n, 0
+
+        def note(frame, event, argument):
+            nonlocal count
+            count += event == "call" or event == "c_call"
+
+        path.write_bytes(network_file({"class": "Sequential", "layers": layers}, {}))
+        sys.setprofile(note)
+        try:
+            load(path)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.safetensors")
+        calls(1)  # imports
+        few, many = calls(200), calls(2000)
+    assert many < 11 * few
+
+
+UP_AND_DOWN = [{"class": "Upsample", "factor": 4500}, {"class": "AvgPool2d", "size": 4500}]
+
+
+def test_a_network_that_takes_its_memory_when_it_is_used(folder):
+    arrays = {"0.W": np.ones((2, 1), np.float32), "0.b": np.ones(1, np.float32)}
+    start = [{"class": "Dense", "p": 2, "q": 1}, {"class": "Reshape", "shape": [1, 1, 1]}]
+    whole = network_file({"class": "Sequential", "layers": start + UP_AND_DOWN}, arrays)
+    path = Path(folder, "a.safetensors")
+    assert not read_in_little_memory("network", folder, whole)
+    with pytest.raises(ValueError, match=r"Upsample.* makes 20,250,000 numbers"):
+        load(path)
+    assert load(path, largest_sample=4500**2).layers[2].factor == 4500
+    inner = {"class": "Sequential", "layers": UP_AND_DOWN}
+    whole = network_file({"class": "Sequential", "layers": [*start, inner]}, arrays)
+    assert not read_in_little_memory("network", folder, whole)
 
 
 def test_an_idx_file_that_promises_much(folder):

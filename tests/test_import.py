@@ -22,7 +22,8 @@ FLOORS = [
     ["step"],
     ["loop"],
     # the core ends here; what surrounds it:
-    ["check", "data", "files"],
+    ["files"],
+    ["check", "data"],
     ["plot", "recipes"],
     ["runs"],
     ["cli"],

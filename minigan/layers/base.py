@@ -90,11 +90,7 @@ class Layer:
     ) -> None:
         self._weights, self._states, self._kernels = weights or {}, state or {}, kernels
         sizes = [sum(map(math.prod, shapes.values())) for shapes in (self._weights, self._states)]
-        self._make_vectors(*sizes)
-
-    def _make_vectors(self, size: int, state_size: int) -> None:
-        """Begin with zeros; `minigan.load` asks here how large a layer would be."""
-        self.bind(np.zeros(size, np.float32), np.zeros(state_size, np.float32))
+        self.bind(*(np.zeros(size, np.float32) for size in sizes))
 
     # --- the four maps ---
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_like, stream, to_numpy
-from ..files.atomic import read_arrays, sync_folder, write_arrays
+from ..files.arrays import read_arrays, write_arrays
+from ..files.atomic import sync_folder
 from ..layers.base import Layer, Shape
 from ..losses import Critic
 from ..sampling import draw_noise

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
-from ..files.atomic import read_arrays, sync_folder, write_arrays
+from ..files.arrays import in_plain_order, read_arrays, write_arrays
+from ..files.atomic import sync_folder
 from .finite import is_finite
 from ..recipes import Setup
 from .versions import versions
@@ -122,7 +123,7 @@ class Checkpoint:
         if self.anchor is not None and self.anchor.step != self.now.step:
             arrays |= {f"anchor.{name}": array for name, array in self.anchor.arrays.items()}
             anchor = {"step": self.anchor.step, "numbers": self.anchor.numbers}
-        arrays = {name: to_numpy(array) for name, array in arrays.items()}
+        arrays = {name: in_plain_order(to_numpy(array)) for name, array in arrays.items()}
         content = {
             "step": self.now.step,
             "numbers": self.now.numbers,

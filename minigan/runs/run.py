@@ -11,7 +11,8 @@ import numpy as np
 
 from ..arrays import Array, as_like, to_numpy
 from ..files.networks import load
-from ..files.atomic import replacing, write_arrays
+from ..files.arrays import write_arrays
+from ..files.atomic import replacing
 from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
@@ -32,6 +33,8 @@ class Run:
     noise: str
     shape: Shape
     classes: int  # labels that G is told, 0 if none
+    mean: Array | None = None  # of data that were standardised; samples are scaled back by them
+    scale: Array | None = None
 
     @staticmethod
     def open(folder: Path, device: str = "cpu") -> Run:
@@ -57,7 +60,9 @@ class Run:
                 f"{folder} is a run that diverged: G's weights are not finite; train again, "
                 "with smaller --lr-g and --lr-d"
             )
-        return Run(G, settings["noise"], shape, classes)
+        given = settings.get("mean"), settings.get("scale")
+        mean, scale = (None if numbers is None else np.array(numbers) for numbers in given)
+        return Run(G, settings["noise"], shape, classes, mean, scale)
 
     def samples(
         self,
@@ -66,7 +71,7 @@ class Run:
         label: int | None = None,
         interpolate: bool = False,
     ) -> Array:
-        """Return samples of the shape of the data.
+        """Return samples of the shape of the data; points on the scale that they had in their file.
 
         Parameters
         ----------
@@ -95,7 +100,8 @@ class Run:
             drawn = walk(G, rows, COLUMNS, seed)[:n]
         else:
             drawn = sample(G, n, seed, self.noise)
-        return drawn.reshape(len(drawn), *self.shape)
+        drawn = drawn.reshape(len(drawn), *self.shape)
+        return drawn if self.scale is None else to_numpy(drawn) * self.scale + self.mean
 
 
 def has_picture(shape: Shape) -> bool:

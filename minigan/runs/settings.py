@@ -43,6 +43,8 @@ def describe(
         "path": None if data.name in NAMES else str(Path(data.name).resolve()),
         "checksum": _checksum(data),
         "shape": task.shape,
+        "mean": None if data.mean is None else data.mean.tolist(),
+        "scale": None if data.scale is None else data.scale.tolist(),
         "classes": task.classes if setup.conditional else 0,
         "labels": task.classes,
         "seed": task.seed,
@@ -93,6 +95,10 @@ def read(folder: Path) -> Settings:
             raise ValueError(f"shape is {settings['shape']!r}, expected whole numbers")
         if not (isinstance(settings["classes"], int) and settings["classes"] >= 0):
             raise ValueError(f"classes is {settings['classes']!r}, expected a whole number")
+        for name in ("mean", "scale"):  # older runs have neither
+            numbers = settings.get(name)
+            if numbers and np.array(numbers, np.float64).shape != tuple(settings["shape"]):
+                raise ValueError(f"{name} is {numbers!r:.80}, expected a number for each feature")
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}: {error}), expected the settings of a run; "
@@ -129,7 +135,8 @@ def make_again(
             changes |= {"steps": steps, "epochs": epochs}
         setup.change(**changes)
         name, path, on_nan = settings["data"], settings["path"], settings["on_nan"]
-        data = load_data(path or name, seed=task.seed)
+        # Runs of minigan 0.1.0 took vectors as they are.
+        data = load_data(path or name, seed=task.seed, standardise="scale" in settings)
         data = dataclasses.replace(data, name=name)
         was_made = dict(settings["made"])
     except (AttributeError, LookupError, TypeError) as error:
