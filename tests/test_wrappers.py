@@ -29,7 +29,7 @@ from minigan import (
     train,
 )
 from minigan.layers import Layer
-from minigan.optim.wrappers import Wrapper, memory, remember
+from minigan.optim.wrappers import Wrapper
 from minigan.sampling import sample
 
 
@@ -324,9 +324,9 @@ def test_regularised_adds_the_gradient_of_the_cost_and_leaves_grad_alone():
 
 def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
     optimiser, theta = ClipNorm(EMA(Adam(0.1)), 1.0), np.ones(3)
-    assert memory(optimiser) == {"2.t": 0}
+    assert optimiser.state_dict() == {"2.t": 0}
     optimiser.step(theta, theta.copy())
-    kept = memory(optimiser)
+    kept = optimiser.state_dict()
     assert list(kept) == ["1.average", "2.t", "2.m", "2.v"] and kept["2.t"] == 1
     average = kept["1.average"].copy()
     optimiser.step(theta, theta.copy())
@@ -336,12 +336,12 @@ def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
 def test_a_memory_of_another_optimiser_is_refused():
     optimiser, theta = EMA(Adam(0.1)), np.ones(3)
     optimiser.step(theta, theta.copy())
-    kept = memory(optimiser)
+    kept = optimiser.state_dict()
     for other in (Adam(0.1), EMA(SGD(0.1)), ClipNorm(EMA(Adam(0.1)), 1.0)):
         with pytest.raises(ValueError, match="but what came is 0.average, .* of another optimiser"):
-            remember(other, kept)
+            other.load_state_dict(kept)
     with pytest.raises(ValueError, match="what came is nothing"):
-        remember(optimiser, {})
+        optimiser.load_state_dict({})
     assert optimiser.optimiser.t == 1
 
 
@@ -351,4 +351,4 @@ def test_an_optimiser_that_does_not_say_what_it_remembers():
             pass
 
     with pytest.raises(TypeError, match="Forgetful does not say what it remembers .* remembers ="):
-        memory(EMA(Forgetful()))
+        EMA(Forgetful()).state_dict()

@@ -11,16 +11,13 @@ clipped, Adam steps, and the average sees where θ has come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from ..arrays import Array, array_module
 from ..layers.base import Layer, expect_positive
+from .base import Optimiser, SupportsStep, expect_optimiser
 from .regularisers import Regulariser
-from .rules import Optimiser
 
 
-class Wrapper:
+class Wrapper(Optimiser):
     """An optimiser around an optimiser, here one that changes nothing.
 
     To write another, say what happens to the gradient before the step (`before`), or to θ after it
@@ -32,14 +29,10 @@ class Wrapper:
         The optimiser within, or another wrapper.
     """
 
-    remembers: tuple[str, ...] = ()  # as in `minigan.optim.rules`, without what is within
+    remembers: tuple[str, ...] = ()  # what is within has its own
 
-    def __init__(self, optimiser: Optimiser) -> None:
-        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
-            raise TypeError(
-                f"{type(self).__name__}: optimiser is {optimiser!r}, expected something with "
-                "step(theta, grad), such as Adam(2e-4)"
-            )
+    def __init__(self, optimiser: SupportsStep) -> None:
+        expect_optimiser(f"{type(self).__name__}: optimiser", optimiser)
         self.optimiser = optimiser
 
     def before(self, grad: Array) -> Array:
@@ -66,72 +59,6 @@ class Wrapper:
         self.after(theta)
 
 
-def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
-    """Give an optimiser, then what is within it, down to the innermost."""
-    yield optimiser
-    while isinstance(optimiser, Wrapper):
-        optimiser = optimiser.optimiser
-        yield optimiser
-
-
-def memory(optimiser: Optimiser) -> dict[str, Any]:
-    """Return what an optimiser remembers from step to step, and what those within it do, by name.
-
-    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``EMA(Adam())``.
-    Vectors are copies; one that has not been made yet is left out.
-
-    Raises
-    ------
-    TypeError
-        For an optimiser that does not say what it remembers.
-    """
-    return {
-        name: _copy(getattr(inner, key))
-        for name, (inner, key) in _remembered(optimiser).items()
-        if getattr(inner, key) is not None
-    }
-
-
-def remember(optimiser: Optimiser, memory: Mapping[str, Any]) -> None:
-    """Give an optimiser back what `memory` has returned: its next step is then the same.
-
-    Vectors are copied; those that the memory lacks are forgotten.
-
-    Raises
-    ------
-    ValueError
-        For the memory of another kind of optimiser; nothing is changed then.
-    """
-    known = _remembered(optimiser)
-    numbers = {name for name, (inner, key) in known.items() if type(getattr(inner, key)) is int}
-    if not numbers <= memory.keys() <= known.keys():
-        raise ValueError(
-            f"{type(optimiser).__name__} remembers {', '.join(known)}, but what came is "
-            f"{', '.join(memory) or 'nothing'}: the memory of another optimiser"
-        )
-    for name, (inner, key) in known.items():
-        setattr(inner, key, _copy(memory.get(name)))
-
-
-def _remembered(optimiser: Optimiser) -> dict[str, tuple[Any, str]]:
-    """Name of each thing that is remembered → whose it is, and the attribute that holds it."""
-    found = {}
-    for depth, inner in enumerate(unwrapped(optimiser)):
-        if not hasattr(inner, "remembers"):
-            raise TypeError(
-                f"{type(inner).__name__} does not say what it remembers from step to step; name "
-                'the attributes, remembers = ("t", "v"), or () if there are none'
-            )
-        for key in inner.remembers:
-            found[f"{depth}.{key}"] = inner, key
-    return found
-
-
-def _copy(value: Any) -> Any:
-    """Copy a vector; a number, or None, stays itself."""
-    return value.copy() if hasattr(value, "copy") else value
-
-
 class Regularised(Wrapper):
     r"""The gradient, with that of a cost of the weights added (see `minigan.optim.wrappers`).
 
@@ -145,7 +72,7 @@ class Regularised(Wrapper):
         Such as ``L2(1e-4)``.
     """
 
-    def __init__(self, optimiser: Optimiser, net: Layer, regulariser: Regulariser) -> None:
+    def __init__(self, optimiser: SupportsStep, net: Layer, regulariser: Regulariser) -> None:
         super().__init__(optimiser)
         self.net, self.regulariser = net, regulariser
 
@@ -172,7 +99,7 @@ class ClipNorm(Wrapper):
         Largest norm of the whole gradient, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, limit: float) -> None:
+    def __init__(self, optimiser: SupportsStep, limit: float) -> None:
         super().__init__(optimiser)
         expect_positive("limit", limit)
         self.limit = float(limit)
@@ -197,7 +124,7 @@ class ClipWeights(Wrapper):
         Half the side of the box, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, c: float = 0.01) -> None:
+    def __init__(self, optimiser: SupportsStep, c: float = 0.01) -> None:
         super().__init__(optimiser)
         expect_positive("c", c)
         self.c = float(c)
@@ -226,7 +153,7 @@ class MaxNorm(Wrapper):
         Largest norm of a column, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, net: Layer, limit: float) -> None:
+    def __init__(self, optimiser: SupportsStep, net: Layer, limit: float) -> None:
         super().__init__(optimiser)
         expect_positive("limit", limit)
         self.net, self.limit = net, float(limit)
@@ -268,9 +195,9 @@ class EMA(Wrapper):
         A vector like θ; None before the first step.
     """
 
-    remembers = ("average",)
+    remembers: tuple[str, ...] = ("average",)
 
-    def __init__(self, optimiser: Optimiser, decay: float = 0.999) -> None:
+    def __init__(self, optimiser: SupportsStep, decay: float = 0.999) -> None:
         super().__init__(optimiser)
         if not 0 <= decay < 1:
             raise ValueError(f"decay must lie in [0, 1), got {decay}")

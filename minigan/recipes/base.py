@@ -17,9 +17,9 @@ from ..layers.base import Layer, Shape
 from ..loop import Record, train
 from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
-from ..optim.rules import Optimiser
+from ..optim.base import Optimiser, unwrapped
 from ..optim.schedules import Rate
-from ..optim.wrappers import EMA, unwrapped
+from ..optim.wrappers import EMA
 from ..penalties import Penalty
 from ..runs.metrics import Probe
 from ..sampling import one_hot_labels
