@@ -118,9 +118,13 @@ def train(
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
     _check_loss(loss)
     _check_optimisers(optimiser_G, optimiser_D, order)
+    penalties = list(penalties) if isinstance(penalties, Iterable) else [penalties]
+    for penalty in penalties:
+        if not callable(penalty):
+            raise TypeError(f"penalties holds {penalty!r}, expected penalties, such as R1(10)")
     game = Game(
         *(G, D, data, loss, optimiser_G, optimiser_D, batch, d_steps, seed, noise),
-        penalties=list(penalties) if isinstance(penalties, Iterable) else [penalties],
+        penalties=penalties,
         instance_noise=instance_noise,
         conditions=None if labels is None else one_hot_labels(labels, data),
         order=order,
@@ -245,6 +249,8 @@ def _check_data(G: Layer, D: Layer, data: Array, batch: int) -> None:
             f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
             "convert with astype"
         )
+    if data.dtype.char == "e":
+        raise TypeError("data and networks are float16, expected float32 or more; use astype")
     if G.in_shape is None:
         raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
     if G.output_shape(G.in_shape) != data.shape[1:]:

@@ -122,6 +122,51 @@ def test_where_theta_lies_changes_no_number(layout, dtype):
     assert (moved == theta).all()
 
 
+A_STEP = """
+import resource, sys, warnings
+import numpy as np
+from minigan import Adam
+
+warnings.simplefilter("always")
+if sys.argv[1] == "full":  # no file may grow beyond ten bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+if sys.argv[1] == "no folder":  # what numba finds where package and home are read-only
+    from numba.core.caching import CompileResultCacheImpl
+
+    CompileResultCacheImpl._locator_classes = []
+adam, theta = Adam(), np.ones(5, np.float32)
+for _ in range(2):
+    adam.step(theta, theta.copy())
+sys.stdout.write(theta.tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
+@pytest.mark.parametrize("trouble", ["none", "no folder", "full", "truncated index"])
+def test_numba_without_a_sound_cache_compiles_all_the_same(trouble, tmp_path, monkeypatch):
+    pytest.importorskip("numba", reason='pip install "minigan[fast]"')
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONWARNINGS", "default")
+
+    def step():
+        return subprocess.run(
+            [sys.executable, "-c", A_STEP, trouble], capture_output=True, text=True, check=True
+        )
+
+    if trouble == "truncated index":
+        step()
+        for index in (tmp_path / "cache").rglob("*.nbi"):
+            index.write_bytes(index.read_bytes()[:10])
+    done = step()
+    theta = np.ones(5, np.float32)
+    adam = Adam()
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda *vectors: None)
+    for _ in range(2):
+        adam.step(theta, theta.copy())
+    assert done.stdout == theta.tobytes().hex()
+    assert done.stderr.count("numba can't use its cache") == (trouble != "none")
+
+
 def test_nobody_computes_the_lowest_dx():
     """Not of the first layer that learns, and nothing of those below it."""
     x, dy = stream(0, "x").standard_normal((4, 2, 3)), stream(0, "dy").standard_normal((4, 1))

@@ -263,6 +263,43 @@ def test_probabilities_are_not_squashed_twice():
     assert record["D_real"] < 1e-8
 
 
+@pytest.mark.parametrize("name", ["needs_real", "discriminator", "generator", "probability"])
+def test_a_loss_without_what_a_step_asks_of_it_is_refused_at_the_call(name):
+    class Mine:
+        needs_real = False
+        discriminator = NonSaturating.discriminator
+        generator = NonSaturating.generator
+        probability = NonSaturating.probability
+
+    delattr(Mine, name)
+    with pytest.raises(TypeError, match=f"Mine object .*, without {name}; minigan.step.Loss"):
+        train(*networks(), DATA, Mine(), Adam(), Adam(), steps=1, batch=16)
+
+
+def test_a_class_where_an_object_is_expected_is_refused_at_the_call():
+    with pytest.raises(TypeError, match="loss is <class .*NonSaturating'>, a class"):
+        train(*networks(), DATA, NonSaturating, Adam(), Adam(), steps=1, batch=16)
+    with pytest.raises(TypeError, match="optimiser_D is <class .*Adam'>, expected something with"):
+        train(*networks(), DATA, NonSaturating(), Adam(), Adam, steps=1, batch=16)
+    with pytest.raises(TypeError, match="optimiser_G is 0.1, expected something with step"):
+        train(*networks(), DATA, NonSaturating(), 0.1, Adam(), steps=1, batch=16)
+
+
+def test_one_penalty_needs_no_list():
+    one, listed = (run(steps=2, penalties=p)[1].theta for p in (R1(1.0), [R1(1.0)]))
+    assert (one == listed).all()
+    with pytest.raises(TypeError, match="penalties holds 1.0, expected .* such as R1"):
+        run(penalties=[1.0])
+    with pytest.raises(TypeError, match="penalties holds 1.0, expected"):
+        run(penalties=1.0)
+
+
+def test_float16_is_refused():
+    nets = [net.astype(np.float16) for net in networks()]
+    with pytest.raises(TypeError, match="float16, .* astype"):
+        run(DATA.astype(np.float16), nets=nets)
+
+
 class Keep:
     """An optimiser that keeps the gradients and moves by nothing or a little."""
 
