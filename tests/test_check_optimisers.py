@@ -33,7 +33,7 @@ def test_the_library_steps_as_its_definitions_do(make, seed):
         Adam(schedules.warm_up(4, 0.1), beta1=0.0, beta2=0.5),
         Adam(0.1, eps=1e-2, amsgrad=True),
         AdamW(schedules.linear(0.2, 0.0, 9), weight_decay=0.3),
-        OptimisticAdam(schedules.constant(0.1), beta2=0.9),
+        OptimisticAdam(schedules.linear(0.1, 0.1, 1), beta2=0.9),
     ],
     ids=lambda made: type(made).__name__,
 )

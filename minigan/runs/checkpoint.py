@@ -23,7 +23,6 @@ from ..files.atomic import sync_folder
 from .finite import is_finite
 from ..recipes import Setup
 from .versions import versions
-from ..optim.wrappers import memory, remember
 
 FORMAT = "minigan-run-1"
 FOLDER = "checkpoints"  # within the folder of a run
@@ -34,7 +33,7 @@ class Snapshot:
     """The networks and optimisers of a set-up as they are after a number of steps: copies.
 
     Their vectors are `arrays`, by names such as ``"G.theta"``, ``"D.state"``, ``"optimiser_G.0.m"``
-    (see `minigan.optim.wrappers.memory`); what the optimisers count is in `numbers`.
+    (see `state_dict` in `minigan.optim.base`); what the optimisers count is in `numbers`.
     """
 
     step: int
@@ -47,7 +46,7 @@ class Snapshot:
         arrays = {name: vector.copy() for name, vector in _vectors(setup).items()}
         numbers: dict[str, int] = {}
         for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
-            for name, value in memory(optimiser).items():
+            for name, value in optimiser.state_dict().items():
                 kind = numbers if isinstance(value, int) else arrays
                 kind[f"optimiser_{player}.{name}"] = value
         return Snapshot(step, arrays, numbers)
@@ -76,13 +75,12 @@ class Snapshot:
         remembered = self.arrays | self.numbers
         for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
             prefix = f"optimiser_{player}."
-            remember(
-                optimiser,
+            optimiser.load_state_dict(
                 {
                     name.removeprefix(prefix): value if isinstance(value, int) else xp.array(value)
                     for name, value in remembered.items()
                     if name.startswith(prefix)
-                },
+                }
             )
         for name, vector in vectors.items():
             vector[...] = xp.asarray(self.arrays[name])

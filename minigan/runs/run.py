@@ -17,7 +17,8 @@ from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
 from ..files.pytorch import describe, state_dict
-from ..sampling import sample, walk
+from ..plot.walk import walk
+from ..sampling import sample
 from .settings import read
 from ..step import Loss
 from ..views import Conditional

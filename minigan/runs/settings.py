@@ -26,7 +26,7 @@ from ..recipes.base import innermost
 from ..sampling import NOISES
 from ..optim.schedules import Rate
 from ..loop import total_steps
-from ..optim.wrappers import unwrapped
+from ..optim.base import unwrapped
 
 Settings = dict[str, Any]
 NAME = "run.json"
