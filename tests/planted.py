@@ -41,7 +41,7 @@ class Bug:
     item: str  # the class, or the function of losses.py, that is then wrong
     kind: (
         str | list[str]
-    )  # of minigan.check.diagnose.diagnosis.KINDS; several if each would be right
+    )  # of minigan.check.diagnose.explain.KINDS; several if each would be right
     array: str = ""  # where it shows; "" where it is a rule that breaks
 
     def plant(self) -> ModuleType:
