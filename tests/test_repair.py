@@ -348,9 +348,7 @@ import numpy as np
 def many(x):
     a = np.exp(x)
     b = np.sin(x)
-    c = a * b + np.cos(a) / (1 + b**2)
-    d = (a - b) * (c + a) - c / (2 + b * b)
-    return a * b * c * d + a - b * d
+    return a * b + a / (1 + b)
 """
 
 
