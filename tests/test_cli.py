@@ -343,7 +343,7 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys, ctrl_c_works):
 
 
 def test_a_second_ctrl_c_is_no_loss_either():
-    slow = "from minigan import loop; loop.save = lambda *a: time.sleep(60)"
+    slow = "from minigan.runs import trainer; trainer.save = lambda *a: time.sleep(60)"
     with start("train", "--steps", "1000000", "--out", "a", "--quiet", before=slow) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)

@@ -24,6 +24,7 @@ from minigan import (
     NonSaturating,
     SpectralNorm,
     Tanh,
+    Wasserstein,
     load,
 )
 from minigan.data import load as load_data
@@ -72,9 +73,19 @@ def test_a_resumed_run_is_the_run_in_one_go(case):
         assert (before.steps, before.total) == (steps, steps)
     same("whole", "parts")
     assert list(checkpoints(Path("parts"))) == [13, 6, 4]
-    rows = Path("parts/timings.csv").read_text().splitlines()
+
+
+def test_timings_are_of_every_part_of_a_run(monkeypatch):
+    # A clock that stands still: no part of the run comes to a row between its first and its last.
+    monkeypatch.setattr("minigan.runs.history.time.monotonic", lambda: 7.0)
+    go("a", steps=1)
+    for steps in (4, 6):
+        resume("a", steps=steps)
+    rows = Path("a/timings.csv").read_text().splitlines()
     assert rows[0] == "time,step,seconds"
-    assert [row.split(",")[1] for row in rows[1:]] == ["0", "1", "1", "4", "4", "6", "6", "13"]
+    assert [row.split(",")[1:] for row in rows[1:]] == [
+        [step, "0.000"] for step in ("0", "1", "1", "4", "4", "6")
+    ]
 
 
 def test_one_with_everything_else(recipes):
@@ -121,12 +132,20 @@ def test_a_signal_at_any_step_is_no_loss(ctrl_c_at, number):
     same("whole", "parts")
 
 
-def test_what_is_seen_of_a_resumed_run_is_what_was_seen_of_one_in_one_go(ctrl_c_at, monkeypatch):
+def test_what_is_seen_of_a_resumed_run_is_what_was_seen_of_one_in_one_go(
+    ctrl_c_at, monkeypatch, recipes
+):
+    @recipes("diverging", data="ring", source="a test", samples="vectors")
+    def diverging(task):
+        """Make a linear critic whose loss falls by lr·‖mean(x) − mean(G(z))‖² a step, for ever."""
+        G, D = task.network("G", Dense(2, 2)), task.network("D", Dense(2, 1))
+        G.layers[0].b[:] = 100, 0  # far from the ring, and it stays there
+        return Setup(G, D, Wasserstein(), SGD(1e-9), SGD(1.0), batch=256, steps=260)
+
     monkeypatch.setattr(frames, "FRAMES", 10)  # so that films are drawn quickly
-    ill = {"loss": "wasserstein", "lr_D": 0.1, "steps": 260}
-    go("whole/run", **ill)
+    go("whole/run", "diverging")
     ctrl_c_at(7)
-    go("parts/run", **ill)
+    go("parts/run", "diverging")
     for step in (50, 203, 251):  # at metrics, between frames, behind a warning
         ctrl_c_at(step)
         assert resume("parts/run").steps == step
