@@ -61,9 +61,9 @@ def bce(p: Array, target: float | Array, clip: float = 1e-7) -> tuple[Array, Arr
         L       = mean of  −t·log p − (1 − t)·log(1 − p)
         ∂L/∂p_i = (p_i − t)/(p_i·(1 − p_i))/n
 
-    A float32 sigmoid returns exactly 1 from a logit of 17 on, and log(1 − p) is then −∞. So p is
-    first clipped into [clip, 1 − clip], and where the clipping acts the derivative is zero: what
-    D has learnt too well, it can't unlearn. `clip=0` is the bare formula. `bce_with_logits` needs
+    A float32 sigmoid returns exactly 1 from a logit of 16.64 on, and log(1 − p) is then −∞. So p is
+    first clipped into [clip, 1 − clip]. Where clipping acts the derivative is zero: D can't
+    unlearn a mistake that it is that sure of. `clip=0` is the bare formula. `bce_with_logits` needs
     neither.
 
     Parameters
@@ -158,7 +158,8 @@ class NonSaturating(Minimax):
         L_G = −E log D(G(z))                     = bce(fake, 1)
 
     Its slope σ(a) − 1 is −1 where D rejects every sample, and zero where D is fooled: G learns most
-    when it loses. At D = ½ both forms have the slope −½, so they share their fixed point.
+    when it loses. Both forms have the same fixed point: where generated samples are distributed as
+    the data the best D is ½ everywhere. It is flat, and no slope in a can move a sample.
     """
 
     def generator(
