@@ -17,7 +17,6 @@ import numpy as np
 from ..arrays import Array, as_like, stream, to_numpy
 from ..files.atomic import read_arrays, sync_folder, write_arrays
 from ..layers.base import Layer, Shape
-from ..losses import Critic
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
@@ -95,13 +94,12 @@ class Recorder:
             real = to_numpy(self.real)
             centre, reach = frame_around(real)
             self.places = as_like(pixel_middles(centre, reach, PLACES).reshape(-1, 2), D.theta)
-            is_critic = isinstance(loss, Critic)
             _write(
                 folder / "scene.safetensors",
                 real=real,
                 centre=centre,
                 reach=reach,
-                is_critic=is_critic,
+                is_critic=loss.is_critic,
             )
 
     def stride(self, step: int) -> int:

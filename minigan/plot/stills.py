@@ -15,7 +15,6 @@ import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
 from ..layers.base import Layer
-from ..losses import Critic
 from ..step import Loss
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
     outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
     outside = (outputs < 0) | (outputs > 1)  # NaN is neither
-    if outside.any() if loss is None else isinstance(loss, Critic):
+    if outside.any() if loss is None else loss.is_critic:
         bottom.set_ylabel("mean output of the critic")
     else:
         dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
@@ -205,11 +204,10 @@ def points(
         places = pixel_middles(centre, reach, 200)
         x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
         p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
-        is_probability = not isinstance(loss, Critic)
-        low, high = (0, 1) if is_probability else (p.min(), p.max())
+        low, high = (p.min(), p.max()) if loss.is_critic else (0, 1)
         tints = heat_colours()
         heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=low, vmax=high)
-        figure.colorbar(heat, ax=axes, label=HEAT[is_probability])
+        figure.colorbar(heat, ax=axes, label=HEAT[not loss.is_critic])
     for label, cloud, colour in clouds:
         axes.scatter(
             cloud[:, 0], cloud[:, 1], s=6, color=colour, alpha=0.7, linewidths=0, label=label
