@@ -120,6 +120,7 @@ class Minimax:
     """
 
     needs_real = False  # G's loss does not look at D's outputs for real samples
+    is_critic = False  # `probability` says how probable it is that a sample is real
 
     def __init__(self, logits: bool = True, label_smoothing: float = 0.0) -> None:
         if not 0 <= label_smoothing < 1:
@@ -173,6 +174,7 @@ class Critic:
     r"""What losses share whose D gives a number of no fixed range: a critic, not a probability."""
 
     needs_real = False
+    is_critic = True
 
     def probability(self, logits: Array) -> Array:
         """Return D's outputs as they are: a critic says more or less, not how probable."""

@@ -26,7 +26,8 @@ from .penalties import Penalty
 class Loss(Protocol):
     """What `train` asks of a loss; `minigan.losses` has them."""
 
-    needs_real: bool
+    needs_real: bool  # whether `generator` looks at D's outputs for real samples
+    is_critic: bool  # True: D's outputs have no fixed range, `probability` gives no probabilities
 
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
         """Return the value, d_real and d_fake."""

@@ -249,7 +249,8 @@ def test_relativistic_pairing_needs_pairs():
 
 @pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge, RelativisticPairing])
 def test_critics_say_no_probabilities(make):
-    assert make().probability(column(7.5)) == 7.5 and repr(make()) == f"{make.__name__}()"
+    assert make().is_critic and make().probability(column(7.5)) == 7.5
+    assert repr(make()) == f"{make.__name__}()"
 
 
 @pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge])
@@ -263,6 +264,7 @@ def test_critics_losses_name_themselves_when_they_refuse_a_batch(make):
 @pytest.mark.parametrize("make", [Minimax, NonSaturating])
 def test_probabilities_are_the_sigmoid_of_logits_or_are_there_already(make):
     p = make().probability(column(0.0, 2.0))
+    assert not make().is_critic
     assert p[0] == 0.5 and math.isclose(p[1, 0], 1 / (1 + math.exp(-2)), rel_tol=1e-14)
     assert make(logits=False).probability(column(0.25)) == 0.25
     loss = make(logits=False, label_smoothing=0.1)

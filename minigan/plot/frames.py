@@ -18,7 +18,6 @@ from ..arrays import Array, as_like, stream, to_numpy
 from ..files.arrays import read_arrays, write_arrays
 from ..files.atomic import sync_folder
 from ..layers.base import Layer, Shape
-from ..losses import Critic
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
@@ -96,13 +95,12 @@ class Recorder:
             real = to_numpy(self.real)
             centre, reach = frame_around(real)
             self.places = as_like(pixel_middles(centre, reach, PLACES).reshape(-1, 2), D.theta)
-            is_critic = isinstance(loss, Critic)
             _write(
                 folder / "scene.safetensors",
                 real=real,
                 centre=centre,
                 reach=reach,
-                is_critic=is_critic,
+                is_critic=loss.is_critic,
             )
 
     def stride(self, step: int) -> int:

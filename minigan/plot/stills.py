@@ -19,7 +19,6 @@ import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
 from ..layers.base import Layer, Shape
-from ..losses import Critic
 from ..step import Loss
 
 if TYPE_CHECKING:
@@ -263,7 +262,7 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
     outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
     outside = (outputs < 0) | (outputs > 1)  # NaN is neither
-    if outside.any() if loss is None else isinstance(loss, Critic):
+    if outside.any() if loss is None else loss.is_critic:
         bottom.set_ylabel("mean output of the critic")
     else:
         dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
@@ -338,7 +337,7 @@ def points(
         with np.errstate(over="ignore", invalid="ignore"):  # D at places beyond its numbers
             x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
             p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
-        draw_heat(axes, p, centre, reach, isinstance(loss, Critic))
+        draw_heat(axes, p, centre, reach, loss.is_critic)
     draw_clouds(axes, fake, real)
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)

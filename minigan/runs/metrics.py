@@ -12,7 +12,6 @@ from typing import Any
 
 from ..arrays import Array, array_module, as_like, stream
 from ..layers.base import Layer
-from ..losses import Critic
 from ..sampling import draw_noise
 from ..optim.schedules import Rate, value_at
 from ..step import Loss
@@ -181,7 +180,7 @@ class Probe:
         """Return the metrics that are defined for this run, by name, each a 0-d array."""
         rng = stream(self.seed, "metrics", step)
         measured: dict[str, Array] = {}
-        if not isinstance(self.loss, Critic):
+        if not self.loss.is_critic:
             rows = rng.integers(len(self.data), size=self.batch)
             G, D = self._as_seen(rows)
             sigma = value_at(self.instance_noise, step - 1)  # the loop counts from 0

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array
-from ..losses import Critic
 from ..step import Loss
 from ..loop import Record
 
@@ -52,7 +51,7 @@ class Watch:
     """
 
     def __init__(self, loss: Loss, path: Path | None = None) -> None:
-        self.is_critic, self.path = isinstance(loss, Critic), path
+        self.is_critic, self.path = loss.is_critic, path
         self.block: list[Record] = []
         self.losses_G: deque[float] = deque(maxlen=WINDOW)
         self.now = dict.fromkeys(READ, math.nan)  # medians of the last block
