@@ -186,6 +186,11 @@ def test_no_message_brings_a_terminal_what_it_acts_on(tmp_path):
     with pytest.raises(ValueError) as error:
         load(tmp_path / "a")
     assert str(error.value).isprintable()
+    for text in ('{"class": "\\u001b[2J"}', '{"class": "Dense", "\\u001b[2J": 1}'):
+        write(tmp_path / "a", text, GOOD)
+        with pytest.raises(ValueError, match="can't make the network") as error:
+            load(tmp_path / "a")
+        assert str(error.value).isprintable()
 
 
 # --- what save refuses ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigan import data
+from minigan import cli, data
 from minigan.data import NAMES, load
 
 FOLDER = Path(data.__file__).parent
@@ -35,6 +35,14 @@ def test_unknown_name_lists_what_is_known() -> None:
 def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(name: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
         load(name)
+
+
+def test_an_empty_name_on_the_command_line_does_not_mean_the_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "--data", ""]) == 2
+    assert "unknown data set ''" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_is_far_from_all_is_not_guessed() -> None:

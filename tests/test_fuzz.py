@@ -26,6 +26,7 @@ from readers import (
     npz_file,
     read,
     sound,
+    sound_image,
 )
 
 from minigan import load
@@ -96,6 +97,20 @@ def test_damaged_files(name, folder):
     @given(damaged(whole))
     def check(changes):
         read_in_little_memory(name, folder, damage(whole, changes))
+
+    check()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_damaged_images(kind, folder):
+    sound_image(folder, kind)
+    whole = (folder / "sound").read_bytes()
+    assert read("image", folder, whole)
+
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
+    @given(damaged(whole))
+    def check(changes):
+        read_in_little_memory("image", folder, damage(whole, changes))
 
     check()
 
@@ -269,6 +284,7 @@ def test_a_network_that_takes_its_memory_when_it_is_used(folder):
 def test_an_idx_file_that_promises_much(folder):
     for shape in ((2**32 - 1,) * 5, (10**9, 5), (1,) * 64):
         assert not read_in_little_memory("idx", folder, idx_file(shape, bytes(99)))
+        assert not read_in_little_memory("idx", folder, idx_file(shape, bytes(99), pack=bytes))
 
 
 def test_an_npz_file_that_promises_much(folder):
@@ -283,6 +299,23 @@ def test_an_npz_file_that_promises_much(folder):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("x.npy", header + bytes(400))
         assert not read_in_little_memory("npz", folder, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
+)
+def test_an_npz_file_that_grows_much(packed, folder):
+    inner = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        inner, {"descr": "|u1", "fortran_order": False, "shape": (100, 1000, 1000)}
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packed) as archive, archive.open("x.npy", "w") as member:
+        member.write(inner.getvalue())
+        for _ in range(100):
+            member.write(bytes(1_000_000))
+    assert len(file.getvalue()) < 200_000
+    assert not read_in_little_memory("npz", folder, file.getvalue(), times=1)
 
 
 def test_an_array_that_is_not_asked_for_is_not_read(folder):

@@ -19,7 +19,8 @@ from .dataset import Dataset, expect_room, from_bytes
 
 IMAGE_PATTERNS = "*.png *.jpg *.jpeg *.bmp *.webp"
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")  # as Pillow calls them
-MOST_PIXELS = 1 << 26  # of one picture: 8,192 × 8,192
+MOST_PIXELS = 1 << 24  # of one picture, 4,096 × 4,096
+MOST_PIXELS_TO_RESIZE = 55_000_000  # of one that is resized at once; all this is within 1 GB
 GREY = ("1", "L", "LA")  # Pillow's modes
 
 
@@ -88,8 +89,10 @@ def _read(path: Path, size: int | None) -> Array:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
             w, h = image.size
-            if w * h > MOST_PIXELS:
-                raise ValueError(f"it has {h:,}×{w:,} pixels, expected at most {MOST_PIXELS:,}")
+            most = MOST_PIXELS if size is None else MOST_PIXELS_TO_RESIZE
+            if w * h > most:
+                cure = "; load(folder, size=64) takes larger ones" if size is None else ""
+                raise ValueError(f"it has {h:,}×{w:,} pixels, expected at most {most:,}{cure}")
             return _pixels(image, size)
     except Exception as error:  # the decoders fail in many ways, SyntaxError among them
         raise ValueError(
@@ -102,10 +105,11 @@ def _pixels(image: Any, size: int | None) -> Array:
     """Turn an image as its EXIF data say, make it grey or RGB, and give it a size."""
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16 bits a pixel, of which the upper 8 are kept
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    image = image.convert("L" if image.mode in GREY else "RGB")  # alpha is dropped
+    mode = "L" if image.mode in GREY else "RGB"  # alpha is dropped
+    image = image if image.mode == mode else image.convert(mode)
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)

@@ -21,6 +21,7 @@ from ..arrays import to_numpy
 from ..layers.base import Layer, Shape
 from ..network import Residual, Sequential
 from .arrays import read_arrays, write_arrays
+from .outside import printable
 
 FORMAT = "minigan-network-1"
 DTYPES = ("float32", "float64")
@@ -108,7 +109,8 @@ def load(
         _check_samples(net, None, largest_sample)
     except _NO_NETWORK as error:
         raise ValueError(
-            f"{path}: can't make the network that it describes: {type(error).__name__}: {error}"
+            f"{printable(path)}: can't make the network that it describes: "
+            f"{type(error).__name__}: {printable(error)}"
         ) from error
     expected = {name: view.shape for name, view in net.parameters().items()}
     if net.state.size:
@@ -117,8 +119,8 @@ def load(
     dtypes = {array.dtype.name for array in arrays.values()}
     if found != expected or len(dtypes) > 1 or not dtypes.issubset(DTYPES):
         raise ValueError(
-            f"{path}: the arrays don't fit the network that it describes: {found} of dtype "
-            f"{', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
+            f"{printable(path)}: the arrays don't fit the network that it describes: {found} of "
+            f"dtype {', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
         )
     for dtype in dtypes:
         net = net.astype(dtype)
