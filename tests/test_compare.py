@@ -123,7 +123,7 @@ HARD_NAMES = ("_a", "c$x^$", "caf\udce9", "%s" * 200)
 def test_every_name_is_in_the_legend_as_it_is():
     history = {name: np.array([1.0, 2.0]) for name in ("step", *OFTEN)}
     figure = curves(dict.fromkeys(HARD_NAMES, history))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts[:3] == ["_a", "c$x^$", "caf?"]
@@ -136,7 +136,7 @@ def test_twelve_long_names_fit(length):
     history = {name: np.array([1.0, 2.0]) for name in ("step", *OFTEN)}
     names = [f"{i:02}" + "W" * (length - 2) for i in range(12)]
     figure = curves(dict.fromkeys(names, history))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert 0 <= legend.x0 and legend.x1 <= figure.bbox.width and legend.y1 <= figure.bbox.height
     assert legend.y0 >= max(axes.get_window_extent().y1 for axes in figure.axes)

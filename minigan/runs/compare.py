@@ -37,8 +37,8 @@ PANELS = {
 RATIOS, FAR = ("loss_D", "loss_G", "D_real", "D_fake", "grad_D", "grad_G"), 20
 COLUMNS = 3  # panels in a row
 WIDTH = 1400  # pixels of the figure
-LETTER = 11  # pixels, about, of a letter in the legend
-LONGEST_NAME = 100  # letters of a run's name that are shown
+LETTER = 15  # pixels of the widest letter in the legend
+LONGEST_NAME = 85  # letters of a run's name that are shown
 # Colours that people with any colour vision tell apart (Okabe & Ito 2008), without the yellow.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
@@ -122,7 +122,11 @@ def curves(histories: Mapping[str, History]) -> Figure:
     lines = panels[0].get_lines()
     numbers = [str(i) for i in range(len(lines))]
     legend = figure.legend(
-        lines, numbers, loc="outside upper center", ncols=in_a_row, frameon=False
+        *(lines, numbers),
+        loc="outside upper center",
+        ncols=in_a_row,
+        frameon=False,
+        fontsize=8,
     )
     for text, run in zip(legend.get_texts(), runs, strict=True):
         text.set_parse_math(False)
