@@ -119,7 +119,8 @@ class _Stage:
         self.moving = sorted(moving, key=lambda artist: artist.zorder)
         for artist in self.moving:
             artist.set_animated(True)
-        self.figure, self.canvas = figure, FigureCanvasAgg(figure)
+        self.figure: Any = figure
+        self.canvas: Any = FigureCanvasAgg(figure)
         self.canvas.draw()
         self.background: Any = self.canvas.copy_from_bbox(figure.bbox)
         self.colours = None

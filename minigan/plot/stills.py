@@ -164,7 +164,7 @@ def sample_grid(
     axes.set_axis_off()
     text: dict[str, Any] = {"fontsize": TEXT_SIZE, "color": "0.25", "parse_math": False}
     pitch = images.shape[2] + _gap(images.shape)
-    for i, label in enumerate(labels or ()):
+    for i, label in enumerate((labels or ())[: _columns(len(images), columns)]):
         middle = (pitch * (i + 0.5) + _gap(images.shape) / 2) / tiled.shape[1]
         height_above = 1 - top / 2 / (height + top + bottom)
         figure.text(middle, height_above, plain_text(label), ha="center", va="center", **text)

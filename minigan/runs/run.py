@@ -121,10 +121,16 @@ def draw(
     real: Array | None = None,
     D: Layer | None = None,
     loss: Loss | None = None,
+    classes: int = 0,
+    caption: str = "",
 ) -> None:
-    """Write a picture of samples of a shape that has one."""
-    is_images = samples.ndim == 4
-    figure = sample_grid(samples, COLUMNS) if is_images else points(samples, real, D, loss)
+    """Write a picture of samples of a shape that has one; with a few classes, a column for each."""
+    if samples.ndim == 4:
+        labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
+        columns = classes if labels else COLUMNS
+        figure = sample_grid(samples, columns, labels=labels, caption=caption)
+    else:
+        figure = points(samples, real, D, loss)
     with replacing(path) as temporary:
         figure.savefig(temporary)
 

@@ -291,7 +291,12 @@ class Loop:
             loss_curves(history, setup.loss).savefig(path)
         if has_picture(self.task.shape):
             run = Run.open(folder, self.task.device)
-            draw(folder / "samples.png", run.samples(), real=self.x, D=setup.D, loss=setup.loss)
+            caption = f"{folder.name} · step {self.step:,} · seed {self.task.seed}"
+            draw(
+                *(folder / "samples.png", run.samples(), self.x, setup.D, setup.loss),
+                classes=run.classes,
+                caption=caption,
+            )
             if with_film and len(list_frames(folder / "frames")) >= FEWEST:
                 animate(folder)
 
