@@ -3,8 +3,8 @@
 import cProfile
 import inspect
 import linecache
+import resource
 import sys
-import time
 import types
 
 import numpy as np
@@ -356,15 +356,31 @@ def slow(x):
 """
 
 
-def test_the_time_limit_is_kept(tmp_path, monkeypatch):
-    path = tmp_path / "slow.py"
-    path.write_text(SLOW.format(n=2000), encoding="utf-8")
-    module = types.ModuleType("slow")
-    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
-    monkeypatch.setattr(repairing, "SECONDS", 0.3)
-    start = time.process_time()
-    assert repair(patient(module.slow), {"g": np.arctan(X)}) is None
-    assert time.process_time() - start < 1.5
+def test_the_number_of_edits_goes_by_the_lines_of_a_run(tmp_path, monkeypatch):
+    tried = []
+    for n in (0, 2000):
+        path = tmp_path / "slow.py"
+        path.write_text(SLOW.format(n=n), encoding="utf-8")
+        module = types.ModuleType("slow")
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
+        linecache.checkcache(str(path))
+        runs = []
+        code = patient(module.slow)
+        made = Patient(code.functions, lambda f, run=code.run, runs=runs: runs.append(1) or run(f))
+        monkeypatch.setattr(repairing, "LINES", 60_000)
+        assert repair(made, {"g": np.arctan(X)}) is None
+        tried.append(len(runs))
+    assert 100 < tried[0] <= 202 and 8 < tried[1] <= 30  # 60 000 over 300 and what a run takes
+
+
+def test_an_edit_that_takes_too_much_memory_is_passed_over():
+    def huge(x):
+        return (x * np.ones(20_000_000 * len(x)).reshape(-1, 1)).sum(axis=0)
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with repairing._little_memory(), pytest.raises(MemoryError):
+        huge(X)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_an_edit_has_to_be_right_for_all_arrays_of_a_map():
