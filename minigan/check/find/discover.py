@@ -388,14 +388,14 @@ COMMON: Declaration = {
     "alpha": 0.2,
     "seed": 0,
     "bias": True,
-    "lr": 0.01,
-    "learning_rate": 0.01,
+    "lr": 0.013,
+    "learning_rate": 0.013,
     "beta1": 0.9,
     "beta2": 0.999,
     "rho": 0.9,
-    "gamma": 2.0,
-    "weight": 2.0,
-    "target": 1.0,
+    "gamma": 1.7,
+    "weight": 2.6,
+    "target": 0.7,
 }
 
 
