@@ -90,9 +90,9 @@ class AMSGradAdam(Adam):
 
 
 CHECK = {
-    "SGD": dict(lr=0.1, momentum=0.9, reference="minigan.SGD"),
-    "Nesterov": dict(lr=0.1, momentum=0.9, nesterov=True, reference="minigan.SGD"),
-    "RMSProp": dict(lr=0.1, reference="minigan.RMSProp"),
-    "Adam": dict(lr=0.1, beta1=0.5, reference="minigan.Adam"),
-    "AMSGradAdam": dict(lr=0.1, beta2=0.5, amsgrad=True, reference="minigan.Adam"),
+    "SGD": dict(lr=0.13, momentum=0.9, reference="minigan.SGD"),
+    "Nesterov": dict(lr=0.13, momentum=0.9, nesterov=True, reference="minigan.SGD"),
+    "RMSProp": dict(lr=0.13, reference="minigan.RMSProp"),
+    "Adam": dict(lr=0.13, beta1=0.5, reference="minigan.Adam"),
+    "AMSGradAdam": dict(lr=0.13, beta2=0.5, amsgrad=True, reference="minigan.Adam"),
 }
