@@ -1,5 +1,6 @@
 """What the bits depend on: it is found, and a difference is put into words."""
 
+import os
 import subprocess
 import sys
 
@@ -18,8 +19,13 @@ def test_all_is_found():
     assert versions() == found
 
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_is_the_one_that_blas_is_told(threads):
+    if threads > CORES:
+        pytest.skip("OpenBLAS takes no more threads than there are cores")
     code = "from minigan.runs.versions import versions; print(versions()['threads'])"
     names = ("OPENBLAS", "MKL", "OMP", "VECLIB")
     told = {f"{name}_NUM_THREADS": str(threads) for name in names}
@@ -41,6 +47,6 @@ def test_without_a_library_that_tells_it_is_what_the_environment_says(monkeypatc
 def test_a_difference_is_named():
     now = versions()
     assert difference(now, now) == ""
-    then = now | {"numpy": "2.0.0"}
+    then = now | {"numpy": "0.0.0"}
     then.pop("blas")
-    assert difference(then, now) == f"numpy 2.0.0 → {now['numpy']}, blas unknown → {now['blas']}"
+    assert difference(then, now) == f"numpy 0.0.0 → {now['numpy']}, blas unknown → {now['blas']}"
