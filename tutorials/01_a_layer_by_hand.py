@@ -442,9 +442,9 @@ for name, curve in curves.items():
 assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db averaged"][-1])
 
 # %% [markdown]
-# All three learn. The right one ends lowest, but you would have to have it to know that: each of the
-# others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an angle
-# below 90° with the right one at the same weights, and so a small step against it still goes
+# All three learn. The right one ends lowest, but you would have to have it to know that: each of
+# the others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an
+# angle below 90° with the right one at the same weights, and so a small step against it still goes
 # downhill. In a GAN, where two networks chase each other and the loss need not fall at all, a
 # mistake of this kind shows even less. **That it learns does not say that it is right.**
 #

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 9. A gradient penalty without autograd
 #
-# A gradient penalty is a term of D's loss that contains D's own gradient. To train with it, one
-# needs the derivative of a derivative. Frameworks get it by recording the backward pass and
+# A gradient penalty is a term of D's loss that contains D's own gradient. To train with it you
+# need the derivative of a derivative. Frameworks get it by recording the backward pass and
 # differentiating the record ("double backward"). Here it is done by hand: four sweeps over the
 # layers, each drawn with its numbers. With them R1 and WGAN-GP are a few lines each, and right
 # to rounding. One section is about the NaN that a gradient penalty's square root can make.
@@ -599,7 +599,7 @@ for activation in (Tanh(), LeakyReLU()):
 # which gives $g$; then, within `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the
 # tangents, and last `backward 0`, the pull-back. LeakyReLU's line is the same without that last
 # call. (Sweep 2 is walked twice because layers remember nothing: `jvp_backward` is handed the ones,
-# and makes its cotangents anew.)
+# and computes its cotangents again.)
 #
 # In the LeakyReLU critic all biases get a gradient of *exactly zero* from the penalty. A picture
 # shows why: R1 on 40 samples, while one bias of the first layer moves.
@@ -820,7 +820,7 @@ for seed in range(6):
 # - How many sweeps does a critic with `Maxout(p, q)` need, where each output is the largest of five
 #   affine functions? And one with LayerNorm and LeakyReLU? Guess, then look at the network's
 #   `piecewise_linear`, and at its calls.
-# - In the figure with the stairs, use 4,000 samples in place of 40. What becomes of the stairs, and
+# - In the figure with the stairs, use 4,000 samples instead of 40. What becomes of the stairs, and
 #   of the gradient?
 # - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
 #

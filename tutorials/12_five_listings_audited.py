@@ -12,10 +12,11 @@
 # %% [markdown]
 # # 12. Five listings, audited
 #
-# Which mistakes do GAN programs in print contain, what does each of them do, and which check would
-# have caught it? The mistakes below were found in five web articles, some of them widely read. Each
-# is made again here, with this library and in code of our own; its effect is shown by a number,
-# and it is mended. At the end every check is run on every mistake.
+# Which mistakes do published GAN programs contain, what does each one do, and which check would
+# have caught it? The five listings below are of the kind found in introductory web articles: a text
+# with formulas, then a short training program. Each is rebuilt here in code of our own, with the
+# mistakes that such listings have; a number shows what each mistake does, and then it is mended. At
+# the end every check is run on every mistake.
 #
 # For readers who know one training step of a GAN (the [README](../README.md) shows one, whole) and
 # the two losses of Goodfellow et al. 2014 ([tutorial 3](03_a_first_gan.py)). Reading time: 25
@@ -291,11 +292,11 @@ figure
 # %% [markdown]
 # The collapse is there in both precisions (at other places, since they round differently), every
 # number is finite, and no logit came near a number that overflows. With G's learning rate and β₁ as
-# they were, the same program in the same precision finds all eight clouds. (Cures of collapse, side
-# by side, are the matter of [tutorial 7](07_mode_collapse.py).) Overflow does exist: it gives
-# infinities and NaN, which is another failure, and easy to tell from this one. Mended: measure
-# diversity, and change the rates. A run of `minigan train` writes the diversity of its samples into
-# `history.csv` every 50 steps, and a line into `warnings.txt` if it stays below 0.1.
+# they were, the same program in the same precision finds all eight clouds. ([Tutorial
+# 7](07_mode_collapse.py) compares cures for collapse.) Overflow does exist: it gives infinities and
+# NaN, which is another failure, and easy to tell from this one. Mended: measure diversity, and
+# change the rates. A run of `minigan train` writes the diversity of its samples into `history.csv`
+# every 50 steps, and a line into `warnings.txt` if it stays below 0.1.
 
 # %% [markdown]
 # ## Listing 2
@@ -401,7 +402,7 @@ assert curve_twice[-1, 1] > 0.98 and floor < curve_twice[:, 2].min() and curve_t
 
 # %% [markdown]
 # D does rank nearly all pairs right, and its loss is close to the floor: it is as good as it can
-# get. But somebody who looks at the loss alone sees a D not far from one that can't tell. And G?
+# get. But judged by its loss alone it is not far from a D that can't tell. And G?
 
 # %%
 for name, G in (("twice", play(SigmoidTwice(), ring.x, STEPS)[0]), ("once", right[0])):
@@ -552,14 +553,14 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# ### Layers made anew at every call
+# ### New layers at every call
 #
 # In the same article the layers are created within the function that computes the network's output.
 # Each call has new weights.
 
 
 # %%
-class Anew(Layer):
+class Remade(Layer):
     """A network whose layers are made within `forward`."""
 
     def __init__(self, make):
@@ -581,29 +582,29 @@ class Anew(Layer):
 
     def __repr__(self):
         """Return its name."""
-        return "Anew(…)"
+        return "Remade(…)"
 
 
-class LayersAnew(Program):
+class LayersRemade(Program):
     """Listing 3, second mistake."""
 
     def players(self):
         """Return a G as it should be, and a D whose layers are made in `forward`."""
         G, _ = super().players()
-        return G, Anew(lambda i: Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=i))
+        return G, Remade(lambda i: Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=i))
 
 
-G, D_anew, _ = d_alone(LayersAnew(), ring.x, ALONE)
+G, D_remade, _ = d_alone(LayersRemade(), ring.x, ALONE)
 fake, x = sample(G, 100, seed=1), ring.x[:3]
-ranks = [ranked_right(D_anew, ring.x[:100], fake) for _ in range(200)]
-print("the same x, called twice:", D_anew.forward(x)[0].ravel().round(2), end=" ")
-print(D_anew.forward(x)[0].ravel().round(2))
-print(f"weights that the optimiser is given: {D_anew.theta.size}")
+ranks = [ranked_right(D_remade, ring.x[:100], fake) for _ in range(200)]
+print("the same x, called twice:", D_remade.forward(x)[0].ravel().round(2), end=" ")
+print(D_remade.forward(x)[0].ravel().round(2))
+print(f"weights that the optimiser is given: {D_remade.theta.size}")
 print(f"pairs ranked right after {ALONE} steps, mean of 200 calls: {np.mean(ranks):.2f}")
-assert (D_anew.forward(x)[0] != D_anew.forward(x)[0]).all() and D_anew.theta.size == 0
+assert (D_remade.forward(x)[0] != D_remade.forward(x)[0]).all() and D_remade.theta.size == 0
 assert 0.4 < np.mean(ranks) < 0.6
 
-report = check.layer(D_anew, stream(0, "x").standard_normal((5, 2)))
+report = check.layer(D_remade, stream(0, "x").standard_normal((5, 2)))
 print(report)
 assert not report.ok
 
@@ -785,7 +786,7 @@ for name, program in (("L_G of the article", OneFormulaForBoth()), ("mended", Pr
 
 # %%
 class LogOfLogit(NonSaturating):
-    """Both losses with log a in the place of log σ(a)."""
+    """Both losses with log a instead of log σ(a)."""
 
     def discriminator(self, real_logits, fake_logits):
         """Return −E log a − E log(1 − a), and its derivatives."""
@@ -916,7 +917,7 @@ MISTAKES = {
     "2  sigmoid twice": SigmoidTwice(),
     "2  D sees fakes only": DNeverSeesData(),
     "3  images against labels": ImagesAgainstLabels(),
-    "3  layers made anew": LayersAnew(),
+    "3  new layers each call": LayersRemade(),
     "4  text minimax, code not": Program(),
     "4  labels of one length": LabelsOfOneLength(),
     "5  L_D: fakes called real": FakesCalledReal(),
@@ -983,13 +984,13 @@ figure
 # Every mistake is caught, and the right program passes all. (The number before a name is its
 # listing's.) Three mistakes are caught by a single check, each by a different one. *D alone* and
 # *G alone* together catch eight of the ten, and need nothing but the program. They miss a batch of
-# another size, and a formula that works and is not the one that the text states: for that somebody
-# has to write down which one was meant. (A dot says that this check passes, and no more: where D
+# another size, and a formula that works but is not the one in the text: to catch that you have to
+# write down which one you meant. (A dot says that this check passes, and no more: where D
 # has failed already, what G does against it means little. With the sigmoid applied twice *G alone*
 # can't fail, since σ(σ(a)) > ½. And the program that compares images with labels passes *formula*
 # because it never calls its loss.)
 #
-# ## What to take along
+# ## What to remember
 #
 # - Write both losses as cross-entropies with a label for each kind of sample. Then a sign can't get
 #   lost, no term is negative, and the formula is that of the library's
@@ -1011,5 +1012,5 @@ figure
 #
 # **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
 # against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the
-# library: [`losses.py`](../minigan/losses.py), [`train.py`](../minigan/loop.py) (the two halves),
+# library: [`losses.py`](../minigan/losses.py), [`step.py`](../minigan/step.py) (the two halves),
 # [`check/losses.py`](../minigan/check/losses.py), [`finite.py`](../minigan/runs/finite.py).
