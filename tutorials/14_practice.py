@@ -36,6 +36,7 @@ from minigan import (
     train,
 )
 from minigan.data import load
+from minigan.optim.schedules import cosine
 from minigan.plot.stills import ABOVE, G_COLOUR, new_figure, sheet
 from minigan.recipes import RECIPES, Task
 from minigan.runs.metrics import mixture
@@ -51,8 +52,9 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # The data are the *ring*: eight narrow clusters on a circle. **Good** below is the share of 2,000
 # samples within three standard deviations of a cluster's centre, **modes** the number of clusters
 # that have such a sample ([tutorial 7](07_mode_collapse.py) says what these can't see). Unless a
-# line says otherwise: two hidden layers of 64, z of 2 normal numbers, batches of 64, Adam with a
-# rate of 0.001 and $\beta_1 = 0$, one step of D for one of G, and a weak R1 penalty.
+# line says otherwise: two hidden layers of 64, z of 2 normal numbers, batches of 64, Adam with
+# $\beta_1 = 0$ and a rate that falls from 0.002 to 0, one step of D for one of G, and a weak R1
+# penalty.
 
 # %%
 ring = load("ring")
@@ -75,10 +77,14 @@ def measure(G, **noise):
     return float(found["high_quality"]), int(found["modes"])
 
 
-def run(seed=0, steps=STEPS, every=0, *, z=2, lr=1e-3, beta1=0.0, noise="normal", **changes):
+def run(seed=0, steps=STEPS, every=0, *, z=2, lr=2e-3, beta1=0.0, noise="normal", **changes):
     """Train on the ring with changes; return (good, modes), or one row every so many steps."""
     G, D = players(seed, z)
-    adams = Adam(lr, beta1), Adam(lr, beta1)
+    if every:  # a constant rate
+        adams = Adam(lr, beta1), Adam(lr, beta1)
+    else:
+        d_steps = changes.get("d_steps", 1)
+        adams = [Adam(cosine(lr, 0.0, k * steps), beta1, 0.99) for k in (1, d_steps)]
     rest = {"batch": 64, "penalties": [R1(0.05)]} | changes
     rows = []
     for record in train(
@@ -89,11 +95,11 @@ def run(seed=0, steps=STEPS, every=0, *, z=2, lr=1e-3, beta1=0.0, noise="normal"
     return np.array(rows) if every else measure(G, noise=noise)
 
 
-def compare(**variants):
+def compare(variants):
     """Print what each variant of the run comes to."""
     for name, changes in variants.items():
         good, modes = run(**changes)
-        print(f"{name.replace('_', ' '):14} good {good:6.1%}   modes {modes} of 8")
+        print(f"{name:16} good {good:6.1%}   modes {modes} of 8")
 
 
 # %% [markdown]
@@ -133,9 +139,8 @@ assert best[1] >= rows[-1, 1]
 # of D cost time in every step, so compare at equal time, as here, not at equal steps of G.
 
 # %%
-compare(
-    one_D_step={}, five_D_steps=dict(d_steps=5, steps=max(7, STEPS // 3))
-)  # 1 + 5 half steps against 1 + 1
+five = {"d_steps": 5, "steps": max(7, STEPS // 3)}  # 1 + 5 half steps against 1 + 1
+compare({"one D step": {}, "five D steps": five})
 
 # %% [markdown]
 # ## Which batch size?
@@ -170,23 +175,18 @@ assert 1.5 < noise[16] / noise[64] < 2.7 and 1.5 < noise[64] / noise[256] < 2.7
 # little. What matters: draw z for *using* G as you did for training it.
 
 # %%
-compare(z_of_1=dict(z=1), z_of_2={}, z_of_16=dict(z=16), z_uniform=dict(noise="uniform"))
+compare({"z of 1": {"z": 1}, "z of 2": {}, "z of 16": {"z": 16}, "z uniform": {"noise": "uniform"}})
 
 # %% [markdown]
 # ## Which learning rate, and which β for Adam?
 #
-# Start at 0.0002 to 0.001 for both players, with $\beta_1 = 0$ or 0.5: momentum keeps G moving in a
-# direction in which D no longer points. If the losses jump, go down by 3; if nothing happens, go
-# up.
+# Start at 0.0002 (images) to 0.002 (points) for both players, let the rates fall to 0 if you know
+# how long you train, and take $\beta_1 = 0$ or 0.5: momentum keeps G moving in a direction in which
+# D no longer points. If the losses jump, go down by 3; if nothing happens, go up.
 
 # %%
-compare(
-    lr_0_0001=dict(lr=1e-4),
-    lr_0_001={},
-    lr_0_01=dict(lr=1e-2),
-    beta1_0_5=dict(beta1=0.5),
-    beta1_0_9=dict(beta1=0.9),
-)
+compare({"rate 0.0002": {"lr": 2e-4}, "rate 0.002": {}, "rate 0.02": {"lr": 2e-2}})
+compare({"beta1 = 0.5": {"beta1": 0.5}, "beta1 = 0.9": {"beta1": 0.9}})
 
 # %% [markdown]
 # ## Why not train G with the mean squared error?
