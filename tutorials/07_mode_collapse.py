@@ -317,8 +317,8 @@ assert (mean[:, 0] <= 8).all() and (mean[:, 2] < np.log(8) + 1e-12).all()
 # direction in which D no longer points. That this matters so much is a measurement, not a theorem.
 #
 # **What does not help here.** Slowing *both* players by the same factor leaves G collapsed. With
-# noise that fades out it depends on the seed: look at the crosses. None of this is a law: with other
-# data or another network the order can change. That is why you measure.
+# noise that fades out it depends on the seed: look at the crosses. None of this is a law: with
+# other data or another network the order can change. That is why you measure.
 
 # %% [markdown]
 # ## No collapse is not yet quality
