@@ -28,8 +28,9 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep what this process frees; return whether it does.
 
     It holds for the whole process and to its end; calling it again changes nothing. So no function
-    of the library calls it: a program that trains may, before it begins. The environment variable ``MINIGAN_KEEP_MEMORY=0`` switches it off, for a process that has
-    better use for its memory than the next step; on other systems nothing happens.
+    of the library calls it: a program that trains may, before it begins. The environment variable
+    ``MINIGAN_KEEP_MEMORY=0`` switches it off, for a process that has better use for its memory than
+    the next step; on other systems nothing happens.
     """
     if not sys.platform.startswith("linux") or os.environ.get("MINIGAN_KEEP_MEMORY") == "0":
         return False
