@@ -250,7 +250,7 @@ def attributes(optimiser):
         {
             name: value.copy() if isinstance(value, np.ndarray) else value
             for name, value in vars(inner).items()
-            if name != "optimiser"
+            if name not in ("optimiser", "net")  # the network is the caller's
         }
         for inner in unwrapped(optimiser)
     ]
