@@ -55,13 +55,15 @@ def load(
         integer "labels" or "y", of shape (n,). uint8 images (n, h, w) or (n, h, w, c) are mapped
         from 0..255 to [-1, 1]. Float images lie in [0, 1] or in [-1, 1] already; which of the two
         is told by the smallest value in the whole array: min >= 0 means [0, 1], which is mapped
-        to [-1, 1]. Float vectors (n, d) may have any scale; see `standardise`.
+        to [-1, 1]. Float vectors (n, d) may have any scale; see `standardise`. Labels lie below
+        1,000. An array may grow to 64 MB, or to 200 times the bytes that it takes in the file.
 
         FOLDER holds images of one size, or, as torchvision's ImageFolder takes it, a folder of
         images for each class; the classes are numbered in the order of their names. PNG, JPEG, BMP
         and WebP are known by their content. They are turned as their EXIF data say; all become
         grey if all are grey, else RGB; an alpha channel is dropped, and of 16 bits the upper 8 are
-        kept. What is hidden (``._a.png``) is passed over.
+        kept. What is hidden (``._a.png``) is passed over. An image may have 16,777,216 pixels,
+        with a `size` 55 million.
     split
         Which part of mnist or fashion-mnist, ``"train"`` or ``"test"``; the other sets have no
         test part.
