@@ -255,6 +255,8 @@ def check_command(options: argparse.Namespace) -> int:
     Without a TARGET the library itself is checked. A TARGET is a file, a module, or one thing in
     it; shapes are drawn from signatures, or given in the file: CHECK = {"MyDense": dict(p=3, q=2,
     x=(5, 3))}.
+    The exit code is 0 if all is right, 1 if anything is wrong, 2 if a TARGET can't be read, and 3
+    if nothing is wrong but something was not checked; it is listed with the reason.
     """
     from .check.find.command import run
 

@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 
 from ...arrays import stream
-from ...layers import Dense
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
@@ -41,9 +40,7 @@ from ..losses import loss
 from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
-
-Declaration = dict[str, Any]
-DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments
+from .arguments import Declaration, function_arguments, make, sample_shapes
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,9 @@ def _is_base(module: ModuleType, cls: Any) -> bool:
         for v in vars(module).values()
         if inspect.isclass(v) and v is not cls and issubclass(v, cls)
     ]
-    return inspect.isabstract(cls) or (unwritten and bool(heirs))
+    # In a file on its own, such as an exercise, what is unwritten is what the report is to name.
+    in_a_package = hasattr(module, "__path__")
+    return inspect.isabstract(cls) or (in_a_package and unwritten and bool(heirs))
 
 
 LOOKS_LIKE_ONE = ("forward", "backward", "grad", "deriv", "prime", "loss", "penalty")
@@ -226,27 +225,27 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
 
 
 def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
-    def make() -> Any:
-        return _make(cls, said)
+    def made() -> Any:
+        return make(cls, said)
 
     if issubclass(cls, Layer):
         yield _item(
-            name, "layer", lambda seed: _check_layer(lambda: _shaken(make(), seed), said, seed)
+            name, "layer", lambda seed: _check_layer(lambda: _shaken(made(), seed), said, seed)
         )
     elif hasattr(cls, "discriminator") and hasattr(cls, "generator"):
         outputs = sigmoid if said.get("outputs") == "sigmoid" else None
         yield _item(
             name,
             "loss",
-            lambda seed: loss(make(), seed=seed, outputs=outputs, reference=_reference(said)),
+            lambda seed: loss(made(), seed=seed, outputs=outputs, reference=_reference(said)),
         )
     elif issubclass(cls, Penalty) or _takes(cls, "__call__", "real", "fake"):
         yield _item(
-            name, "penalty", lambda seed: penalty(make(), seed=seed, reference=_reference(said))
+            name, "penalty", lambda seed: penalty(made(), seed=seed, reference=_reference(said))
         )
     elif _takes(cls, "step", "theta", "grad"):
         yield _item(
-            name, "optimiser", lambda seed: optimiser(make(), seed=seed, reference=_reference(said))
+            name, "optimiser", lambda seed: optimiser(made(), seed=seed, reference=_reference(said))
         )
 
 
@@ -269,7 +268,7 @@ def _reference(said: Declaration) -> Any:
         module, _, name = right.rpartition(".")
         right = getattr(importlib.import_module(module), name)
     if inspect.isclass(right):
-        return _make(right, said)
+        return make(right, said)
     return right
 
 
@@ -294,7 +293,7 @@ def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
 def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Report:
     made = make()
     train = said.get("train", True)
-    shapes = [tuple(said["x"])[1:]] if "x" in said else _sample_shapes(made)
+    shapes = [tuple(said["x"])[1:]] if "x" in said else sample_shapes(made)
     n = said["x"][0] if "x" in said else None
     error: Exception | None = None
     # 12 for what takes several samples together, and so only certain batches
@@ -315,29 +314,11 @@ def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Rep
     raise error
 
 
-def _sample_shapes(made: Layer) -> list[tuple[int, ...]]:
-    """Shapes of a sample to try, in this order."""
-    if made.in_shape is not None:
-        return [made.in_shape]
-    numbers = [v for v in vars(made).values() if type(v) is int and 0 < v < 20]
-    tuples = [
-        v for v in vars(made).values() if isinstance(v, tuple) and v and set(map(type, v)) == {int}
-    ]
-    return [
-        *((int(np.prod(v)),) for v in tuples),
-        *((v,) for v in numbers),
-        (4,),
-        *((4, 6, v) for v in numbers),
-        (4, 6, 2),
-        (2, 4, 6),
-    ]
-
-
 def _check_pair(
     forward: Callable[..., Any], backward: Callable[..., Any], said: Declaration, seed: int
 ) -> Report:
     error: Exception | None = None
-    for arguments in _function_arguments(forward, said, seed):
+    for arguments in function_arguments(forward, said, seed):
         try:
             returned = forward(*(_copy(a) for a in arguments))
         except NotImplementedError:
@@ -355,7 +336,7 @@ def _check_pair(
 
 def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
     error: Exception | None = None
-    for arguments in _function_arguments(f, said, seed):
+    for arguments in function_arguments(f, said, seed):
         try:
             return loss_function(f, *arguments)
         except Exception as refused:
@@ -366,121 +347,3 @@ def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) ->
 
 def _copy(a: Any) -> Any:
     return a.copy() if hasattr(a, "copy") else a
-
-
-# --- guesses at arguments -------------------------------------------------------------------------
-
-SIZES = (3, 4, 2, 5)  # of features: all different, so that a wrong axis shows
-COMMON: Declaration = {
-    "k": 3,
-    "kernel_size": 3,
-    "kernel": 3,
-    "stride": 2,
-    "padding": 1,
-    "pad": 1,
-    "pieces": 2,
-    "groups": 1,
-    "eps": 1e-5,
-    "epsilon": 1e-5,
-    "momentum": 0.1,
-    "rate": 0.5,
-    "slope": 0.2,
-    "alpha": 0.2,
-    "seed": 0,
-    "bias": True,
-    "lr": 0.013,
-    "learning_rate": 0.013,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "rho": 0.9,
-    "gamma": 1.7,
-    "weight": 2.6,
-    "target": 0.7,
-}
-
-
-def _make(cls: type, said: Declaration) -> Any:
-    """Make a thing with the arguments that were said, and others for those that it requires."""
-    arguments = {k: v for k, v in said.items() if k not in DECLARED}
-    sizes = iter(SIZES)
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
-        if arguments:
-            raise TypeError(f"CHECK says {', '.join(arguments)}, but {cls.__name__} takes nothing")
-        return cls()
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if name in arguments or parameter.default is not parameter.empty:
-            continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        if name in COMMON:
-            arguments[name] = COMMON[name]
-        elif name == "layer":
-            arguments[name] = Dense(3, 4)
-        elif "shape" in name:
-            arguments[name] = (next(sizes),)
-        elif parameter.annotation in (float, "float"):
-            arguments[name] = 0.5
-        else:
-            arguments[name] = next(sizes, 3)
-    return cls(**arguments)
-
-
-# What the arrays of a course's functions are called, and settings that its dicts may hold.
-PARAMETERS: Declaration = {
-    "mode": "train",
-    "stride": 1,
-    "pad": 1,
-    "pool_height": 2,
-    "pool_width": 2,
-    "p": 0.7,
-    "eps": 1e-5,
-    "momentum": 0.9,
-    "seed": 1,
-}
-
-
-def _function_arguments(
-    f: Callable[..., Any], said: Declaration, seed: int
-) -> Iterator[tuple[Any, ...]]:
-    """Give arguments for a function, the likely ones first: dense, number by number, images."""
-    names = list(inspect.signature(f).parameters)
-    unknown = [key for key in said if key not in names]
-    if unknown:
-        takes = ", ".join(names)
-        raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
-    shapes: list[dict[str, tuple[int, ...]]] = [
-        {"x": (5, 3), "w": (3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
-        {"x": (5, 3, 2), "w": (6, 4), "b": (4,)},
-        {"x": (2, 3, 4, 6), "w": (4, 3, 3, 3), "b": (4,), "gamma": (3,), "beta": (3,)},
-        {"x": (2, 4, 6, 3), "w": (3, 3, 3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
-    ]
-    if any(isinstance(value, tuple) for name, value in said.items() if name in names):
-        shapes = [{}]
-    for guess in shapes:
-        arguments = []
-        for i, name in enumerate(names):
-            value = said.get(name, _guess(f, name, i, guess))
-            if isinstance(value, tuple):
-                value = away_from_zero(stream(seed, name).standard_normal(value))
-            if value is not inspect.Parameter.empty:
-                arguments.append(value)
-        yield tuple(arguments)
-
-
-def _guess(f: Callable[..., Any], name: str, place: int, shapes: dict[str, tuple[int, ...]]) -> Any:
-    parameter = inspect.signature(f).parameters[name]
-    if parameter.default is not parameter.empty:
-        return parameter.default
-    lower = name.lower()
-    if lower.endswith(("param", "params", "config")):
-        return dict(PARAMETERS)
-    if place == 0:
-        return shapes.get("x", (5, 3))
-    for key, starts in (("w", "w"), ("b", "b"), ("gamma", "g"), ("beta", "shift")):
-        if lower.startswith("beta"):
-            return shapes.get("beta", (3,))
-        if lower.startswith(starts):
-            return shapes.get(key, (3,))
-    if lower in ("y", "t", "target", "targets", "labels"):
-        return np.arange(5) % 3
-    return shapes.get("x", (5, 3))
