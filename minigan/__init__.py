@@ -37,13 +37,14 @@ from .losses import (
     bce,
     bce_with_logits,
 )
-from .network import Residual, Sequential
+from .network import Sequential
 from .optim import schedules
 from .optim.lookahead import Extragradient, OptimisticAdam
 from .optim.regularisers import L1, L2
 from .optim.rules import SGD, Adam, AdamW, RMSProp
 from .optim.wrappers import EMA, ClipNorm, ClipWeights, MaxNorm, Regularised
 from .penalties import DRAGAN, R1, R2, GradientPenalty
+from .residual import Residual
 
 __version__ = "0.1.0"
 

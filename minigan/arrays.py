@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .gpu import on_gpu
+
 # A numpy.ndarray or a cupy.ndarray. CuPy's class has the same interface, so one name serves both.
 Array = np.ndarray[Any, Any]
 # What a layer draws from, and what its weights are drawn from. In quotes, since naming the class
@@ -27,13 +29,6 @@ _NOT_PLAIN = {
     "MaskedArray": "decide what its masked entries are with x.filled(...)",
     "matrix": "in which * is a matrix product; convert it with numpy.asarray(...)",
 }
-
-_NO_CUPY = """\
-the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
-version that `nvidia-smi` prints:
-    CUDA 12:  pip install "minigan[gpu]"      (this is cupy-cuda12x)
-    CUDA 13:  pip install cupy-cuda13x
-or stay on the CPU with device "cpu"."""
 
 
 def array_module(*arrays: Any) -> Any:
@@ -73,8 +68,6 @@ def array_module(*arrays: Any) -> Any:
 def to_device(x: Array, device: str) -> Array:
     """`x` on ``"cpu"`` (as a NumPy array) or ``"gpu"`` (as a CuPy array).
 
-    An array that is there already is returned as it is.
-
     Raises
     ------
     ValueError
@@ -88,17 +81,7 @@ def to_device(x: Array, device: str) -> Array:
         return to_numpy(x)
     if device != "gpu":
         raise ValueError(f'device must be "cpu" or "gpu", got {device!r}')
-    try:
-        import cupy
-    except ImportError as error:
-        raise ImportError(_NO_CUPY.format(reason=error)) from error
-    try:
-        return cupy.asarray(x)
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise RuntimeError(
-            f"the GPU was asked for, but CuPy {cupy.__version__} can't use one ({error}); "
-            'see whether `nvidia-smi` lists a GPU, or stay on the CPU with device "cpu"'
-        ) from error
+    return on_gpu(x)
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .arrays import Array, array_module, stream
-from .layers.base import Layer, expect_integer
-from .optim.base import SupportsStep, expect_optimiser
+from .arrays import Array, stream
+from .expect import expect_data, expect_integer, expect_loss, expect_optimisers
+from .layers.base import Layer
+from .optim.base import SupportsStep
 from .optim.schedules import Rate, value_at
 from .penalties import Penalty
 from .sampling import NOISES, Batches, draw_noise, one_hot_labels
@@ -116,8 +117,8 @@ def train(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
-    _check_loss(loss)
-    _check_optimisers(optimiser_G, optimiser_D, order)
+    expect_loss(loss)
+    expect_optimisers(optimiser_G, optimiser_D, order)
     penalties = list(penalties) if isinstance(penalties, Iterable) else [penalties]
     for penalty in penalties:
         if not callable(penalty):
@@ -129,7 +130,7 @@ def train(
         conditions=None if labels is None else one_hot_labels(labels, data),
         order=order,
     )
-    _check_data(*game.seen(slice(None), 0), data, batch)
+    expect_data(*game.seen(slice(None), 0), data, batch)
     total = total_steps(len(data), batch, d_steps, steps, epochs)
     return (game.step(step) for step in range(start, total))
 
@@ -212,54 +213,3 @@ def total_steps(
     if epochs is not None and steps is None:
         return max(1, epochs * (samples // batch) // d_steps)
     raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
-
-
-def _check_loss(loss: Any) -> None:
-    """Raise unless the loss has all that a step asks of it."""
-    asked = [name for name in (*Loss.__annotations__, *vars(Loss)) if not name.startswith("_")]
-    missing = [name for name in asked if not hasattr(loss, name)]
-    if missing or isinstance(loss, type):
-        what = f"without {', '.join(missing)}" if missing else "a class; make one, with ()"
-        raise TypeError(f"loss is {loss!r}, {what}; minigan.step.Loss says what is expected")
-
-
-def _check_optimisers(optimiser_G: Any, optimiser_D: Any, order: str) -> None:
-    """Raise unless each player has an optimiser of its own that can do what the order asks."""
-    if optimiser_G is optimiser_D:
-        raise ValueError("each player needs an optimiser of its own, got one for both")
-    for player, optimiser in (("G", optimiser_G), ("D", optimiser_D)):
-        expect_optimiser(f"optimiser_{player}", optimiser)
-        if order == "extragradient" and not hasattr(optimiser, "extrapolate"):
-            raise TypeError(f'order="extragradient" needs Extragradient(…) around {optimiser!r}')
-
-
-def _check_data(G: Layer, D: Layer, data: Array, batch: int) -> None:
-    """Raise unless the data are a batch or more of samples that D takes and G can make."""
-    xp = array_module(data, G.theta, D.theta)
-    if data.size == 0:
-        raise ValueError(f"data is empty, {data.shape}, expected one or more samples (n, …)")
-    if len(data) < batch:
-        raise ValueError(
-            f"batch is {batch}, but there are only {len(data)} samples of data; "
-            f"take a batch of {len(data)} or less"
-        )
-    D.check_input(data)
-    if data.dtype != D.theta.dtype or data.dtype != G.theta.dtype:
-        raise TypeError(
-            f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
-            "convert with astype"
-        )
-    if G.in_shape is None:
-        raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
-    if G.output_shape(G.in_shape) != data.shape[1:]:
-        raise ValueError(
-            f"G makes samples of shape {G.output_shape(G.in_shape)}, "
-            f"but those of the data have shape {data.shape[1:]}"
-        )
-    if D.output_shape(data.shape[1:]) != (1,):
-        raise ValueError(
-            f"D must end in one output a sample, (1,), got {D.output_shape(data.shape[1:])}"
-        )
-    if not xp.isfinite(data).all():
-        bad = xp.argmin(xp.isfinite(data.reshape(len(data), -1)).all(axis=1))
-        raise ValueError(f"data holds NaN or infinity, first in sample {int(bad)}")

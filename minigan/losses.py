@@ -16,7 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .arrays import Array, array_module
+from .expect import expect_outputs, expect_target
 from .numerics import sigmoid, softplus
+
+Value = tuple[Array, Array]  # a 0-d array, and its derivative with respect to an argument
 
 
 def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]:
@@ -51,8 +54,8 @@ def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]
     TypeError
         For integers in `logits`.
     """
-    _check_outputs("bce_with_logits", logits)
-    _check_target("bce_with_logits", logits, target)
+    expect_outputs("bce_with_logits", logits)
+    expect_target("bce_with_logits", logits, target)
     a, t = logits, target
     value = (_weighted(t, softplus, -a) + _weighted(1 - t, softplus, a)).mean()
     d_logits = (_weighted(1 - t, sigmoid, a) - _weighted(t, sigmoid, -a)) / a.size
@@ -74,27 +77,13 @@ def bce(p: Array, target: float | Array, clip: float = 1e-7) -> tuple[Array, Arr
     ----------
     p
         Probabilities, a float array with entries in [0, 1].
-    target
-        A number in [0, 1] for all, or an array of the shape of `p`.
     clip
         Distance kept from 0 and 1, in [0, 0.5).
-
-    Returns
-    -------
-    value
-        0-d array of the dtype of `p`, on its device.
-    dp
-        ∂value/∂p, shaped like `p`.
-
-    Raises
-    ------
-    ValueError
-        For an empty batch, a `target` of another shape, or a `clip` outside [0, 0.5).
-    TypeError
-        For integers in `p`.
+    target, the result, errors
+        As for `bce_with_logits`.
     """
-    _check_outputs("bce", p)
-    _check_target("bce", p, target)
+    expect_outputs("bce", p)
+    expect_target("bce", p, target)
     if not 0 <= clip < 0.5:
         raise ValueError(f"bce: clip must lie in [0, 0.5), got {clip}")
     xp, t = array_module(p), target
@@ -139,9 +128,7 @@ class Minimax:
         fake_value, d_fake = self.bce(fake_logits, 0)
         return xp.asarray(real_value + fake_value), d_real, d_fake
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         value, d_fake = self.bce(fake_logits, 0)
         return array_module(fake_logits).asarray(-value), -d_fake
@@ -167,9 +154,7 @@ class NonSaturating(Minimax):
     the data the best D is ½ everywhere. It is flat, and no slope in a can move a sample.
     """
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         return self.bce(fake_logits, 1)
 
@@ -205,9 +190,7 @@ class LeastSquares(Critic):
         fake_value, d_fake = _squares(fake_logits, 0)
         return xp.asarray(real_value + fake_value), d_real, d_fake
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         value, d_fake = _squares(fake_logits, 1)
         return array_module(fake_logits).asarray(value), d_fake
@@ -231,9 +214,7 @@ class Wasserstein(Critic):
         fake_value, d_fake = _mean(fake_logits)
         return xp.asarray(fake_value - real_value), -d_real, d_fake
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         value, d_fake = _mean(fake_logits)
         return array_module(fake_logits).asarray(-value), -d_fake
@@ -281,9 +262,7 @@ class RelativisticPairing(Critic):
         value, d_fake = bce_with_logits(self._pairs(fake_logits, real_logits), 0)
         return value, -d_fake, d_fake
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return L_G (a 0-d array), and its derivative with respect to `fake_logits`."""
         if real_logits is None:
             raise ValueError("RelativisticPairing.generator needs real_logits: D's outputs for x")
@@ -308,40 +287,18 @@ def _weighted(weight: float | Array, f: Callable[[Array], Array], a: Array) -> A
 
 def _squares(a: Array, target: float) -> tuple[Array, Array]:
     """½·mean (a − target)², and its derivative."""
-    _check_outputs("LeastSquares", a)
+    expect_outputs("LeastSquares", a)
     return ((a - target) ** 2).mean() / 2, (a - target) / a.size
 
 
 def _mean(a: Array) -> tuple[Array, Array]:
     """Mean a, and its derivative."""
-    _check_outputs("Wasserstein", a)
+    expect_outputs("Wasserstein", a)
     return a.mean(), array_module(a).full_like(a, 1 / a.size)
 
 
 def _hinge(a: Array) -> tuple[Array, Array]:
     """Mean max(0, 1 + a), and its derivative: 0 at the kink."""
-    _check_outputs("Hinge", a)
+    expect_outputs("Hinge", a)
     value = array_module(a).maximum(1 + a, 0).mean()
     return value, (a.real > -1).astype(a.dtype) / a.size
-
-
-def _check_outputs(name: str, outputs: Array) -> None:
-    """Raise a clear error unless these are D's outputs for a batch."""
-    array_module(outputs)
-    if outputs.dtype.kind not in "fc" or outputs.dtype.itemsize < 4:
-        raise TypeError(
-            f"{name}: D's outputs have dtype {outputs.dtype}, expected floating point of 32 bits "
-            "or more"
-        )
-    if outputs.size == 0:
-        raise ValueError(f"{name}: D's outputs are empty, shape {outputs.shape}")
-
-
-def _check_target(name: str, outputs: Array, target: float | Array) -> None:
-    """Raise a clear error unless the target is one number, or one for each output."""
-    shape = getattr(target, "shape", ())
-    if shape not in ((), outputs.shape):
-        raise ValueError(
-            f"{name}: target has shape {shape}, expected one number or {outputs.shape}, the shape "
-            "of D's outputs"
-        )

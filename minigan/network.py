@@ -1,4 +1,4 @@
-"""`Sequential`: layers one after the other, all their weights in one vector θ; and `Residual`.
+"""`Sequential`: layers one after the other, all their weights in one vector θ.
 
 A network is a layer itself: it has the same four maps, each a walk over its layers, and it can
 stand among the layers of a larger network.
@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from .arrays import Array, Rng, array_module
-from .layers.base import Layer, Shape, expect_precision, expect_shape, generator
+from .expect import expect_precision, expect_shape
+from .layers.base import Layer, Shape, generator
 
 Caches = tuple[Any, ...]  # what each of the layers leaves behind
 
@@ -57,19 +58,16 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer, dtype: Any = None, seed: int | Rng = None) -> None:
+        name, seen = type(self).__name__, set[int]()
         if not layers:
-            raise ValueError(f"{type(self).__name__} needs at least one layer")
-        seen: set[int] = set()
+            raise ValueError(f"{name} needs at least one layer")
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"{type(self).__name__}: argument {i} is {layer!r}, expected a layer"
-                )
+                raise TypeError(f"{name}: argument {i} is {layer!r}, expected a layer")
             if layer.owner is not None or id(layer) in seen:
                 raise ValueError(
-                    f"{type(self).__name__}: layer {i}, {layer!r}, already belongs to a network; "
-                    "a layer's weights live in one θ. Use layer.copy() for a twin with weights of "
-                    "its own"
+                    f"{name}: layer {i}, {layer!r}, already belongs to a network; a layer's "
+                    "weights live in one θ. Use layer.copy() for a twin with weights of its own"
                 )
             seen.add(id(layer))
         self.layers = layers
@@ -206,8 +204,6 @@ class Sequential(Layer):
             layer.owner = twin
         return twin
 
-    # --- as a list of layers ---
-
     def __len__(self) -> int:
         """Return the number of layers."""
         return len(self.layers)
@@ -215,10 +211,6 @@ class Sequential(Layer):
     def __getitem__(self, i: int) -> Layer:
         """Return layer i, which stays the network's."""
         return self.layers[i]
-
-    def __iter__(self) -> Iterator[Layer]:
-        """Go through the layers, first to last."""
-        return iter(self.layers)
 
     # --- print-outs ---
 
@@ -265,52 +257,6 @@ class Sequential(Layer):
             except ValueError as error:
                 name = type(self).__name__
                 raise ValueError(f"{name}: layer {i} does not fit: {error}") from None
-
-
-class Residual(Sequential):
-    r"""y = x + f(x), where f is the layers one after the other          (He et al. 2016, eq. 1)
-
-    J = I + J_f, J_f being the Jacobian of f, so
-
-        dx = Jᵀ·dy = dy + J_fᵀ·dy          t = J·v = v + J_f·v
-
-    and ⟨dy, J·v⟩ = ⟨dy, v⟩ + ⟨dy, J_f·v⟩: the first term knows neither x nor θ, so that
-    `jvp_backward` is that of f as it stands.
-
-    Parameters
-    ----------
-    *layers, dtype, seed
-        As for `Sequential`; the last layer's samples have the shape of the first layer's.
-    """
-
-    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Caches]:
-        """Return y = x + f(x) and the caches of all layers."""
-        f, cache = super().forward(x, train, rng)
-        return x + f, cache
-
-    def backward(self, dy: Array, cache: Caches, grad: Array | None = None) -> Array:
-        """Return dx = dy + J_fᵀ·dy; with a `grad`, add each layer's gradient into its slice."""
-        return dy + super().backward(dy, cache, grad)
-
-    def jvp(self, v: Array, cache: Caches) -> Array:
-        """Return t = v + J_f·v."""
-        return v + super().jvp(v, cache)
-
-    def output_shape(self, in_shape: Shape) -> Shape:
-        """`in_shape`, which f must keep."""
-        f_shape = super().output_shape(in_shape)
-        if f_shape != in_shape:
-            raise ValueError(
-                f"Residual: y = x + f(x) needs an f that keeps the shape of a sample, but it makes "
-                f"{f_shape} of {in_shape}; change the last layer"
-            )
-        return in_shape
-
-    def _check_neighbours(self) -> None:
-        """Follow one sample through, and compare the two ends where the first layer fixes one."""
-        super()._check_neighbours()
-        if self.in_shape is not None:
-            self.output_shape(self.in_shape)
 
 
 def _slices(sizes: list[int]) -> list[slice]:

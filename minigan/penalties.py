@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Rng, array_module, as_like
+from .expect import expect_positive, expect_shape
 from .layers import Sigmoid
-from .layers.base import Layer, expect_positive, expect_shape
+from .layers.base import Layer
 from .network import Sequential
 from .views import View
 

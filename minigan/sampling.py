@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array, array_module, as_like, stream, to_numpy
+from .expect import expect_labels
 from .layers.base import Layer
 
 NOISES = ("normal", "uniform")
@@ -55,20 +56,9 @@ class Batches:
 
 
 def one_hot_labels(labels: Array, data: Array) -> Array:
-    """Return the labels of the data as one-hot rows (n, classes), on the device of `data`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For labels that are not one integer for each sample, counted from 0.
-    """
+    """Return integers 0 … k − 1, one a sample of `data`, as rows (n, k) on its device."""
     labels = to_numpy(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels have dtype {labels.dtype}, expected integers")
-    if labels.shape != (len(data),) or labels.min() < 0:
-        raise ValueError(
-            f"labels have shape {labels.shape} and lie in {labels.min()} … {labels.max()}; "
-            f"expected one for each sample, ({len(data)},), counted from 0"
-        )
-    rows = np.eye(int(labels.max()) + 1, dtype=data.dtype)[labels]
+    expect_labels(labels, len(data))
+    rows = np.zeros((len(labels), int(labels.max()) + 1), data.dtype)
+    rows[np.arange(len(labels)), labels] = 1
     return array_module(data).asarray(rows)

@@ -19,6 +19,7 @@ import numpy as np
 
 from .arrays import Array, array_module
 from .layers.base import Layer
+from .losses import Value
 from .optim.base import SupportsStep
 from .penalties import Penalty
 
@@ -32,9 +33,7 @@ class Loss(Protocol):
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
         """Return the value, d_real and d_fake."""
 
-    def generator(
-        self, fake_logits: Array, real_logits: Array | None = None
-    ) -> tuple[Array, Array]:
+    def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
         """Return the value and d_fake."""
 
     def probability(self, logits: Array) -> Array:

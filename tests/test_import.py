@@ -14,10 +14,12 @@ PACKAGE = Path(minigan.__file__).parent
 
 # Floors from the ground up: a module imports from lower floors, or from its own folder.
 FLOORS = [
+    ["gpu"],
     ["arrays"],
-    ["numerics", "init", "fast"],
+    ["expect", "fast", "init", "numerics"],
     ["layers", "losses"],
     ["network", "optim", "sampling", "views"],
+    ["residual"],
     ["penalties"],
     ["step"],
     ["loop"],

@@ -19,7 +19,8 @@ import numpy as np
 from .. import layers as layers_module
 from ..arrays import to_numpy
 from ..layers.base import Layer, Shape
-from ..network import Residual, Sequential
+from ..network import Sequential
+from ..residual import Residual
 from .arrays import read_arrays, write_arrays
 from .outside import printable
 

@@ -1,9 +1,10 @@
 """Layers, one family a file, each with its four maps beside their derivation."""
 
-from .activations import Dropout, Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
+from .activations import Elementwise, LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer
 from .conv import Conv2d, ConvTranspose2d
 from .dense import Dense
+from .dropout import Dropout
 from .maxout import Maxout
 from .minibatch import MinibatchStd, Pack
 from .norm import BatchNorm, LayerNorm

@@ -20,13 +20,14 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module, stream, to_device
+from ..expect import expect_input, expect_precision, expect_shape
+from .old_names import OldNames
 
 Shape = tuple[int, ...]
 
@@ -41,37 +42,7 @@ def split(vector: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
     return views
 
 
-def expect_shape(name: str, array: Array, shape: Shape) -> None:
-    """Raise a ValueError unless `array` has exactly this shape: broadcasting hides mistakes."""
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-
-
-def expect_precision(name: str, array: Array) -> None:
-    """Raise a TypeError unless these are floating-point numbers of at least 32 bits.
-
-    float16 ends at 65504 and at 6e-8: an ε of 1e-8 is zero in it, and a GAN soon gives NaN.
-    """
-    if array.dtype.kind not in "fc" or array.dtype.itemsize < 4:
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, expected floating point of 32 bits or more; "
-            "convert with astype('float32')"
-        )
-
-
-def expect_integer(name: str, value: int, least: int) -> None:
-    """Raise a ValueError unless `value` is an integer and at least `least`."""
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def expect_positive(name: str, value: float) -> None:
-    """Raise a ValueError unless 0 < value < ∞."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number > 0, got {value}")
-
-
-class Layer:
+class Layer(OldNames):
     """A function with four maps, which owns its weights as one vector.
 
     To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
@@ -145,8 +116,7 @@ class Layer:
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw the weights afresh; nothing to do for a layer without weights."""
-        if type(self).draw is not Layer.draw:  # a layer written when `initialise` was called so
-            self.draw(rng)
+        self.draw_by_old_name(rng)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """Shape of one sample of y, for samples of x of shape `in_shape`.
@@ -212,19 +182,6 @@ class Layer:
         """Return, for each kernel by its name, the axis that counts its outputs."""
         return dict.fromkeys(self._kernels, -1 if self.output_axis is None else self.output_axis)
 
-    # --- old names, for one version more ---
-
-    def draw(self, rng: np.random.Generator) -> None:
-        """`initialise`, by its old name."""
-        warnings.warn("draw is now called initialise", DeprecationWarning, stacklevel=2)
-        self.initialise(rng)
-
-    @property
-    def kernels(self) -> Array:
-        """`kernel_mask`, by its old name."""
-        warnings.warn("kernels is now called kernel_mask", DeprecationWarning, stacklevel=2)
-        return self.kernel_mask
-
     # --- twins ---
 
     def copy(self) -> Self:
@@ -259,23 +216,8 @@ class Layer:
         It is checked where it comes in: a layer within a network takes what the network gives it,
         which has checked x, and when it was made, that each layer takes what the one before makes.
         """
-        if self.owner is not None:
-            return
-        theta, name = self._theta, type(self).__name__
-        array_module(x, theta)
-        expect_precision(f"{name}: x", x)
-        # A complex number may meet a real one: that is how complex-step checks work.
-        if theta.size and x.dtype != theta.dtype and "c" not in x.dtype.kind + theta.dtype.kind:
-            raise TypeError(
-                f"{name}: x has dtype {x.dtype} and the weights are {theta.dtype}; "
-                f"convert one: x.astype({theta.dtype.name!r}) or net.astype({x.dtype.name!r})"
-            )
-        if x.ndim < 2 or len(x) == 0:
-            raise ValueError(
-                f"{name}: x has shape {x.shape}, expected a batch of one or more samples, (n, …)"
-            )
-        if x.shape[1:] != self.in_shape:
-            self.output_shape(x.shape[1:])
+        if self.owner is None:
+            expect_input(self, x)
 
     def config(self) -> dict[str, Any]:
         """Arguments that make such a layer anew; what weights it holds is not among them."""

@@ -27,9 +27,10 @@ import math
 import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
+from ..expect import expect_integer, expect_shape
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
-from .base import Layer, Shape, expect_integer, expect_shape, generator
+from .base import Layer, Shape, generator
 
 
 def conv(x: Array, W: Array, stride: int, padding: int) -> Array:

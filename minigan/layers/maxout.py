@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
+from ..expect import expect_shape
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
-from .base import Layer, Shape, expect_shape, generator
+from .base import Layer, Shape, generator
 
 
 class Maxout(Layer):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..arrays import Array, Rng, array_module
+from ..expect import expect_shape
 from ..numerics import sum_rows
-from .base import Layer, Shape, expect_shape
+from .base import Layer, Shape
 from .shape import LinearMap
 
 

@@ -22,8 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array, Rng, array_module
+from ..expect import expect_shape
 from ..numerics import sum_rows
-from .base import Layer, Shape, expect_shape, generator
+from .base import Layer, Shape, generator
 
 
 class BatchNormCache(NamedTuple):

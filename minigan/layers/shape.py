@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ..arrays import Array, Rng, array_module
-from .base import Layer, Shape, expect_integer, expect_shape
+from ..expect import expect_integer, expect_shape
+from .base import Layer, Shape
 
 
 class LinearMap(Layer):

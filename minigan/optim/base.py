@@ -8,12 +8,10 @@ that is to be written to a file, and go on from there, needs `state_dict` as wel
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from ..arrays import Array, array_module
-from .schedules import Rate, value_at
+from ..arrays import Array
 
 
 class SupportsStep(Protocol):
@@ -105,44 +103,3 @@ def unwrapped(optimiser: Any) -> Iterator[Any]:
 def _copy(value: Any) -> Any:
     """Copy a vector; a number, or None, stays itself."""
     return value.copy() if hasattr(value, "copy") else value
-
-
-def expect_optimiser(name: str, optimiser: Any) -> None:
-    """Raise a TypeError for what has no step(theta, grad), a class included."""
-    if isinstance(optimiser, type) or not callable(getattr(optimiser, "step", None)):
-        raise TypeError(
-            f"{name} is {optimiser!r}, expected something with step(theta, grad), such as "
-            "Adam(2e-4)"
-        )
-
-
-def expect_rate(name: str, rate: Rate, high: float = math.inf, include_low: bool = True) -> None:
-    """Raise unless 0 ≤ rate < high; a schedule may start at 0, and is looked at in every step."""
-    if callable(rate):
-        value_at(rate, 0, high)
-    else:
-        expect_between(name, rate, 0, high, include_low)
-
-
-def expect_between(
-    name: str, value: float, low: float, high: float, include_low: bool = True
-) -> None:
-    """Raise a ValueError unless low ≤ value < high (low < value without `include_low`)."""
-    if not (low <= value < high) or (value == low and not include_low):
-        interval = f"{'[' if include_low else '('}{low}, {high})"
-        raise ValueError(f"{name} must lie in {interval}, got {value}")
-
-
-def expect_vectors(theta: Array, grad: Array) -> None:
-    """Raise unless both are vectors of one length, dtype and device, of 32 bits or more."""
-    array_module(theta, grad)
-    if theta.shape != grad.shape or theta.ndim != 1 or theta.dtype != grad.dtype:
-        raise ValueError(
-            f"step expects theta and grad as vectors of one length and dtype, got "
-            f"{theta.shape} {theta.dtype} and {grad.shape} {grad.dtype}"
-        )
-    if theta.dtype.char == "e":
-        raise TypeError(
-            "theta is float16, where g² and ε = 1e-8 are zero and a step divides by them; "
-            "train in float32: net.astype(np.float32)"
-        )

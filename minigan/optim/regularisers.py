@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from ..arrays import Array, array_module
-from ..layers.base import Layer, expect_shape
+from ..expect import expect_shape
+from ..layers.base import Layer
 
 
 class Regulariser:

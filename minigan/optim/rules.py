@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 
 from ..arrays import Array, array_module
+from ..expect import expect_between, expect_mask, expect_vectors
 from ..fast.adam import fused_adam
 from ..fast.blocks import blocks
-from .base import Optimiser, expect_between, expect_rate, expect_vectors
-from .schedules import Rate, value_at
+from .base import Optimiser
+from .schedules import Rate, expect_rate, value_at
 
 
 class SGD(Optimiser):
@@ -232,10 +233,6 @@ class AdamW(Adam):
         if self.mask is None:
             theta *= keep
         else:
-            xp = array_module(theta, self.mask)
-            if self.mask.shape != theta.shape:
-                raise ValueError(
-                    f"mask has shape {self.mask.shape}, expected {theta.shape}, that of theta"
-                )
-            theta[...] = xp.where(self.mask, keep * theta, theta)
+            expect_mask(self.mask, theta)
+            theta[...] = array_module(theta).where(self.mask, keep * theta, theta)
         super().step(theta, grad)

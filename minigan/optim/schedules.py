@@ -14,6 +14,8 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..expect import expect_between
+
 Schedule = Callable[[int], float]
 Rate = float | Schedule  # what an optimiser takes: a number stays what it is
 
@@ -184,6 +186,14 @@ def value_at(rate: Rate, t: int, high: float = math.inf) -> float:
     if not 0 <= value < high:
         raise ValueError(f"a rate is {value} at step {t}, expected a number in [0, {high})")
     return value
+
+
+def expect_rate(name: str, rate: Rate, high: float = math.inf, include_low: bool = True) -> None:
+    """Raise unless 0 ≤ rate < high; a schedule may start at 0, and is looked at in every step."""
+    if callable(rate):
+        value_at(rate, 0, high)
+    else:
+        expect_between(name, rate, 0, high, include_low)
 
 
 def _mix(start: float, end: float, part: float) -> float:

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..arrays import Array, array_module, stream
-from ..layers.base import Layer, expect_positive
-from .base import Optimiser, SupportsStep, expect_optimiser
+from ..expect import expect_optimiser, expect_positive
+from ..layers.base import Layer
+from .base import Optimiser, SupportsStep
 from .regularisers import Regulariser
 
 Net = TypeVar("Net", bound=Layer)

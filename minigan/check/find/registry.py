@@ -37,13 +37,14 @@ from ...layers import (
 )
 from ...layers.base import Layer, Shape
 from ...losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
-from ...network import Residual, Sequential
+from ...network import Sequential
 from ...numerics import sigmoid
 from ...optim import schedules
 from ...optim.lookahead import OptimisticAdam
 from ...optim.regularisers import L1, L2, Regulariser
 from ...optim.rules import SGD, Adam, AdamW, RMSProp
 from ...penalties import DRAGAN, R1, R2, GradientPenalty, Penalty
+from ...residual import Residual
 from ..functions import gradient
 from ..layers import away_from_zero, layer
 from ..losses import loss

@@ -1,0 +1,27 @@
+"""CuPy, imported when somebody asks for the GPU, and what to install where it is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NO_CUPY = """\
+the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
+version that `nvidia-smi` prints:
+    CUDA 12:  pip install "minigan[gpu]"      (this is cupy-cuda12x)
+    CUDA 13:  pip install cupy-cuda13x
+or stay on the CPU with device "cpu"."""
+
+
+def on_gpu(x: Any) -> Any:
+    """`x` as a CuPy array; errors as `minigan.to_device` has them."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(_NO_CUPY.format(reason=error)) from error
+    try:
+        return cupy.asarray(x)
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise RuntimeError(
+            f"the GPU was asked for, but CuPy {cupy.__version__} can't use one ({error}); "
+            'see whether `nvidia-smi` lists a GPU, or stay on the CPU with device "cpu"'
+        ) from error
