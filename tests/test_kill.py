@@ -20,7 +20,10 @@ from minigan.runs.checkpoint import checkpoints, newest
 from minigan.runs.history import read_history
 
 # A checkpoint every few steps, however long it takes: so a good part of the time is writing.
-OFTEN = "from minigan import cli, loop; loop.LOOK = 5; loop.SHARE = 1e9"
+OFTEN = (
+    "from minigan import cli; from minigan.runs import output, trainer; "
+    "trainer.LOOK = 5; output.SHARE = 1e9"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +116,7 @@ def no_file_above(size):
 
 def test_a_disk_that_is_full_for_the_checkpoint():
     go("whole", steps=60)
-    before = f"{OFTEN}; loop.LOOK = 10"
+    before = f"{OFTEN}; trainer.LOOK = 10"
     arguments = ("--data", "ring", "--steps", 60, "--quiet")
     # Of a checkpoint the file is 400 kB.
     with start("train", "--out", "a", *arguments, before=before, limit=no_file_above(200_000)) as p:
@@ -135,8 +138,8 @@ def test_a_disk_that_is_full_for_the_history():
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
     # Checkpoints and frames are larger than that, so none is written; the limit meets the history.
-    before = f"{OFTEN}; loop.Loop.write = lambda self: self.history.sync()"
-    before += "; loop.has_picture = lambda shape: False"
+    before = f"{OFTEN}; output.Output.write = lambda self, checkpoint: self.history.sync()"
+    before += "; output.has_picture = lambda shape: False"
     with start("train", "--resume", "a", "--steps", 600, "--quiet", before=before, limit=full) as p:
         out, err = p.communicate(timeout=60)
     assert p.returncode == 2 and "Traceback" not in err

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array
+from ..loop import Record
 from ..losses import Critic
 from ..step import Loss
-from ..loop import Record
 
 BLOCK = 50  # steps from one look at the numbers to the next
 WINDOW = 1500  # steps in which a swing is looked for
