@@ -1,4 +1,4 @@
-"""Among damage, strangers and broken streams a run goes on, or says why not; it keeps to its own."""
+"""Among damage, strangers and broken streams a run goes on, or says why not."""
 
 import contextlib
 import os
