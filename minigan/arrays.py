@@ -11,12 +11,22 @@ import hashlib
 import json
 import operator
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 # A numpy.ndarray or a cupy.ndarray. CuPy's class has the same interface, so one name serves both.
 Array = np.ndarray[Any, Any]
+# What a layer draws from, and what its weights are drawn from. In quotes, since naming the class
+# would import numpy.random: 15 ms that can wait.
+Rng: TypeAlias = "np.random.Generator | None"
+Seed: TypeAlias = "int | np.random.Generator"
+
+# Arrays whose operations mean something else, and what to do about it.
+_NOT_PLAIN = {
+    "MaskedArray": "decide what its masked entries are with x.filled(...)",
+    "matrix": "in which * is a matrix product; convert it with numpy.asarray(...)",
+}
 
 _NO_CUPY = """\
 the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
@@ -37,11 +47,15 @@ def array_module(*arrays: Any) -> Any:
     Raises
     ------
     TypeError
-        For something that is no array, and for arrays of two devices.
+        For something that is no array, for arrays of two devices, and for ``numpy.ma.MaskedArray``
+        and ``numpy.matrix``.
     """
-    kinds = {type(array) for array in arrays}
+    kinds = set(map(type, arrays))
     if kinds == {np.ndarray}:
         return np
+    for kind in kinds:
+        if cure := _NOT_PLAIN.get(kind.__name__):
+            raise TypeError(f"expected plain NumPy or CuPy arrays, got a {kind.__name__}: {cure}")
     names = {kind.__module__.partition(".")[0] for kind in kinds}
     if names == {"numpy"}:
         return np

@@ -33,7 +33,10 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """All zero: for biases. Kernels of zeros never learn, since all units stay alike."""
+    """All zero: for biases. One kernel of zeros still learns, two in a row do not.
+
+    With h = x·W₁ and y = h·W₂, dW₂ = hᵀ·dy has the factor W₁ and dW₁ = xᵀ·dy·W₂ᵀ the factor W₂.
+    """
     return np.zeros(shape)
 
 

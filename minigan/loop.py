@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .arrays import Array, array_module, stream
-from .fast.memory import keep_freed_memory
 from .layers.base import Layer, expect_integer
-from .optim.rules import Optimiser
+from .optim.base import SupportsStep, expect_optimiser
 from .optim.schedules import Rate, value_at
 from .penalties import Penalty
 from .sampling import NOISES, Batches, draw_noise, one_hot_labels
-from .step import Loss, discriminator_step, generator_step
+from .step import Half, Loss, discriminator_half, generator_half
 from .views import Conditional, InstanceNoise
 
 
@@ -39,8 +38,8 @@ def train(
     D: Layer,
     data: Array,
     loss: Loss,
-    optimiser_G: Optimiser,
-    optimiser_D: Optimiser,
+    optimiser_G: SupportsStep,
+    optimiser_D: SupportsStep,
     *,
     batch: int = 128,
     steps: int | None = None,
@@ -48,7 +47,7 @@ def train(
     d_steps: int = 1,
     seed: int = 0,
     noise: str = "normal",
-    penalties: Sequence[Penalty] = (),
+    penalties: Penalty | Sequence[Penalty] = (),
     instance_noise: Rate = 0.0,
     labels: Array | None = None,
     order: str = "alternating",
@@ -86,7 +85,7 @@ def train(
     noise
         ``"normal"``, or ``"uniform"`` in [−1, 1).
     penalties
-        Terms of D's loss: see `minigan.penalties`.
+        A term of D's loss, or several: see `minigan.penalties`.
     instance_noise
         Standard deviation of noise on all that D sees: a number, or a schedule (see
         `minigan.schedules`).
@@ -99,7 +98,7 @@ def train(
         the same batch and noise; the optimisers are `minigan.optim.lookahead.Extragradient`.
     start
         How many of the steps have been taken: the networks and optimisers come as step `start` has
-        left them (see `minigan.optim.wrappers.remember`), and the next one follows.
+        left them (see `load_state_dict` in `minigan.optim.base`), and the next one follows.
 
     Raises
     ------
@@ -111,104 +110,97 @@ def train(
         if value is not None:
             expect_integer(name, value, 1)
     expect_integer("start", start, 0)
-    if len(data) < batch:
-        raise ValueError(
-            f"batch is {batch}, but there are only {len(data)} samples of data; "
-            f"take a batch of {len(data)} or less"
-        )
     if noise not in NOISES:
         raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
     if order not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
-    if optimiser_G is optimiser_D:
-        raise ValueError("each player needs an optimiser of its own, got one for both")
-    if order == "extragradient":
-        for optimiser in (optimiser_G, optimiser_D):
-            if not hasattr(optimiser, "extrapolate"):
-                raise TypeError(
-                    f'order="extragradient" needs Extragradient(…) around {optimiser!r}'
-                )
+    _check_loss(loss)
+    _check_optimisers(optimiser_G, optimiser_D, order)
+    penalties = list(penalties) if isinstance(penalties, Iterable) else [penalties]
+    for penalty in penalties:
+        if not callable(penalty):
+            raise TypeError(f"penalties holds {penalty!r}, expected penalties, such as R1(10)")
+    game = Game(
+        *(G, D, data, loss, optimiser_G, optimiser_D, batch, d_steps, seed, noise),
+        penalties=penalties,
+        instance_noise=instance_noise,
+        conditions=None if labels is None else one_hot_labels(labels, data),
+        order=order,
+    )
+    _check_data(*game.seen(slice(None), 0), data, batch)
     total = total_steps(len(data), batch, d_steps, steps, epochs)
-    conditions = None if labels is None else one_hot_labels(labels, data)
-    batches = Batches(len(data), batch, seed)
-
-    def as_seen(rows: Any, step: int) -> tuple[Layer, Layer]:
-        """G and D with the labels of these rows, and D with this step's noise on all it sees."""
-        G_seen, D_seen = G, D
-        if conditions is not None:
-            G_seen, D_seen = Conditional(G, conditions[rows]), Conditional(D, conditions[rows])
-        sigma = value_at(instance_noise, step)
-        if sigma > 0:
-            D_seen = InstanceNoise(D_seen, sigma)
-        return G_seen, D_seen
-
-    def d_half(k: int, step: int, optimiser: Optimiser) -> dict[str, Array]:
-        """Take the k-th step of D, which is part of this step."""
-        rows = batches.rows(k)
-        G_seen, D_seen = as_seen(rows, step)
-        z = draw_noise(G_seen, batch, stream(seed, "noise D", k), noise)
-        rng = stream(seed, "layers D", k)
-        return discriminator_step(G_seen, D_seen, loss, optimiser, data[rows], z, penalties, rng)
-
-    def g_half(step: int, optimiser: Optimiser) -> dict[str, Array]:
-        """Take the step of G, beside the real batch that D sees last in this step."""
-        rows = batches.rows((step + 1) * d_steps - 1)
-        G_seen, D_seen = as_seen(rows, step)
-        z = draw_noise(G_seen, batch, stream(seed, "noise G", step), noise)
-        rng = stream(seed, "layers G", step)
-        x = data[rows] if loss.needs_real else None
-        return generator_step(G_seen, D_seen, loss, optimiser, z, x, rng)
-
-    def together(step: int, optimiser_G: Optimiser, optimiser_D: Optimiser) -> dict[str, Array]:
-        """Move both from the same point: G's move is held back until D has found its own."""
-        held = HeldBack(optimiser_G)
-        measured = g_half(step, held)
-        measured |= d_half(step, step, optimiser_D)
-        held.move()
-        return measured
-
-    def loop() -> Iterator[Record]:
-        keep_freed_memory()  # the next step's arrays have the sizes of this step's
-        for step in range(start, total):
-            if order == "alternating":
-                for k in range(step * d_steps, (step + 1) * d_steps):
-                    measured = d_half(k, step, optimiser_D)
-                measured |= g_half(step, optimiser_G)
-            else:
-                if order == "extragradient":
-                    together(step, LookAhead(optimiser_G), LookAhead(optimiser_D))
-                measured = together(step, optimiser_G, optimiser_D)
-            yield Record(step + 1, batches.epoch((step + 1) * d_steps - 1) + 1, measured)
-
-    _check_data(*as_seen(slice(None), 0), data)
-    return loop()
+    return (game.step(step) for step in range(start, total))
 
 
 ORDERS = ("alternating", "simultaneous", "extragradient")
 
 
-class HeldBack:
-    """An optimiser's step that is kept until `move` is called."""
+@dataclass
+class Game:
+    """All that a step is made of. D's k-th half is on the k-th real batch."""
 
-    def __init__(self, optimiser: Optimiser) -> None:
-        self.optimiser = optimiser
+    G: Layer
+    D: Layer
+    data: Array
+    loss: Loss
+    optimiser_G: Any
+    optimiser_D: Any
+    batch: int
+    d_steps: int
+    seed: int
+    noise: str
+    penalties: Sequence[Penalty]
+    instance_noise: Rate
+    conditions: Array | None
+    order: str
 
-    def step(self, theta: Array, grad: Array) -> None:
-        """Keep both; grad is the caller's own and stays as it is."""
-        self.kept = theta, grad
+    def __post_init__(self) -> None:
+        """Begin with the batches in the order of the seed."""
+        self.batches = Batches(len(self.data), self.batch, self.seed)
 
-    def move(self) -> None:
-        """Take the step."""
-        self.optimiser.step(*self.kept)
+    def step(self, step: int) -> Record:
+        """Take one step of the run, counted from 0."""
+        k = (step + 1) * self.d_steps - 1  # the batch that D sees last, and G beside it
+        if self.order == "alternating":
+            for i in range(step * self.d_steps, k + 1):
+                measured = self.half_of_D(i, step).move(self.optimiser_D.step)
+            measured = measured | self.half_of_G(k, step).move(self.optimiser_G.step)
+        else:
+            if self.order == "extragradient":
+                half_D, half_G = self.half_of_D(k, step), self.half_of_G(k, step)
+                half_D.move(self.optimiser_D.extrapolate)
+                half_G.move(self.optimiser_G.extrapolate)
+            half_D, half_G = self.half_of_D(k, step), self.half_of_G(k, step)
+            measured = half_D.move(self.optimiser_D.step) | half_G.move(self.optimiser_G.step)
+        return Record(step + 1, self.batches.epoch(k) + 1, measured)
 
+    def half_of_D(self, k: int, step: int) -> Half:
+        """Find D's gradient on batch k."""
+        G, D, rows, z, rng = self.drawn("D", k, k, step)
+        return discriminator_half(G, D, self.loss, self.data[rows], z, self.penalties, rng)
 
-class LookAhead:
-    """The first half of an extragradient step: `extrapolate` in the place of `step`."""
+    def half_of_G(self, k: int, step: int) -> Half:
+        """Find G's gradient, with the labels of batch k, and its samples where the loss asks."""
+        G, D, rows, z, rng = self.drawn("G", step, k, step)
+        x = self.data[rows] if self.loss.needs_real else None
+        return generator_half(G, D, self.loss, z, x, rng)
 
-    def __init__(self, optimiser: Any) -> None:
-        self.step = optimiser.extrapolate
+    def drawn(self, player: str, count: int, k: int, step: int) -> tuple[Any, ...]:
+        """G, D, the rows of batch k, and what a player draws for its half of this count."""
+        rows = self.batches.rows(k)
+        G, D = self.seen(rows, step)
+        z = draw_noise(G, self.batch, stream(self.seed, f"noise {player}", count), self.noise)
+        return G, D, rows, z, stream(self.seed, f"layers {player}", count)
+
+    def seen(self, rows: Any, step: int) -> tuple[Layer, Layer]:
+        """G and D with the labels of these rows, and D with this step's noise on all it sees."""
+        G, D = self.G, self.D
+        if self.conditions is not None:
+            G, D = Conditional(G, self.conditions[rows]), Conditional(D, self.conditions[rows])
+        sigma = value_at(self.instance_noise, step)
+        return G, InstanceNoise(D, sigma) if sigma > 0 else D
 
 
 def total_steps(
@@ -222,15 +214,43 @@ def total_steps(
     raise ValueError(f"give either steps or epochs, got steps={steps}, epochs={epochs}")
 
 
-def _check_data(G: Layer, D: Layer, data: Array) -> None:
-    """Raise unless the data are samples that D takes and G can make, all finite."""
+def _check_loss(loss: Any) -> None:
+    """Raise unless the loss has all that a step asks of it."""
+    asked = [name for name in (*Loss.__annotations__, *vars(Loss)) if not name.startswith("_")]
+    missing = [name for name in asked if not hasattr(loss, name)]
+    if missing or isinstance(loss, type):
+        what = f"without {', '.join(missing)}" if missing else "a class; make one, with ()"
+        raise TypeError(f"loss is {loss!r}, {what}; minigan.step.Loss says what is expected")
+
+
+def _check_optimisers(optimiser_G: Any, optimiser_D: Any, order: str) -> None:
+    """Raise unless each player has an optimiser of its own that can do what the order asks."""
+    if optimiser_G is optimiser_D:
+        raise ValueError("each player needs an optimiser of its own, got one for both")
+    for player, optimiser in (("G", optimiser_G), ("D", optimiser_D)):
+        expect_optimiser(f"optimiser_{player}", optimiser)
+        if order == "extragradient" and not hasattr(optimiser, "extrapolate"):
+            raise TypeError(f'order="extragradient" needs Extragradient(…) around {optimiser!r}')
+
+
+def _check_data(G: Layer, D: Layer, data: Array, batch: int) -> None:
+    """Raise unless the data are a batch or more of samples that D takes and G can make."""
     xp = array_module(data, G.theta, D.theta)
+    if data.size == 0:
+        raise ValueError(f"data is empty, {data.shape}, expected one or more samples (n, …)")
+    if len(data) < batch:
+        raise ValueError(
+            f"batch is {batch}, but there are only {len(data)} samples of data; "
+            f"take a batch of {len(data)} or less"
+        )
     D.check_input(data)
     if data.dtype != D.theta.dtype or data.dtype != G.theta.dtype:
         raise TypeError(
             f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
             "convert with astype"
         )
+    if data.dtype.char == "e":
+        raise TypeError("data and networks are float16, expected float32 or more; use astype")
     if G.in_shape is None:
         raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
     if G.output_shape(G.in_shape) != data.shape[1:]:

@@ -12,6 +12,9 @@ Values and derivatives are means over the batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .arrays import Array, array_module
 from .numerics import sigmoid, softplus
 
@@ -24,7 +27,8 @@ def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]
         L       = mean of  t·softplus(−a) + (1 − t)·softplus(a)
         ∂L/∂a_i = [−t·σ(−a_i) + (1 − t)·σ(a_i)]/n          (together: (p − t)/n)
 
-    Each term is computed where it is small, so nothing overflows or cancels at any logit.
+    Each term is computed where it is small, so nothing overflows or cancels at any logit, ±∞
+    included.
 
     Parameters
     ----------
@@ -50,8 +54,8 @@ def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]
     _check_outputs("bce_with_logits", logits)
     _check_target("bce_with_logits", logits, target)
     a, t = logits, target
-    value = (t * softplus(-a) + (1 - t) * softplus(a)).mean()
-    d_logits = ((1 - t) * sigmoid(a) - t * sigmoid(-a)) / a.size
+    value = (_weighted(t, softplus, -a) + _weighted(1 - t, softplus, a)).mean()
+    d_logits = (_weighted(1 - t, sigmoid, a) - _weighted(t, sigmoid, -a)) / a.size
     return array_module(a).asarray(value), d_logits
 
 
@@ -59,11 +63,11 @@ def bce(p: Array, target: float | Array, clip: float = 1e-7) -> tuple[Array, Arr
     r"""Binary cross-entropy of probabilities p, the textbook's form          (value, dp)
 
         L       = mean of  −t·log p − (1 − t)·log(1 − p)
-        ∂L/∂p_i = (p_i − t)/(p_i·(1 − p_i))/n
+        ∂L/∂p_i = [−t/p_i + (1 − t)/(1 − p_i)]/n          (together: (p_i − t)/(p_i·(1 − p_i))/n)
 
-    A float32 sigmoid returns exactly 1 from a logit of 17 on, and log(1 − p) is then −∞. So p is
-    first clipped into [clip, 1 − clip], and where the clipping acts the derivative is zero: what
-    D has learnt too well, it can't unlearn. `clip=0` is the bare formula. `bce_with_logits` needs
+    A float32 sigmoid returns exactly 1 from a logit of 16.64 on, and log(1 − p) is then −∞. So p is
+    first clipped into [clip, 1 − clip]. Where clipping acts the derivative is zero: D can't
+    unlearn a mistake that it is that sure of. `clip=0` is the bare formula. `bce_with_logits` needs
     neither.
 
     Parameters
@@ -96,9 +100,9 @@ def bce(p: Array, target: float | Array, clip: float = 1e-7) -> tuple[Array, Arr
     xp, t = array_module(p), target
     inside = (p.real >= clip) & (p.real <= 1 - clip)
     q = xp.where(p.real < clip, clip, xp.where(inside, p, 1 - clip))
-    value = (-t * xp.log(q) - (1 - t) * xp.log(1 - q)).mean()
-    dp = xp.where(inside, (q - t) / (q * (1 - q)), 0) / p.size
-    return xp.asarray(value), dp
+    value = -(_weighted(t, xp.log, q) + _weighted(1 - t, xp.log, 1 - q)).mean()
+    dp = _weighted(1 - t, xp.reciprocal, 1 - q) - _weighted(t, xp.reciprocal, q)
+    return xp.asarray(value), xp.where(inside, dp, 0) / p.size
 
 
 class Minimax:
@@ -120,6 +124,7 @@ class Minimax:
     """
 
     needs_real = False  # G's loss does not look at D's outputs for real samples
+    is_critic = False  # `probability` says how probable it is that a sample is real
 
     def __init__(self, logits: bool = True, label_smoothing: float = 0.0) -> None:
         if not 0 <= label_smoothing < 1:
@@ -158,7 +163,8 @@ class NonSaturating(Minimax):
         L_G = −E log D(G(z))                     = bce(fake, 1)
 
     Its slope σ(a) − 1 is −1 where D rejects every sample, and zero where D is fooled: G learns most
-    when it loses. At D = ½ both forms have the slope −½, so they share their fixed point.
+    when it loses. Both forms have the same fixed point: where generated samples are distributed as
+    the data the best D is ½ everywhere. It is flat, and no slope in a can move a sample.
     """
 
     def generator(
@@ -172,6 +178,7 @@ class Critic:
     r"""What losses share whose D gives a number of no fixed range: a critic, not a probability."""
 
     needs_real = False
+    is_critic = True
 
     def probability(self, logits: Array) -> Array:
         """Return D's outputs as they are: a critic says more or less, not how probable."""
@@ -292,6 +299,13 @@ class RelativisticPairing(Critic):
         return fake_logits - real_logits
 
 
+def _weighted(weight: float | Array, f: Callable[[Array], Array], a: Array) -> Any:
+    """weight·f(a), and 0 where the weight is 0, even if f(a) is infinite: 0·∞ would be NaN."""
+    if isinstance(weight, int | float):
+        return weight * f(a) if weight else 0.0
+    return weight * f(array_module(a).where(weight == 0, 1, a))  # f(1) is finite
+
+
 def _squares(a: Array, target: float) -> tuple[Array, Array]:
     """½·mean (a − target)², and its derivative."""
     _check_outputs("LeastSquares", a)
@@ -307,15 +321,18 @@ def _mean(a: Array) -> tuple[Array, Array]:
 def _hinge(a: Array) -> tuple[Array, Array]:
     """Mean max(0, 1 + a), and its derivative: 0 at the kink."""
     _check_outputs("Hinge", a)
-    inside = (a.real > -1).astype(a.dtype)
-    return (inside * (1 + a)).mean(), inside / a.size
+    value = array_module(a).maximum(1 + a, 0).mean()
+    return value, (a.real > -1).astype(a.dtype) / a.size
 
 
 def _check_outputs(name: str, outputs: Array) -> None:
     """Raise a clear error unless these are D's outputs for a batch."""
     array_module(outputs)
-    if outputs.dtype.kind not in "fc":
-        raise TypeError(f"{name}: D's outputs have dtype {outputs.dtype}, expected floating point")
+    if outputs.dtype.kind not in "fc" or outputs.dtype.itemsize < 4:
+        raise TypeError(
+            f"{name}: D's outputs have dtype {outputs.dtype}, expected floating point of 32 bits "
+            "or more"
+        )
     if outputs.size == 0:
         raise ValueError(f"{name}: D's outputs are empty, shape {outputs.shape}")
 

@@ -13,8 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from .arrays import Array, array_module
-from .layers.base import Layer, Shape, expect_shape, generator
+from .arrays import Array, Rng, array_module
+from .layers.base import Layer, Shape, expect_precision, expect_shape, generator
+
+Caches = tuple[Any, ...]  # what each of the layers leaves behind
 
 
 class Sequential(Layer):
@@ -54,25 +56,22 @@ class Sequential(Layer):
         For something that is no layer.
     """
 
-    def __init__(
-        self,
-        *layers: Layer,
-        dtype: Any = None,
-        seed: int | np.random.Generator | None = None,
-    ) -> None:
+    def __init__(self, *layers: Layer, dtype: Any = None, seed: int | Rng = None) -> None:
         if not layers:
             raise ValueError(f"{type(self).__name__} needs at least one layer")
+        seen: set[int] = set()
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"{type(self).__name__}: argument {i} is {layer!r}, expected a layer"
                 )
-            if layer.owner is not None or any(layer is other for other in layers[:i]):
+            if layer.owner is not None or id(layer) in seen:
                 raise ValueError(
                     f"{type(self).__name__}: layer {i}, {layer!r}, already belongs to a network; "
                     "a layer's weights live in one θ. Use layer.copy() for a twin with weights of "
                     "its own"
                 )
+            seen.add(id(layer))
         self.layers = layers
         self.in_shape = layers[0].in_shape
         self.piecewise_linear = all(layer.piecewise_linear for layer in layers)
@@ -88,42 +87,36 @@ class Sequential(Layer):
 
     # --- the four maps ---
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, tuple[Any, ...]]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Caches]:
         """Return y and the caches of all layers; `rng` is for layers that draw, such as dropout."""
+        self.check_input(x)
         caches = []
         for layer in self.layers:
             x, cache = layer.forward(x, train, rng)
             caches.append(cache)
         return x, tuple(caches)
 
-    def backward(self, dy: Array, cache: tuple[Any, ...], grad: Array | None = None) -> Array:
+    def backward(self, dy: Array, cache: Caches, grad: Array | None = None) -> Array:
         """Return dx; with a `grad`, add each layer's gradient into its slice of it."""
         for layer, c, g in reversed(self._steps(cache, grad)):
             dy = layer.backward(dy, c, g)
         return dy
 
-    def add_gradient(self, dy: Array, cache: tuple[Any, ...], grad: Array) -> None:
+    def add_gradient(self, dy: Array, cache: Caches, grad: Array) -> None:
         """Add each layer's gradient into its slice of `grad`, down to the lowest that learns."""
-        lowest = next((i for i, layer in enumerate(self.layers) if layer.theta.size), None)
-        if lowest is None:
-            return
-        steps = self._steps(cache, grad)
-        for layer, c, g in reversed(steps[lowest + 1 :]):
+        steps = self._steps(cache, grad)[self._lowest :]
+        for layer, c, g in reversed(steps[1:]):
             dy = layer.backward(dy, c, g)
-        layer, c, g = steps[lowest]
-        layer.add_gradient(dy, c, g)
+        for layer, c, g in steps[:1]:
+            layer.add_gradient(dy, c, g)
 
-    def jvp(self, v: Array, cache: tuple[Any, ...]) -> Array:
+    def jvp(self, v: Array, cache: Caches) -> Array:
         """Return t = J·v."""
         for layer, c in zip(self.layers, cache, strict=True):
             v = layer.jvp(v, c)
         return v
 
-    def jvp_backward(
-        self, v: Array, dy: Array, cache: tuple[Any, ...], grad: Array | None = None
-    ) -> Array:
+    def jvp_backward(self, v: Array, dy: Array, cache: Caches, grad: Array | None = None) -> Array:
         """Return ∇ₓ⟨dy, J(x; θ)·v⟩; with a `grad`, add ∇_θ of it."""
         steps = self._steps(cache, grad)
         # 1. Cotangents down: what dy becomes behind each layer.
@@ -146,7 +139,7 @@ class Sequential(Layer):
                 a = share if a is None else share + a
         return e[0] if a is None else a
 
-    def update_state(self, cache: tuple[Any, ...]) -> None:
+    def update_state(self, cache: Caches) -> None:
         """Let each layer move its state by what its part of this pass has seen."""
         for layer, c in zip(self.layers, cache, strict=True):
             layer.update_state(c)
@@ -166,8 +159,11 @@ class Sequential(Layer):
 
     def bind(self, theta: Array, state: Array) -> None:
         """Make these the network's vectors, and give each layer its slices of them."""
+        expect_precision("theta", theta)
         self._theta, self._state = theta, state
-        self._slices = _slices([layer.theta.size for layer in self.layers])
+        sizes = [layer.theta.size for layer in self.layers]
+        self._lowest = next((i for i, size in enumerate(sizes) if size), len(sizes))
+        self._slices = _slices(sizes)
         state_slices = _slices([layer.state.size for layer in self.layers])
         for layer, t, s in zip(self.layers, self._slices, state_slices, strict=True):
             layer.bind(theta[t], state[s])
@@ -194,10 +190,10 @@ class Sequential(Layer):
             for name, axis in layer.kernel_axes().items()
         }
 
-    def _steps(self, cache: tuple[Any, ...], grad: Array | None) -> list[tuple[Layer, Any, Any]]:
+    def _steps(self, cache: Caches, grad: Array | None) -> list[tuple[Layer, Any, Any]]:
         """Each layer with its cache and its slice of `grad`."""
         if grad is not None:
-            expect_shape("grad", grad, self.theta.shape)
+            expect_shape("grad", grad, self._theta.shape)
         grads = [None if grad is None else grad[part] for part in self._slices]
         return list(zip(self.layers, cache, grads, strict=True))
 
@@ -209,6 +205,20 @@ class Sequential(Layer):
         for layer in twin.layers:
             layer.owner = twin
         return twin
+
+    # --- as a list of layers ---
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Layer:
+        """Return layer i, which stays the network's."""
+        return self.layers[i]
+
+    def __iter__(self) -> Iterator[Layer]:
+        """Go through the layers, first to last."""
+        return iter(self.layers)
 
     # --- print-outs ---
 
@@ -273,19 +283,16 @@ class Residual(Sequential):
         As for `Sequential`; the last layer's samples have the shape of the first layer's.
     """
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, tuple[Any, ...]]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Caches]:
         """Return y = x + f(x) and the caches of all layers."""
-        self.check_input(x)
         f, cache = super().forward(x, train, rng)
         return x + f, cache
 
-    def backward(self, dy: Array, cache: tuple[Any, ...], grad: Array | None = None) -> Array:
+    def backward(self, dy: Array, cache: Caches, grad: Array | None = None) -> Array:
         """Return dx = dy + J_fᵀ·dy; with a `grad`, add each layer's gradient into its slice."""
         return dy + super().backward(dy, cache, grad)
 
-    def jvp(self, v: Array, cache: tuple[Any, ...]) -> Array:
+    def jvp(self, v: Array, cache: Caches) -> Array:
         """Return t = v + J_f·v."""
         return v + super().jvp(v, cache)
 

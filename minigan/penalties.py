@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, array_module, as_like
+from .arrays import Array, Rng, array_module, as_like
 from .layers import Sigmoid
 from .layers.base import Layer, expect_positive, expect_shape
 from .network import Sequential
@@ -32,12 +32,7 @@ class Penalty:
     """What all penalties do; each says at which points, and how v and the value come from g."""
 
     def __call__(
-        self,
-        D: Layer,
-        real: Array,
-        fake: Array,
-        grad: Array | None = None,
-        rng: np.random.Generator | None = None,
+        self, D: Layer, real: Array, fake: Array, grad: Array | None = None, rng: Rng = None
     ) -> Array:
         """Return the penalty; with a `grad`, add its gradient in θ.
 
@@ -70,7 +65,7 @@ class Penalty:
             D.jvp_backward(v, ones, cache, grad)
         return array_module(g).asarray(value)
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
+    def points(self, real: Array, fake: Array, rng: Rng) -> Array:
         """Return the points x at which D's slope is looked at."""
         raise NotImplementedError
 
@@ -99,7 +94,7 @@ class R1(Penalty):
         expect_positive("gamma", gamma)
         self.gamma = gamma
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
+    def points(self, real: Array, fake: Array, rng: Rng) -> Array:
         """Return the real samples."""
         return real
 
@@ -112,7 +107,7 @@ class R1(Penalty):
 class R2(R1):
     r"""γ/2·E‖∇D‖² at generated samples (Mescheder et al. 2018, equation 10); else as `R1`."""
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
+    def points(self, real: Array, fake: Array, rng: Rng) -> Array:
         """Return the generated samples."""
         return fake
 
@@ -141,7 +136,7 @@ class GradientPenalty(Penalty):
         expect_positive("weight", weight)
         self.weight, self.target = weight, target
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
+    def points(self, real: Array, fake: Array, rng: Rng) -> Array:
         """Return one point between each real sample and its generated partner."""
         epsilon = _uniform(self, rng, (len(real), *[1] * (real.ndim - 1)), like=real)
         return epsilon * real + (1 - epsilon) * fake
@@ -182,7 +177,7 @@ class DRAGAN(GradientPenalty):
         expect_positive("c", c)
         self.c = c
 
-    def points(self, real: Array, fake: Array, rng: np.random.Generator | None) -> Array:
+    def points(self, real: Array, fake: Array, rng: Rng) -> Array:
         """Return a point near each real sample."""
         return real + self.c * real.std() * _uniform(self, rng, real.shape, like=real)
 
@@ -205,7 +200,7 @@ def _check_critic(D: Layer) -> None:
         )
 
 
-def _uniform(penalty: Any, rng: np.random.Generator | None, shape: Any, like: Array) -> Array:
+def _uniform(penalty: Any, rng: Rng, shape: Any, like: Array) -> Array:
     """Uniform numbers in [0, 1): drawn in float32 on the CPU, then moved to where `like` lives."""
     if rng is None:
         raise ValueError(f'{penalty!r} draws random points: pass rng=stream(seed, "penalty", step)')

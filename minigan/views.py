@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .arrays import Array, array_module, as_like, to_numpy
+from .arrays import Array, Rng, array_module, as_like, to_numpy
 from .layers.base import Layer, Shape
 
 
@@ -104,9 +104,7 @@ class Conditional(View):
         c = xp.broadcast_to(c, (*x.shape[:-1], c.shape[-1])).astype(x.dtype)
         return xp.concatenate([x, c], axis=-1)
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Any]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Any]:
         """Return net(x, c) and its cache."""
         return self.net.forward(self.join(x, self.conditions), train, rng)
 
@@ -152,9 +150,7 @@ class InstanceNoise(View):
             raise ValueError(f"InstanceNoise: sigma must be at least 0, got {sigma}")
         self.sigma = sigma
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Any]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Any]:
         """Return net(x + σ·ξ) and its cache."""
         if train and self.sigma > 0:
             if rng is None:

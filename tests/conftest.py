@@ -3,12 +3,14 @@
 ``pytest``               everything quick: NumPy, and the stand-in for CuPy of ``fake_cupy.py``
 ``pytest --slow``        the tests marked ``slow`` as well
 ``pytest --device gpu``  real CuPy in the stand-in's place
+``pytest --shuffle 7``   in another order, which follows from the number
 
 A test that takes ``xp`` runs twice, with NumPy and with the device's module. It makes its arrays
 with ``xp.asarray`` and looks at results through ``to_np``.
 """
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -22,6 +24,9 @@ import pytest
 import running
 from hypothesis import Phase, settings
 
+from minigan.arrays import stream
+from minigan.check import compare
+from minigan.check.diagnose import repair
 from minigan.recipes import RECIPES
 from minigan.recipes.base import recipe
 from minigan.runs import output, trainer
@@ -30,6 +35,8 @@ from minigan.runs import output, trainer
 # for what another draw has found.
 settings.register_profile("minigan", deadline=None, max_examples=40, derandomize="CI" in os.environ)
 settings.load_profile("minigan")
+# A diagnosis takes its time: what is found must not depend on the speed of the machine.
+compare.SECONDS = repair.SECONDS = math.inf
 # For mutation testing: few examples, always the same, and no search for a simpler one.
 settings.register_profile(
     "mutation",
@@ -42,7 +49,7 @@ settings.register_profile(
 
 
 def pytest_addoption(parser):
-    """Add ``--device`` and ``--slow``."""
+    """Add ``--device``, ``--slow`` and ``--shuffle``."""
     parser.addoption(
         "--device",
         choices=("cpu", "gpu"),
@@ -50,6 +57,7 @@ def pytest_addoption(parser):
         help="where the device tests run: a stand-in for CuPy, or CuPy on a GPU",
     )
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="in an order drawn from this seed")
 
 
 def pytest_configure(config):
@@ -67,7 +75,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip the slow tests unless they are asked for."""
+    """Skip the slow tests unless they are asked for; shuffle the files, and the tests of each."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:  # the tests of a file stay together: they share what it sets up
+        order = stream(seed, "order of tests").permutation(len(items))
+        place = dict(zip(items, order, strict=True))
+        first = {}
+        for item in sorted(items, key=place.get):
+            first.setdefault(item.path, place[item])
+        items.sort(key=lambda item: (first[item.path], place[item]))
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:

@@ -41,7 +41,7 @@ class Bug:
     item: str  # the class, or the function of losses.py, that is then wrong
     kind: (
         str | list[str]
-    )  # of minigan.check.diagnose.diagnosis.KINDS; several if each would be right
+    )  # of minigan.check.diagnose.explain.KINDS; several if each would be right
     array: str = ""  # where it shows; "" where it is a rule that breaks
 
     def plant(self) -> ModuleType:
@@ -63,7 +63,7 @@ class Bug:
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         exec(compile(text, file, "exec"), module.__dict__)
         # Numba would compile lines of its own in the place of those with the bug.
-        module.__dict__["fused_adam"] = lambda theta: None
+        module.__dict__["fused_adam"] = lambda *vectors: None
         return module
 
     def report(self) -> check.Report | None:

@@ -11,11 +11,13 @@ import zlib
 
 import numpy as np
 import safetensors.numpy
+from PIL import Image
 
 from minigan import Adam, BatchNorm, Conv2d, Dense, Flatten, LeakyReLU, NonSaturating, Sequential
 from minigan import load as load_network
+from minigan.data.images import load_folder
 from minigan.data.mnist import read_idx
-from minigan.data.own import load_npz
+from minigan.data.npz import load_npz
 from minigan.files.networks import FORMAT as NETWORK
 from minigan.files.networks import save
 from minigan.plot.frames import Recorder, read_frame
@@ -44,6 +46,11 @@ def resume(path):
     made = setup()
     Checkpoint.read(path).now.put_back(made)
     next(made.train(np.eye(2, dtype=np.float32), None, 0))
+
+
+def image(path):
+    """Read a folder with one image."""
+    load_folder(path.parent)
 
 
 def history(path):
@@ -76,6 +83,13 @@ def sound_npz(folder):
         np.savez_compressed(file, x=x, labels=np.arange(2), other=np.ones(3))
 
 
+def sound_image(folder, kind="bmp"):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = np.arange(9 * 16 * 3, dtype=np.uint8).reshape(9, 16, 3)
+    Image.fromarray(pixels).save(folder / "sound", kind, exif=exif)
+
+
 def sound_history(folder):
     rows = [f"{i},1,{i / 3},0.0,1.5,0.5,nan,inf,1e-30,,0.5,{i},,," for i in range(1, 9)]
     (folder / "sound").write_text("\n".join([",".join(COLUMNS), *rows, ""]))
@@ -99,6 +113,7 @@ READERS = {
     "checkpoint": (resume, sound_checkpoint, "a.safetensors"),
     "idx": (read_idx, sound_idx, "a.gz"),
     "npz": (load_npz, sound_npz, "a.npz"),
+    "image": (image, sound_image, "images/a.png"),
     "history": (history, sound_history, "a.csv"),
     "frame": (read_frame, sound_frame, "1.safetensors"),
     "settings": (settings, sound_settings, "run.json"),
@@ -115,6 +130,7 @@ def read(name, folder, content):
     """Read a file that has this content; return whether it was sound, or else refused."""
     reader, _, filename = READERS[name]
     path = folder / filename
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     try:
         reader(path)
@@ -139,9 +155,9 @@ def checkpoint_file(content, arrays):
     return safetensors.numpy.save(arrays, {RUN: f"{checksum:08x} {text}"})
 
 
-def idx_file(shape, payload):
+def idx_file(shape, payload, pack=gzip.compress):
     header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
-    return gzip.compress(header + payload)
+    return pack(header + payload)
 
 
 def npz_file(arrays):

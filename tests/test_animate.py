@@ -1,10 +1,10 @@
 """The moving picture: every frame is there, nothing but what should move moves, and it is quick."""
 
 import base64
+import html
 import io
 import json
 import re
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from PIL import Image
 from minigan import Dense, LeakyReLU, NonSaturating, Reshape, Sequential, Tanh, Wasserstein, cli
 from minigan.data import load
 from minigan.plot import film as module
-from minigan.plot.film import FEWEST, LAST_PAUSE, PAUSE, animate
+from minigan.plot.film import FEWEST, LAST_PAUSE, MOST_BYTES, PAUSE, animate
 from minigan.plot.frames import Recorder, list_frames, read_frame
 
 
@@ -80,10 +80,24 @@ def test_the_page_needs_nothing_but_a_browser_and_has_its_controls(tmp_path, sha
     animate(run)
     text, _, _ = page_of(run)
     assert "http" not in text and "src=" not in text and "<link" not in text
-    for control in ('<button id="play">', '<input id="slider" type="range"', '<img id="picture"'):
-        assert text.count(control) == 1
+    controls = ('button id="play', 'button id="back', 'button id="forth', 'select id="speed')
+    for control in (*controls, 'input id="slider', 'img id="picture'):
+        assert text.count(f'<{control}"') == 1
+    assert "max-height: calc(100vh - " in text  # the controls are in view on a low screen
     assert "<title>a &lt;run&gt; &amp; more learns</title>" in text
-    assert not re.search(r"[A-Z]{4,}", re.sub(r"pictures = .*", "", text).replace("DOCTYPE", ""))
+    assert "‹" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["STEPS", "PICTURES", "WIDTH", "PAUSE", "‹steps›", r"\g<0>", "a$b^$", "caf\udce9"]
+)
+def test_no_name_of_a_run_is_taken_for_something_else(tmp_path, name):
+    run = a_run(tmp_path / name, 2)
+    animate(run)
+    text, steps, pictures = page_of(run)
+    shown = html.escape(name.replace("\udce9", "?"))
+    assert f"<title>{shown} learns</title>" in text
+    assert steps == [1, 2] and len(pictures) == 2
 
 
 @pytest.mark.parametrize("loss", [NonSaturating(), Wasserstein()])
@@ -134,36 +148,25 @@ def test_what_has_diverged_is_drawn(tmp_path):
     assert len(gif_of(run)[0]) == 4
 
 
-def test_frames_are_left_out_where_drawing_would_take_too_long(tmp_path):
+def test_a_page_has_a_limit_and_leaves_every_second_frame_out(tmp_path, monkeypatch):
     run = a_run(tmp_path / "run", 8)
-    animate(run, seconds=0.0)
-    assert page_of(run)[1] == [1, 8]
-
-
-def test_frames_are_drawn_from_coarse_to_fine_while_time_lasts(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-
-    def draw(step, frame):
-        now[0] += 1  # second
-        return step
-
-    frames = {10 * i: {} for i in range(101)}
-    for seconds, expected in (
-        (20, [*range(0, 1000, 160), 1000]),  # 8 of them take 8 s; 14 would take more than 10 s
-        (210, range(0, 1001, 10)),
-        (1, [0, 1000]),
-    ):
-        assert list(module._drawn(draw, frames, seconds)) == list(expected)
-
-
-@pytest.mark.slow
-def test_a_long_run_is_animated_in_less_than_twenty_seconds(tmp_path):
-    run = a_run(tmp_path / "run", 120, moves=0.05)
-    started = time.monotonic()
     animate(run)
-    assert time.monotonic() - started < 20  # with fewer frames if the machine is busy
-    assert page_of(run)[1][-1] == 120
+    whole = (run / "film.html").stat().st_size
+    assert MOST_BYTES < 3_000_000 and page_of(run)[1] == list(range(1, 9))
+    for most, expected in ((3 * whole // 4, [1, 3, 5, 7, 8]), (0, [1, 8])):
+        monkeypatch.setattr(module, "MOST_BYTES", most)
+        animate(run)
+        assert page_of(run)[1] == expected
+        assert len(gif_of(run)[0]) == len(expected)
+
+
+def test_the_same_frames_make_the_same_film(tmp_path, monkeypatch):
+    run = a_run(tmp_path / "run", 8)
+    animate(run)
+    files = [(run / name).read_bytes() for name in ("film.gif", "film.html")]
+    monkeypatch.setattr("time.monotonic", iter(range(0, 10**9, 1000)).__next__)  # a busy machine
+    animate(run)
+    assert files == [(run / name).read_bytes() for name in ("film.gif", "film.html")]
 
 
 # --- the command ----------------------------------------------------------------------------------

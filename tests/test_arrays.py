@@ -21,7 +21,18 @@ def test_array_module_comes_from_the_arrays(cp):
 
 def test_array_module_is_the_first_part_of_the_name_of_an_arrays_module(cp):
     deep = type("ndarray", (), {"__module__": "cupy._core.core"})
-    assert array_module(deep()) is cp and array_module(np.ma.ones(2)) is np
+    assert array_module(deep()) is cp
+    inner = type("ndarray", (), {"__module__": "numpy._core.core"})
+    assert array_module(inner()) is np
+
+
+def test_arrays_whose_operations_mean_something_else_are_refused(tmp_path):
+    file = np.memmap(tmp_path / "x", np.float32, "w+", shape=(2, 3))
+    assert array_module(file, np.ones(2)) is np
+    with pytest.raises(TypeError, match=r"got a MaskedArray: .* x.filled"):
+        array_module(np.ones(2), np.ma.masked_array([1.0, 2.0], [True, False]))
+    with pytest.raises(TypeError, match=r"got a matrix: .* numpy.asarray"):
+        array_module(np.ones((1, 1)).view(np.matrix))
 
 
 def test_moving_to_a_device_and_back(cp):

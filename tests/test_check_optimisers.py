@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, AdamW, Dense, OptimisticAdam, RMSProp, Sequential, check
+from minigan import SGD, Adam, AdamW, Dense, OptimisticAdam, RMSProp, Sequential, check, stream
+from minigan.check.diagnose.mistakes import MISTAKES as PARTS_WRONG
+from minigan.check.diagnose.mistakes import Parts
 from minigan.check.find.registry import OPTIMISERS
 from minigan.check.optimisers import DEFINITIONS, definition_of
 from minigan.optim import schedules
@@ -33,7 +35,7 @@ def test_the_library_steps_as_its_definitions_do(make, seed):
         Adam(schedules.warm_up(4, 0.1), beta1=0.0, beta2=0.5),
         Adam(0.1, eps=1e-2, amsgrad=True),
         AdamW(schedules.linear(0.2, 0.0, 9), weight_decay=0.3),
-        OptimisticAdam(schedules.constant(0.1), beta2=0.9),
+        OptimisticAdam(schedules.linear(0.1, 0.1, 1), beta2=0.9),
     ],
     ids=lambda made: type(made).__name__,
 )
@@ -46,7 +48,10 @@ def test_which_definition_an_optimiser_follows():
     names = {"MyAdam": "Adam", "Adam_W": "AdamW", "PlainSGD": "SGD", "rms_prop": "RMSProp"}
     for name, definition in names.items():
         assert definition_of(type(name, (), {})())[0] == definition
-    assert definition_of(type("Shampoo", (), {})())[0] is None
+    for name in ("Shampoo", "Nadam", "ClippedSGD", "RAdam", "AdamWithWarmRestarts", "SGDR"):
+        assert definition_of(type(name, (), {})())[0] is None, name
+    assert definition_of(type("ClippedAdam", (Adam,), {})())[0] is None
+    assert definition_of(type("Mine", (Adam,), {})())[0] == "Adam"
     assert definition_of(type("NesterovMomentum", (), {})())[1]["nesterov"] is True
     assert {kind.__name__ for kind in OPTIMISERS} <= set(DEFINITIONS)
 
@@ -61,10 +66,28 @@ def test_what_has_no_definition_keeps_its_rules_and_can_have_a_reference():
             theta -= 0.2 * np.sign(grad)
 
     report = check.optimiser(Signs())
-    assert report.ok and "no definition of Signs" in report.not_checked[0]
+    assert report.verdict == "not checked" and not report.ok  # it keeps its rules, and no more
+    assert "no definition of Signs" in report.not_checked[0] and report.diagnosis is None
     check.optimiser(Signs(), reference=Signs()).assert_ok()
     report = check.optimiser(Twice(), reference=Signs())
     assert not report.ok and report.diagnosis.kind == "factor" and "2" in report.diagnosis.reason
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_the_parts_in_which_mistakes_are_made_come_to_the_definition(definition):
+    settings = dict(lr=0.3, momentum=0.7, nesterov=True, rho=0.9, beta1=0.8, beta2=0.95, eps=1e-2)
+    settings |= dict(weight_decay=0.2, mask=np.array([True, False]))
+    grads = list(stream(0, "grads").standard_normal((5, 2)))
+    theta = np.array([0.4, -1.3])
+    for amsgrad in (False, True):
+        numbers = settings | {"amsgrad": amsgrad}
+        steps, mistakes = PARTS_WRONG[definition]
+        right = DEFINITIONS[definition](numbers, grads, theta)
+        np.testing.assert_allclose(list(steps(numbers, grads, theta, Parts())), right, rtol=1e-13)
+        for reason, (_, parts) in mistakes.items():
+            with np.errstate(all="ignore"):
+                wrong = list(steps(numbers, grads, theta, parts))
+            assert not np.allclose(wrong, right, rtol=1e-6), reason
 
 
 # --- other people's, right and wrong --------------------------------------------------------------
@@ -324,6 +347,17 @@ def test_float32_is_tried_too():
     report = check.optimiser(Float64Only())
     assert not report.ok and report.findings == []
     assert "float32" in str(report)
+
+
+def test_memory_in_float64_beside_a_theta_in_float32_is_told():
+    class Wide(MomentumSGD):
+        def step(self, theta, grad):
+            self.velocity = self.mu * self.velocity + grad.astype(np.float64)
+            theta -= self.eta * self.velocity
+
+    report = check.optimiser(Wide())
+    assert not report.ok and report.diagnosis.kind == "dtype", report
+    assert "velocity is kept in float64" in str(report)
 
 
 class Float32State(KerasAdam):

@@ -20,6 +20,7 @@ from minigan import (
     save,
     stream,
 )
+from minigan.files.arrays import read_arrays, write_arrays
 from minigan.files.atomic import replacing
 from minigan.files.networks import FORMAT
 from minigan.layers import Layer
@@ -121,6 +122,75 @@ def test_a_network_on_the_gpu_is_saved_and_comes_back_on_the_cpu(path, cp):
     net = nested()
     save(path, net.to("gpu"))
     np.testing.assert_array_equal(load(path).theta, net.theta)
+
+
+# --- however an array lies in memory --------------------------------------------------------------
+
+NUMBERS = np.arange(24, dtype=np.float32).reshape(4, 6)
+LAYOUTS = {
+    "transposed": NUMBERS.T,
+    "strided": NUMBERS[::2, 1::3],
+    "backwards": NUMBERS[::-1, ::-1],
+    "Fortran": np.asfortranarray(NUMBERS),
+    "channels first": NUMBERS.reshape(2, 2, 3, 2).transpose(0, 3, 1, 2),
+    "repeated": np.broadcast_to(NUMBERS[0], (3, 6)),
+    "a number": np.float32(3.5),
+    "0-d": np.array(2.5),
+    "empty": NUMBERS[:0],
+    "big-endian": NUMBERS.astype(">f4"),
+    "big-endian integers, backwards": np.arange(5, dtype=">i8")[::-1],
+    "bytes": np.arange(6, dtype=np.uint8)[::2],
+}
+
+
+@pytest.mark.parametrize("array", LAYOUTS.values(), ids=LAYOUTS)
+def test_arrays_come_back_however_they_lie_in_memory(tmp_path, array):
+    array = np.asarray(array)
+    before = array.tobytes()
+    write_arrays(tmp_path / "a", {"one": array, "two": NUMBERS}, "test-1", "")
+    arrays, _ = read_arrays(tmp_path / "a", "test-1", "a test")
+    assert arrays["one"].shape == array.shape
+    assert arrays["one"].dtype == array.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(arrays["one"], array)
+    np.testing.assert_array_equal(arrays["two"], NUMBERS)
+    assert array.tobytes() == before
+
+
+@pytest.mark.parametrize("kind", ["strided", "backwards", "big-endian"])
+def test_a_network_is_saved_however_its_theta_lies_in_memory(path, kind):
+    net = filled(nested())
+    expected = net.theta.copy()
+    buffer = np.zeros(2 * len(expected), np.float32)
+    vectors = {
+        "strided": buffer[::2],
+        "backwards": buffer[: len(expected)][::-1],
+        "big-endian": buffer[::2].astype(">f4"),
+    }
+    net.bind(vectors[kind], net.state)
+    net.theta = expected
+    save(path, net)
+    np.testing.assert_array_equal(load(path).theta, expected)
+
+
+def test_what_is_a_pipe_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is a pipe or a device, expected a file written by"):
+        load(tmp_path / "pipe")
+
+
+def test_no_message_brings_a_terminal_what_it_acts_on(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"\\x1b\[2J\\udcff does not exist"):
+        load(os.fsdecode(os.fsencode(tmp_path) + b"/\x1b[2J\xff"))
+    header = b'{"\x1b[2J": {"dtype": "\\u001b[2J", "shape": [], "data_offsets": [0, 0]}}'
+    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ValueError) as error:
+        load(tmp_path / "a")
+    assert str(error.value).isprintable()
+    for text in ('{"class": "\\u001b[2J"}', '{"class": "Dense", "\\u001b[2J": 1}'):
+        write(tmp_path / "a", text, GOOD)
+        with pytest.raises(ValueError, match="can't make the network") as error:
+            load(tmp_path / "a")
+        assert str(error.value).isprintable()
 
 
 # --- what save refuses ----------------------------------------------------------------------------

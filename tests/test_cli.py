@@ -579,7 +579,7 @@ def test_mistakes_in_sample_are_answered(a_run, capsys):
     for out in ("x", "x.jpg", "run"):
         refused(
             capsys,
-            [f"expected FILE.png, or FILE.npz for numbers, got '{out}'"],
+            [f"expected FILE.png, .svg, .pdf, or FILE.npz for numbers, got '{out}'"],
             "sample",
             a_run,
             "--out",

@@ -8,7 +8,16 @@ from matplotlib.image import imread
 
 from minigan import cli
 from minigan.loop import Record
-from minigan.runs.compare import COLOURS, LAST, PANELS, STYLES, curves, read_histories, table
+from minigan.runs.compare import (
+    COLOURS,
+    LAST,
+    LONGEST_NAME,
+    PANELS,
+    STYLES,
+    curves,
+    read_histories,
+    table,
+)
 from minigan.runs.history import History
 from minigan.runs.metrics import METRICS
 
@@ -108,14 +117,56 @@ def test_more_runs_than_colours_differ_in_style():
     assert len(looks) == len(many) and len(STYLES) > 1
 
 
+HARD_NAMES = ("_a", "c$x^$", "caf\udce9", "%s" * 200)
+
+
+def test_every_name_is_in_the_legend_as_it_is():
+    history = {name: np.array([1.0, 2.0]) for name in ("step", *OFTEN)}
+    figure = curves(dict.fromkeys(HARD_NAMES, history))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[:3] == ["_a", "c$x^$", "caf?"]
+    assert len(texts[3]) == LONGEST_NAME and texts[3].startswith("%s%s") and "…" in texts[3]
+    assert not any(text.get_parse_math() for text in legend.get_texts())
+
+
+@pytest.mark.parametrize("length", [5, 40, 100])
+def test_twelve_long_names_fit(length):
+    history = {name: np.array([1.0, 2.0]) for name in ("step", *OFTEN)}
+    names = [f"{i:02}" + "W" * (length - 2) for i in range(12)]
+    figure = curves(dict.fromkeys(names, history))
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 and legend.x1 <= figure.bbox.width and legend.y1 <= figure.bbox.height
+    assert legend.y0 >= max(axes.get_window_extent().y1 for axes in figure.axes)
+    lines = table(dict.fromkeys(names, history), width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("steps ") for line in lines) >= (2 if length == 5 else 6)
+    for name in names:
+        assert any(name[:20] in line for line in lines)
+
+
+def test_an_outlier_does_not_flatten_what_is_usual():
+    usual = np.linspace(1, 2, 50)
+    history = {name: usual for name in ("step", *OFTEN)}
+    history |= {"grad_G": np.append(usual[1:], 1e6), "loss_G": np.append(usual[1:], -1e6)}
+    history |= {"D_fake": 0 * usual}
+    panels = dict(zip(OFTEN, curves({"a": history}).axes, strict=False))
+    assert panels["loss_D"].get_yscale() == panels["D_fake"].get_yscale() == "linear"
+    assert panels["grad_G"].get_yscale() == "log"
+    assert panels["loss_G"].get_yscale() == "symlog"
+
+
 def test_compare_by_the_command(runs, capsys):
     assert cli.main(["compare", "a", "b", "c"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(table(read_histories(runs)))
     assert out.endswith(f"(means of the last {LAST} steps) curves: compare.png\n")
     assert imread("compare.png").shape[1] == 1400
-    assert cli.main(["compare", "a", "--out", "a/one.PNG"]) == 0
-    assert Path("a/one.PNG").is_file()
+    for name in ("a/one.PNG", "a/one.svg", "a/one.pdf"):
+        assert cli.main(["compare", "a", "--out", name]) == 0
+        assert Path(name).is_file()
 
 
 def test_mistakes_are_answered(runs, capsys):
@@ -133,7 +184,7 @@ def test_mistakes_are_answered(runs, capsys):
         (["a", "empty"], "empty/history.csv has no steps yet"),
         (["damaged"], "damaged/history.csv is no history, or is damaged"),
         (["foreign"], "foreign/history.csv lacks the columns epoch, loss_D, penalty, D_real"),
-        (["a", "--out", "x.jpg"], "--out: expected FILE.png, got 'x.jpg'"),
+        (["a", "--out", "x.jpg"], "--out: expected FILE.png, FILE.svg"),
         (["a", "--out", "missing/x.png"], "can't write missing/x.png"),
     ):
         assert cli.main(["compare", *arguments]) == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigan import data
+from minigan import cli, data
 from minigan.data import NAMES, load
 
 FOLDER = Path(data.__file__).parent
@@ -26,6 +26,60 @@ def test_unknown_name_lists_what_is_known() -> None:
         load("mnits")
     for known in (*NAMES, "FILE.npz", "FOLDER", "*.png"):
         assert known in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("mnits", "mnist"), ("MNIST", "mnist"), ("digit", "digits"), ("fashion", "fashion-mnist")],
+)
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(name: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        load(name)
+
+
+def test_an_empty_name_on_the_command_line_does_not_mean_the_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "--data", ""]) == 2
+    assert "unknown data set ''" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_far_from_all_is_not_guessed() -> None:
+    with pytest.raises(ValueError) as error:
+        load("celeba")
+    assert "did you mean" not in str(error.value)
+
+
+def test_a_name_goes_before_a_folder_but_not_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    with pytest.warns(UserWarning, match="'digits' is the data set of that name, .*'./digits'"):
+        assert len(load("digits").x) == 1797
+    with pytest.raises(ValueError, match="folder digits holds no images"):
+        load("./digits")
+
+
+def test_the_folder_that_is_read_is_no_namesake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.setenv("MINIGAN_DATA", ".")
+    with pytest.raises(FileNotFoundError, match="mnist.* is missing"):  # and no warning
+        load("mnist")
+    monkeypatch.setenv("MINIGAN_DATA", "elsewhere")
+    (tmp_path / "elsewhere" / "mnist").mkdir(parents=True)
+    with pytest.warns(UserWarning, match="say './mnist'"), pytest.raises(FileNotFoundError):
+        load("mnist")
+
+
+@pytest.mark.parametrize("name", ["digits", "a.npz"])
+def test_a_size_is_for_folders(name: str) -> None:
+    with pytest.raises(ValueError, match="size=8 is for a FOLDER of images"):
+        load(name, size=8)
 
 
 @pytest.mark.parametrize("name", ["", "MNIST", "nowhere/at/all"])

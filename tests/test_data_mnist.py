@@ -86,14 +86,28 @@ def test_read_idx_refuses_a_header_that_is_wrong_or_lies(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = write_gz(tmp_path / "liar.gz", content)
-    with pytest.raises(ValueError, match=f"liar.gz.*{message}.*get the file anew"):
+    with pytest.raises(ValueError, match=f"liar.gz.*{message}.*get the file again"):
         read_idx(path)
 
 
-def test_read_idx_refuses_what_is_not_gzip(tmp_path: Path) -> None:
-    (tmp_path / "plain.gz").write_bytes(idx_bytes(SMALL))
+def test_read_idx_takes_a_file_that_is_unpacked(tmp_path: Path) -> None:
+    for name in ("plain-ubyte", "plain.gz"):
+        (tmp_path / name).write_bytes(idx_bytes(SMALL))
+        np.testing.assert_array_equal(read_idx(tmp_path / name), SMALL)
+    (tmp_path / "long").write_bytes(idx_bytes(SMALL) + b"x")
+    with pytest.raises(ValueError, match="long: its header promises .* more than .* came"):
+        read_idx(tmp_path / "long")
+
+
+def test_read_idx_refuses_what_is_neither(tmp_path: Path) -> None:
+    (tmp_path / "plain.gz").write_bytes(b"hallo")
     with pytest.raises(ValueError, match="plain.gz is not a sound gzip file"):
         read_idx(tmp_path / "plain.gz")
+    with pytest.raises(FileNotFoundError, match="nothing.gz does not exist, expected an idx file"):
+        read_idx(tmp_path / "nothing.gz")
+    os.mkfifo(tmp_path / "pipe.gz")
+    with pytest.raises(ValueError, match="pipe.gz is a pipe or a device, expected an idx file"):
+        read_idx(tmp_path / "pipe.gz")
 
 
 def test_read_idx_refuses_every_truncation(tmp_path: Path) -> None:
@@ -169,7 +183,9 @@ def test_the_real_files(name: str, split: str, n: int) -> None:
         assert real.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
 
 
-def test_the_table_of_files_is_whole() -> None:
+def test_the_tables_of_files_are_whole() -> None:
+    for name, digests in mnist.UNPACKED_SHA256.items():
+        assert digests.keys() == mnist.SHA256[name].keys() and len(set(digests.values())) == 4
     assert mnist.SHA256.keys() == mnist.SOURCES.keys()
     for name in mnist.SHA256:
         assert len(mnist.SOURCES[name]) >= 2
@@ -201,6 +217,32 @@ def check_toy(toy: Dataset) -> None:
 
 def test_minigan_data_is_read_without_a_download(toy_mnist: Path) -> None:
     check_toy(load("mnist"))
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_tables_of_files_belong_together(name: str) -> None:
+    if not real_folder(name):
+        pytest.skip(f"MINIGAN_DATA names no folder that holds {name}")
+    for key, digest in mnist.UNPACKED_SHA256[name].items():
+        with gzip.open(Path(os.environ["MINIGAN_DATA"], name, f"{key}-ubyte.gz")) as file:
+            assert hashlib.sha256(file.read()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("dot", ["-", "."])
+def test_minigan_data_is_taken_unpacked(
+    toy_mnist: Path, monkeypatch: pytest.MonkeyPatch, dot: str
+) -> None:
+    digests = {}
+    for packed in (toy_mnist / "mnist").glob("*.gz"):
+        content, key = gzip.decompress(packed.read_bytes()), packed.name.removesuffix("-ubyte.gz")
+        packed.with_name(f"{key.replace('-idx', dot + 'idx')}-ubyte").write_bytes(content)
+        digests[key] = hashlib.sha256(content).hexdigest()
+        packed.unlink()
+    monkeypatch.setitem(mnist.UNPACKED_SHA256, "mnist", digests)
+    check_toy(load("mnist"))
+    digests["train-images-idx3"] = "0" * 64
+    with pytest.raises(ValueError, match="is damaged or is another file: its SHA-256"):
+        load("mnist")
 
 
 def test_minigan_data_with_a_file_missing(toy_mnist: Path) -> None:

@@ -1,5 +1,6 @@
 """What is there for speed alone: it changes no result, and it does what it says it gains."""
 
+import math
 import platform
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import pytest
 from minigan import Adam, Dense, Flatten, LeakyReLU, OptimisticAdam, Sequential, check, stream
 from minigan.fast import adam as fused
 from minigan.fast import blocks
-from minigan.fast.blocks import in_blocks
 
 
 def steps(optimiser, length, dtype, count=5):
@@ -18,7 +18,7 @@ def steps(optimiser, length, dtype, count=5):
     theta = rng.standard_normal(length).astype(dtype)
     for _ in range(count):
         optimiser.step(theta, rng.standard_normal(length).astype(dtype))
-    return theta, *optimiser._memory()
+    return theta, *(a for a in optimiser.state_dict().values() if isinstance(a, np.ndarray))
 
 
 @pytest.mark.parametrize("make", [Adam, OptimisticAdam, lambda: Adam(amsgrad=True)])
@@ -33,12 +33,10 @@ def test_the_length_of_a_block_changes_no_bit(make, monkeypatch):
 def test_blocks_hold_every_number_once():
     for length in (0, 1, blocks.BLOCK - 1, blocks.BLOCK, 2 * blocks.BLOCK + 3):
         a, b, sizes = np.arange(length), np.zeros(length, int), []
-
-        def copy(a, b, sizes=sizes):
-            b += a
-            sizes.append(len(a))
-
-        in_blocks(copy, a, b)
+        for part, copied, nothing in blocks.blocks(a, b, None):
+            copied += part
+            sizes.append(len(part))
+            assert nothing is None
         assert (a == b).all()
         assert sum(sizes) == length and max(sizes, default=0) <= blocks.BLOCK
         assert len(sizes) == -(-length // blocks.BLOCK)
@@ -47,9 +45,7 @@ def test_blocks_hold_every_number_once():
 def test_on_a_gpu_one_block_is_all(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 2)
     monkeypatch.setattr(blocks, "array_module", lambda *arrays: "cupy")
-    sizes = []
-    in_blocks(lambda a: sizes.append(len(a)), np.zeros(7))
-    assert sizes == [7]
+    assert [len(part) for (part,) in blocks.blocks(np.zeros(7))] == [7]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -57,9 +53,10 @@ def test_on_a_gpu_one_block_is_all(monkeypatch):
 def test_the_compiled_step_has_the_bits_of_the_plain_one(dtype, length, monkeypatch):
     pytest.importorskip("numba", reason='pip install "minigan[fast]"')
     assert fused.fused_adam(np.zeros(3, dtype)) is not None
-    compiled = steps(Adam(2e-4, 0.5), length, dtype)
-    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda theta: None)
-    for one, other in zip(compiled, steps(Adam(2e-4, 0.5), length, dtype), strict=True):
+    compiled = [steps(make(2e-4, 0.5), length, dtype) for make in (Adam, OptimisticAdam)]
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda *vectors: None)
+    plain = [steps(make(2e-4, 0.5), length, dtype) for make in (Adam, OptimisticAdam)]
+    for one, other in zip(sum(compiled, ()), sum(plain, ()), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
@@ -68,17 +65,106 @@ def test_the_lines_that_are_compiled_are_adam(monkeypatch):
     theta, grad, m, v = np.random.default_rng(0).standard_normal((4, 20))
     v *= v
     expected = [array.copy() for array in (theta, m, v)]
-    fused.adam(theta, grad, m, v, 0.5, 0.5, 0.75, 0.25, 1e-3, 1e-8)
+    root = math.sqrt(1 - 0.75**3)  # of the third step
+    fused.adam(theta, grad, m, v, 0.5, 0.5, 0.75, 0.25, 1e-3 * root / (1 - 0.5**3), 1e-8 * root)
     optimiser = Adam(1e-3, 0.5, 0.75)
-    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda theta: None)
-    optimiser._move(1e-3, 1e-8, expected[0], grad, *expected[1:])
-    for one, other in zip((theta, m, v), expected, strict=True):
+    optimiser.load_state_dict({"0.t": 2, "0.m": expected[1], "0.v": expected[2]})
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda *vectors: None)
+    optimiser.step(expected[0], grad)
+    for one, other in zip((theta, m, v), (expected[0], optimiser.m, optimiser.v), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
-def test_nothing_is_compiled_for_other_arrays():
-    assert fused.fused_adam(np.zeros(3, np.complex128)) is None
-    assert fused.fused_adam(np.zeros(3, np.float16)) is None
+def unaligned(array):
+    """Return the array one byte further in memory."""
+    shifted = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype)
+    shifted[...] = array
+    return shifted
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+LAYOUTS = {
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder()),
+    "unaligned": unaligned,
+    "strided": lambda a: np.repeat(a, 2)[::2],
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "float16": lambda a: a.astype(np.float16),
+    "complex": lambda a: a.astype(complex),
+    "longdouble": lambda a: a.astype(np.longdouble),
+    "read-only": read_only,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nothing_is_compiled_for_arrays_that_are_no_plain_floats(layout):
+    plain = np.zeros((4, 3))
+    for i in range(4):
+        vectors = list(plain)
+        vectors[i] = LAYOUTS[layout](plain[i].copy())
+        if i == 0 or vectors[i].dtype == plain.dtype:
+            assert fused.fused_adam(*vectors) is None
+
+
+@pytest.mark.parametrize("layout", ["big-endian", "unaligned", "strided", "backwards"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_theta_lies_changes_no_number(layout, dtype):
+    rng = stream(0, "layouts")
+    start, *grads = rng.standard_normal((6, 9)).astype(dtype)
+    theta, moved = start.copy(), LAYOUTS[layout](start)
+    one, other = Adam(0.1), Adam(0.1)
+    for grad in grads:
+        one.step(theta, grad)
+        other.step(moved, LAYOUTS[layout](grad))
+    assert (moved == theta).all()
+
+
+A_STEP = """
+import resource, sys, warnings
+import numpy as np
+from minigan import Adam
+
+warnings.simplefilter("always")
+if sys.argv[1] == "full":  # no file may grow beyond ten bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+if sys.argv[1] == "no folder":  # what numba finds where package and home are read-only
+    from numba.core.caching import CompileResultCacheImpl
+
+    CompileResultCacheImpl._locator_classes = []
+adam, theta = Adam(), np.ones(5, np.float32)
+for _ in range(2):
+    adam.step(theta, theta.copy())
+sys.stdout.write(theta.tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
+@pytest.mark.parametrize("trouble", ["none", "no folder", "full", "truncated index"])
+def test_numba_without_a_sound_cache_compiles_all_the_same(trouble, tmp_path, monkeypatch):
+    pytest.importorskip("numba", reason='pip install "minigan[fast]"')
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONWARNINGS", "default")
+
+    def step():
+        return subprocess.run(
+            [sys.executable, "-c", A_STEP, trouble], capture_output=True, text=True, check=True
+        )
+
+    if trouble == "truncated index":
+        step()
+        for index in (tmp_path / "cache").rglob("*.nbi"):
+            index.write_bytes(index.read_bytes()[:10])
+    done = step()
+    theta = np.ones(5, np.float32)
+    adam = Adam()
+    monkeypatch.setattr("minigan.optim.rules.fused_adam", lambda *vectors: None)
+    for _ in range(2):
+        adam.step(theta, theta.copy())
+    assert done.stdout == theta.tobytes().hex()
+    assert done.stderr.count("numba can't use its cache") == (trouble != "none")
 
 
 def test_nobody_computes_the_lowest_dx():
@@ -126,7 +212,9 @@ FAULTS = """
 import resource, sys
 import numpy as np
 from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, train
+from minigan.fast.memory import keep_freed_memory
 
+keep_freed_memory()
 # Arrays of more than 32 MB, which glibc would never keep by itself.
 G = Sequential(Dense(2, 2), seed=1)
 D = Sequential(Dense(2, 9000), LeakyReLU(), Dense(9000, 1), seed=2)

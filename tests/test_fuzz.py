@@ -7,6 +7,8 @@ import copy
 import io
 import json
 import struct
+import sys
+import tempfile
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -24,6 +26,7 @@ from readers import (
     npz_file,
     read,
     sound,
+    sound_image,
 )
 
 from minigan import load
@@ -94,6 +97,20 @@ def test_damaged_files(name, folder):
     @given(damaged(whole))
     def check(changes):
         read_in_little_memory(name, folder, damage(whole, changes))
+
+    check()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_damaged_images(kind, folder):
+    sound_image(folder, kind)
+    whole = (folder / "sound").read_bytes()
+    assert read("image", folder, whole)
+
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
+    @given(damaged(whole))
+    def check(changes):
+        read_in_little_memory("image", folder, damage(whole, changes))
 
     check()
 
@@ -223,9 +240,51 @@ def test_many_layers_that_are_each_small_enough(folder):
     assert not read_in_little_memory("network", folder, network_file(many, arrays), times=100)
 
 
+def test_many_layers_cost_no_more_each_than_few():
+    # Counted, not timed: calls of Python's functions.
+    def calls(n):
+        layers, count = [{"class": "Tanh"}] * n, 0
+
+        def note(frame, event, argument):
+            nonlocal count
+            count += event == "call" or event == "c_call"
+
+        path.write_bytes(network_file({"class": "Sequential", "layers": layers}, {}))
+        sys.setprofile(note)
+        try:
+            load(path)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.safetensors")
+        calls(1)  # imports
+        few, many = calls(200), calls(2000)
+    assert many < 11 * few
+
+
+UP_AND_DOWN = [{"class": "Upsample", "factor": 4500}, {"class": "AvgPool2d", "size": 4500}]
+
+
+def test_a_network_that_takes_its_memory_when_it_is_used(folder):
+    arrays = {"0.W": np.ones((2, 1), np.float32), "0.b": np.ones(1, np.float32)}
+    start = [{"class": "Dense", "p": 2, "q": 1}, {"class": "Reshape", "shape": [1, 1, 1]}]
+    whole = network_file({"class": "Sequential", "layers": start + UP_AND_DOWN}, arrays)
+    path = Path(folder, "a.safetensors")
+    assert not read_in_little_memory("network", folder, whole)
+    with pytest.raises(ValueError, match=r"Upsample.* makes 20,250,000 numbers"):
+        load(path)
+    assert load(path, largest_sample=4500**2).layers[2].factor == 4500
+    inner = {"class": "Sequential", "layers": UP_AND_DOWN}
+    whole = network_file({"class": "Sequential", "layers": [*start, inner]}, arrays)
+    assert not read_in_little_memory("network", folder, whole)
+
+
 def test_an_idx_file_that_promises_much(folder):
     for shape in ((2**32 - 1,) * 5, (10**9, 5), (1,) * 64):
         assert not read_in_little_memory("idx", folder, idx_file(shape, bytes(99)))
+        assert not read_in_little_memory("idx", folder, idx_file(shape, bytes(99), pack=bytes))
 
 
 def test_an_npz_file_that_promises_much(folder):
@@ -240,6 +299,23 @@ def test_an_npz_file_that_promises_much(folder):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("x.npy", header + bytes(400))
         assert not read_in_little_memory("npz", folder, file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
+)
+def test_an_npz_file_that_grows_much(packed, folder):
+    inner = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        inner, {"descr": "|u1", "fortran_order": False, "shape": (100, 1000, 1000)}
+    )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packed) as archive, archive.open("x.npy", "w") as member:
+        member.write(inner.getvalue())
+        for _ in range(100):
+            member.write(bytes(1_000_000))
+    assert len(file.getvalue()) < 200_000
+    assert not read_in_little_memory("npz", folder, file.getvalue(), times=1)
 
 
 def test_an_array_that_is_not_asked_for_is_not_read(folder):

@@ -22,7 +22,8 @@ FLOORS = [
     ["step"],
     ["loop"],
     # the core ends here; what surrounds it:
-    ["check", "data", "files"],
+    ["files"],
+    ["check", "data"],
     ["plot", "recipes"],
     ["runs"],
     ["cli"],
@@ -99,7 +100,8 @@ def test_the_lesson_of_the_checks_knows_neither_the_detective_nor_the_search():
     for path in FILES:
         here = name_of(path)
         lower = {"diagnose": {"find"}}.get(here[1] if len(here) > 2 else "", {"diagnose", "find"})
-        if here[:1] == ("check",) and here[1:2] != ("find",):
+        # check/__init__.py is the door to all three: it hands the report's question on.
+        if here[:1] == ("check",) and here[1:2] not in ((), ("find",)):
             assert lower.isdisjoint(
                 m[1] for m, _ in imports_of(path) if m[:1] == ("check",) if m[1:]
             )

@@ -236,3 +236,62 @@ def test_a_layer_without_a_map_says_so():
     ):
         with pytest.raises(NotImplementedError, match="Half has no "):
             call()
+
+
+def test_what_is_masked_is_zero_even_at_infinity():
+    x = np.array([[-np.inf, np.inf, 1.0, -1.0]])
+    assert ReLU().forward(x)[0].tolist() == [[0, np.inf, 1, 0]]
+    assert LeakyReLU(0.5).forward(x)[0].tolist() == [[-np.inf, np.inf, 1, -0.5]]
+    infinite = np.full((4, 50), np.inf)
+    y, mask = Dropout(0.5).forward(infinite, rng=stream(0))
+    assert 0 < (y == 0).sum() < 200 and np.array_equal(np.isinf(y), mask > 0)
+    assert np.isnan(ReLU().forward(np.array([[np.nan]]))[0])
+    layer = Maxout(2, 1, pieces=3, init=zeros)
+    _, cache = layer.forward(np.ones((1, 2), np.float32))
+    grad = layer.new_grad()
+    with np.errstate(invalid="ignore"):  # in dx, where an infinite dz meets a W of zero
+        layer.backward(np.full((1, 1), np.inf, np.float32), cache, grad)
+    assert layer.views(grad)["b"].tolist() == [np.inf, 0, 0]  # the first of equals has won
+
+
+def test_float16_is_refused_at_every_door():
+    half = np.ones((2, 3), np.float16)
+    for door in (
+        lambda: Tanh().forward(half),
+        lambda: Dense(3, 2).forward(half),
+        lambda: Dense(3, 2).astype(np.float16),
+        lambda: BatchNorm(3).astype("float16"),
+        lambda: Sequential(Dense(3, 2), dtype=np.float16),
+        lambda: Sequential(Tanh(), Dense(3, 2)).astype(np.float16),
+    ):
+        with pytest.raises(TypeError, match=r"dtype float16, expected floating point .*'float32'"):
+            door()
+    layer = Dense(3, 2)
+    with pytest.raises(TypeError):
+        Sequential(layer, dtype=np.float16)
+    assert Sequential(layer).theta.dtype == np.float32, "a refused network adopts no layer"
+
+
+def test_a_call_is_forward_in_evaluation():
+    x = np.ones((4, 3))
+    assert (Dropout()(x) == x).all()
+    norm = BatchNorm(3).astype(np.float64)
+    assert np.allclose(norm(x), 1, atol=1e-4)  # running mean 0 and variance 1, not the batch's
+
+
+def test_old_names_still_work_and_say_the_new_ones():
+    layer = Dense(2, 3)
+    with pytest.warns(DeprecationWarning, match="kernel_mask"):
+        assert (layer.kernels == layer.kernel_mask).all()
+    with pytest.warns(DeprecationWarning, match="initialise"):
+        layer.draw(stream(3, "init"))
+    assert (layer.theta == Dense(2, 3, seed=3).theta).all()
+
+    class Scale(Layer):
+        def __init__(self):
+            super().__init__({"s": (1,)})
+
+        def draw(self, rng):  # as layers were written before
+            self.s[...] = 7
+
+    assert Sequential(Scale(), seed=0).theta == 7

@@ -249,7 +249,8 @@ def test_relativistic_pairing_needs_pairs():
 
 @pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge, RelativisticPairing])
 def test_critics_say_no_probabilities(make):
-    assert make().probability(column(7.5)) == 7.5 and repr(make()) == f"{make.__name__}()"
+    assert make().is_critic and make().probability(column(7.5)) == 7.5
+    assert repr(make()) == f"{make.__name__}()"
 
 
 @pytest.mark.parametrize("make", [LeastSquares, Wasserstein, Hinge])
@@ -263,6 +264,7 @@ def test_critics_losses_name_themselves_when_they_refuse_a_batch(make):
 @pytest.mark.parametrize("make", [Minimax, NonSaturating])
 def test_probabilities_are_the_sigmoid_of_logits_or_are_there_already(make):
     p = make().probability(column(0.0, 2.0))
+    assert not make().is_critic
     assert p[0] == 0.5 and math.isclose(p[1, 0], 1 / (1 + math.exp(-2)), rel_tol=1e-14)
     assert make(logits=False).probability(column(0.25)) == 0.25
     loss = make(logits=False, label_smoothing=0.1)
@@ -275,3 +277,34 @@ def test_mixed_devices_are_refused(cp):
     for make in (LeastSquares, Wasserstein, Hinge, RelativisticPairing):
         with pytest.raises(TypeError, match="two devices"):
             make().discriminator(column(1.0), cp.ones((1, 1)))
+
+
+@pytest.mark.parametrize("target", [0, 1, np.array([[0.0], [1.0], [0.0]])])
+def test_infinite_logits_cost_nothing_with_the_right_label_and_everything_with_the_wrong(target):
+    sure = np.where(np.broadcast_to(target, (3, 1)) == 1, np.inf, -np.inf)
+    value, d_logits = bce_with_logits(sure, target)
+    assert value == 0 and not d_logits.any()
+    value, d_logits = bce_with_logits(-sure, target)
+    assert value == np.inf and np.array_equal(d_logits, -np.sign(sure) / 3)
+
+
+def test_the_bare_formula_is_right_at_probabilities_of_0_and_1():
+    for p, slope in ((0.0, 1), (1.0, -1)):  # −log(1 − p) at 0, −log p at 1
+        value, dp = bce(column(p), int(p), clip=0)
+        assert value == 0 and dp == slope
+        value, dp = bce(column(p), np.array([[p]]), clip=0)
+        assert value == 0 and dp == slope
+
+
+def test_hinge_at_infinite_outputs():
+    sure, unsure = column(np.inf), column(-np.inf)
+    value, d_real, d_fake = Hinge().discriminator(sure, unsure)
+    assert value == 0 and d_real == 0 and d_fake == 0
+    value, d_real, d_fake = Hinge().discriminator(unsure, sure)
+    assert value == np.inf and d_real == -1 and d_fake == 1
+    assert np.isnan(Hinge().discriminator(column(np.nan), sure)[0])
+
+
+def test_float16_outputs_are_refused():
+    with pytest.raises(TypeError, match="outputs have dtype float16, expected .* 32 bits or more"):
+        NonSaturating().generator(column(1, dtype=np.float16))

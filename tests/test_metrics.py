@@ -193,6 +193,17 @@ def test_a_probe_gives_what_is_defined():
     assert "diversity" not in a_probe(images(1), batch=1)(1)  # of one sample there is no distance
 
 
+def test_a_critic_of_ones_own_has_no_accuracy():
+    class Difference:  # satisfies the protocol, and shares no class with minigan's own losses
+        needs_real, is_critic = False, True
+        discriminator, generator = Wasserstein().discriminator, Wasserstein().generator
+
+        def probability(self, logits):
+            return logits
+
+    assert tuple(a_probe(images(), Difference())(1)) == ("diversity",)
+
+
 def test_a_probe_measures_d_and_g():
     x = np.array([[5, 0], [5, 1], [6, 0], [6, 1]], np.float32)
     G, D = Sequential(Dense(2, 2), seed=1), Sequential(Dense(2, 1), seed=2)

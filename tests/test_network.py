@@ -225,3 +225,31 @@ def test_networks_on_two_devices_are_refused(cp):
     on_gpu = Sequential(Tanh(), Dense(2, 2).to("gpu"))
     assert isinstance(on_gpu.theta, cp.ndarray)
     assert isinstance(on_gpu.to("cpu").theta, np.ndarray)
+
+
+def test_a_network_is_a_list_of_its_layers():
+    net = make()
+    assert len(net) == 3 and list(net) == list(net.layers)
+    assert net[0] is net.layers[0] and net[-1] is net.layers[2]
+    x = stream(0, "x").standard_normal((5, 3), dtype=np.float32)
+    assert (net(x) == net.forward(x, train=False)[0]).all()
+
+
+def test_x_is_checked_once_where_it_comes_in(monkeypatch):
+    checked = []
+    of_each = Dense.output_shape
+    monkeypatch.setattr(
+        Dense, "output_shape", lambda self, shape: checked.append(shape) or of_each(self, shape)
+    )
+    net = Sequential(Tanh(), Dense(3, 4), Dense(4, 2))
+    checked.clear()
+    net.forward(np.ones((5, 3), np.float32))
+    assert checked == [(3,), (4,)]
+    for bad, message in (
+        (np.ones((5, 4), np.float32), r"^Dense\(p=3, .* takes samples of shape \(3,\), got \(4,\)"),
+        (np.ones((5, 3)), "^Sequential: x has dtype float64 and the weights are float32"),
+        (np.ones((5, 3), int), "^Sequential: x has dtype int64, expected floating point"),
+        (np.ones(3, np.float32), r"^Sequential: x has shape \(3,\), expected a batch"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            net.forward(bad)

@@ -278,3 +278,17 @@ def test_a_mask_on_another_device_is_refused(cp):
     theta = cp.ones(3)
     with pytest.raises(TypeError, match="two devices meet"):
         AdamW(mask=np.ones(3, bool)).step(theta, cp.ones(3))
+
+
+@pytest.mark.parametrize("make", [SGD, RMSProp, Adam, AdamW, OptimisticAdam])
+def test_float16_is_refused_with_the_cure(make):
+    """There ε = 1e-8 is zero, and the step on a zero gradient 0/0."""
+    theta = np.ones(2, np.float16)
+    with pytest.raises(TypeError, match=r"theta is float16.*net.astype\(np.float32\)"):
+        make(0.1).step(theta, np.zeros(2, np.float16))
+    assert (theta == 1).all()
+
+
+def test_the_old_name_of_the_mask_names_the_new_one():
+    with pytest.raises(TypeError, match="is now AdamW\\(mask="):
+        AdamW(kernels=np.ones(3, bool))

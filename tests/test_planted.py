@@ -7,7 +7,7 @@ import pytest
 
 import minigan
 from minigan.check.diagnose import repair
-from minigan.check.diagnose.diagnosis import KINDS
+from minigan.check.diagnose.explain import KINDS
 
 BUGS = planted.read()
 SAMPLE = BUGS[::15]

@@ -1,6 +1,7 @@
 """Pictures: every pixel and every curve is where it should be."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,24 @@ import pytest
 from matplotlib.image import imread
 
 from minigan import Dense, LeastSquares, NonSaturating, Sequential, Wasserstein
-from minigan.plot.stills import GAP_COLOUR, HEAT, SMOOTH_POINTS, loss_curves, points, sample_grid
+from minigan.plot.stills import (
+    CLOUD,
+    D_COLOUR,
+    DPI,
+    G_COLOUR,
+    GAP_COLOUR,
+    HEAT,
+    LONGEST_SIDE,
+    MOST_PIXELS,
+    NAN_COLOUR,
+    RINGS,
+    SMOOTH_POINTS,
+    critic_range,
+    heat_colours,
+    loss_curves,
+    points,
+    sample_grid,
+)
 
 
 def pixels(figure):
@@ -37,6 +55,55 @@ def test_a_notebook_shows_a_figure():
     assert sample_grid(np.zeros((1, 3, 3, 1)))._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_figure_is_written_as_its_name_says_and_twice_alike(tmp_path, ending):
+    files = []
+    for name in "ab":
+        path = tmp_path / f"{name}.{ending}"
+        loss_curves(a_history(5)).savefig(path)
+        files.append(path.read_bytes())
+    assert b"PNG svg PDF".split()[["png", "svg", "pdf"].index(ending)] in files[0][:300]
+    if ending == "svg":
+        assert files[0] == files[1]
+
+
+SURROUNDINGS = """
+import io, sys, numpy as np, warnings
+warnings.simplefilter("error")
+from minigan import Dense, NonSaturating, Sequential
+from minigan.plot.stills import *
+x = np.float32(3e38) * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
+x_and_nan = np.concatenate([x, np.full((1, 2), np.nan, np.float32)])
+history = {n: [1.0, 2.0] for n in ("step", "loss_D", "loss_G", "D_real", "D_fake")}
+figures = [
+    sample_grid(np.full((2, 3, 3, 1), np.nan), caption="$x^ & _%", labels=["#", "$"]),
+    points(x_and_nan, x, Sequential(Dense(2, 1)), NonSaturating()),
+    loss_curves(history),
+]
+for figure in figures:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    sys.stdout.buffer.write(len(file.getvalue()).to_bytes(4, "big") + file.getvalue())
+"""
+
+
+@pytest.mark.parametrize("backend", [None, "nonsense", "qtagg", "module://nowhere"])
+def test_what_a_user_has_set_for_matplotlib_changes_no_picture(tmp_path, backend):
+    (tmp_path / "matplotlibrc").write_text(
+        "text.usetex: True\nfont.family: nowhere\nsavefig.bbox: tight\nsavefig.dpi: 7\n"
+        "axes.facecolor: black\nlines.linewidth: 9\nfigure.autolayout: True\nbackend: agg\n"
+    )
+    pictures = []
+    for settings in ({}, {"MATPLOTLIBRC": str(tmp_path)}):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MPLBACKEND")}
+        environment |= settings | ({"MPLBACKEND": backend} if settings and backend else {})
+        command = [sys.executable, "-c", SURROUNDINGS]
+        output = subprocess.run(command, capture_output=True, env=environment)
+        assert output.returncode == 0, output.stderr.decode()
+        pictures.append(output.stdout)
+    assert pictures[0] == pictures[1] and len(pictures[0]) > 1000
+
+
 # --- sample_grid ----------------------------------------------------------------------------------
 
 
@@ -49,7 +116,7 @@ def test_a_notebook_shows_a_figure():
 def test_every_pixel_of_every_image_is_a_square_at_its_place(n, h, w, c, columns, rows):
     images = np.random.default_rng(0).uniform(-1, 1, (n, h, w, c)).astype(np.float32)
     picture = pixels(sample_grid(images))
-    gap = max(1, min(h, w) // 12)
+    gap = max(1, min(h, w) // 32)
     scale = picture.shape[1] // (columns * (w + gap) + gap)
     assert picture.shape[:2] == (
         scale * (rows * (h + gap) + gap),
@@ -85,8 +152,49 @@ def test_values_outside_the_range_are_clipped_and_nan_is_grey(caplog):
     picture = pixels(sample_grid(images, columns=5))
     size = picture.shape[1] / (5 * 5 + 1)
     middles = [picture[picture.shape[0] // 2, int((3 + 5 * i) * size), 0] for i in range(5)]
-    np.testing.assert_allclose(middles, [0, 0, 1, 1, GAP_COLOUR], atol=1 / 255)
+    np.testing.assert_allclose(middles, [0, 0, 1, 1, NAN_COLOUR], atol=1 / 255)
     assert not caplog.records  # matplotlib has nothing to complain of
+
+
+def test_gutters_are_thin_and_light():
+    for side in (8, 28, 64):
+        picture = pixels(sample_grid(-np.ones((9, side, side, 1))))
+        gutters = (picture[picture.shape[0] // 2, :, 0] > 0.5).sum()
+        assert gutters <= 4 * 9 and gutters / picture.shape[1] < 0.15
+    assert 0.75 < GAP_COLOUR < 0.95
+
+
+def test_a_label_stands_above_the_middle_of_its_column_and_a_caption_below():
+    images = np.zeros((7, 5, 9, 1))
+    plain = sample_grid(images, 3)
+    figure = sample_grid(images, labels=["a", "$x^$", "_c"], caption="run $1 · step 5 · seed 0")
+    assert figure.bbox.width == plain.bbox.width
+    axes, width = figure.axes[0], figure.bbox.width
+    place = axes.get_position()
+    np.testing.assert_allclose(place.height * figure.bbox.height, plain.bbox.height)
+    *labels, caption = figure.texts
+    assert [text.get_text() for text in labels] == ["a", "$x^$", "_c"]
+    for i, text in enumerate(labels):
+        x, y = text.get_position()
+        np.testing.assert_allclose(x * width, width / (3 * 10 + 1) * (10 * i + 1 + 4.5))
+        assert y > place.y1
+    assert caption.get_text() == "run $1 · step 5 · seed 0"
+    assert caption.get_position()[1] < place.y0
+    pixels(figure)
+
+
+@pytest.mark.parametrize(
+    ("shape", "columns"),
+    [((100_000, 8, 8, 1), 10), ((10_000, 28, 28, 1), 10), ((1, 1, 10**5, 3), 1)],
+)
+def test_a_picture_has_a_limit_that_names_the_file_of_numbers(shape, columns):
+    images = np.broadcast_to(np.float32(0), shape)
+    with pytest.raises(ValueError, match=r"pixels, expected at most .*--out FILE\.npz"):
+        sample_grid(images, columns)
+    width, height = (
+        DPI * side for side in sample_grid(images[:1, :8, :8], columns).get_size_inches()
+    )
+    assert width * height <= MOST_PIXELS and max(width, height) <= LONGEST_SIDE
 
 
 def test_images_on_the_gpu_are_drawn(cp):
@@ -200,6 +308,16 @@ def test_a_history_that_diverged_is_drawn(value):
     pixels(loss_curves(history))
 
 
+@pytest.mark.parametrize(("n", "says"), [(399, ""), (4000, "means over 20 steps each")])
+def test_it_says_what_is_averaged(n, says):
+    history = a_history(n)
+    texts = [text.get_text() for text in loss_curves(history).texts]
+    title = loss_curves(history).get_suptitle()
+    assert title.endswith(says) and bool(title) == bool(says), texts
+    few = {name: column[5::10] for name, column in history.items()}  # as of a long one's means
+    assert loss_curves(few).get_suptitle().endswith(says)
+
+
 def test_an_empty_history_and_lists_are_drawn():
     pixels(loss_curves(a_history(0)))
     pixels(loss_curves({name: list(column) for name, column in a_history(3).items()}))
@@ -229,11 +347,23 @@ def test_the_background_is_the_right_way_up(axis):
     D.layers[0].W[1 - axis] = 0
     figure = points(SQUARE, SQUARE, D, NonSaturating())
     picture = pixels(figure)
-    for along in (-0.8, 0.8):
-        for across in (-0.7, 0.1, 0.7):
-            place = (along, across) if axis == 0 else (across, along)
-            red, _, blue = colour_at(figure, picture, *place)
-            assert (blue > red + 0.1) if along > 0 else (red > blue + 0.1)
+    for across in (-0.7, 0.1, 0.7):
+        places = [(a, across) if axis == 0 else (across, a) for a in (-0.8, 0.8)]
+        fake, real = (colour_at(figure, picture, *place) for place in places)
+        assert fake.sum() > real.sum() + 0.3  # darker where D takes a place for real
+
+
+def test_the_map_is_pale_and_gets_darker_all_the_way_and_the_points_stand_out_from_it():
+    def luminance(rgb):  # relative, as WCAG 2 defines it
+        rgb = np.asarray(rgb)
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    tints = luminance(heat_colours()(np.linspace(0, 1, 50))[:, :3])
+    assert (np.diff(tints) < 0).all()
+    for colour in (D_COLOUR, G_COLOUR):
+        rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        assert (tints[-1] + 0.05) / (luminance(rgb) + 0.05) > 2
 
 
 def test_the_background_is_what_d_says_of_the_place():
@@ -249,35 +379,50 @@ def test_the_background_is_what_d_says_of_the_place():
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.01, 1000.0])
-def test_the_background_of_a_critic_has_its_own_scale(scale):
+def test_the_background_of_a_critic_has_its_median_in_the_middle(scale):
     D = Sequential(Dense(2, 1))
     D.layers[0].W[...] = [[scale], [0]]
     D.layers[0].b[...] = 0.5
     for loss in (Wasserstein(), LeastSquares()):
         figure = points(SQUARE, SQUARE, D, loss)
         heat, bar = figure.axes[0].images[0], figure.axes[1]
-        reach = 1.3 * 199 / 200 * scale  # at the middle of the outermost pixel
         low, high = heat.get_clim()
-        if scale == 0:  # one value everywhere: matplotlib makes room around it
-            assert low < 0.5 < high
-        else:
-            np.testing.assert_allclose((low, high), (0.5 - reach, 0.5 + reach), rtol=1e-4)
-        assert bar.get_ylabel() == HEAT[False] == "output of the critic"
+        half = 0.98 * 1.3 * scale or 1  # of outputs that rise evenly from side to side
+        np.testing.assert_allclose((low, high), (0.5 - half, 0.5 + half), rtol=0.01)
+        assert bar.get_ylabel() == HEAT[False] == "output of the critic; the middle is its median"
         pixels(figure)
     figure = points(SQUARE, SQUARE, D, NonSaturating())
     assert figure.axes[0].images[0].get_clim() == (0, 1)
     assert figure.axes[1].get_ylabel() == HEAT[True] == "D: probability of being real"
 
 
-def test_points_are_drawn_at_their_places_in_their_colours():
+def test_what_is_rare_does_not_set_the_range_of_a_critic():
+    outputs = np.append(np.linspace(-1, 3, 1000), [1e9, -1e9, np.nan, np.inf])
+    np.testing.assert_allclose(critic_range(outputs), (1 - 1.97, 1 + 1.97), atol=0.01)
+    assert critic_range(np.full(3, np.nan)) == (-1, 1)
+    low, high = critic_range(np.float32([3e38, -3e38, 3e38]))
+    assert low < high
+
+
+def test_points_are_drawn_at_their_places_real_ones_as_open_rings_above():
     figure = points(SQUARE / 2, SQUARE)
+    rings, dots = figure.axes[0].collections
+    assert (rings.get_label(), dots.get_label()) == ("real", "generated")
+    np.testing.assert_array_equal(rings.get_offsets(), SQUARE)
+    np.testing.assert_array_equal(dots.get_offsets(), SQUARE / 2)
+    assert len(rings.get_facecolors()) == 0 and rings.zorder > dots.zorder
     picture = pixels(figure)
     for x, y in SQUARE:
-        red, _, blue = colour_at(figure, picture, x, y)
-        assert blue > red + 0.3
+        assert (colour_at(figure, picture, x, y) == 1).all()  # the middle of a ring
         red, _, blue = colour_at(figure, picture, x / 2, y / 2)
         assert red > blue + 0.3
     assert (colour_at(figure, picture, 0, 0) == 1).all()
+
+
+def test_no_more_points_are_drawn_than_can_be_seen():
+    cloud = np.random.default_rng(0).random((5000, 2))
+    rings, dots = points(cloud, cloud).axes[0].collections
+    assert (len(rings.get_offsets()), len(dots.get_offsets())) == (RINGS, CLOUD)
 
 
 def test_the_real_points_set_the_frame():
@@ -303,5 +448,7 @@ def test_points_refuses_what_no_frame_holds():
             points(wrong)
         with pytest.raises(ValueError, match=r"real ones have shape .*expected \(n, 2\)"):
             points(SQUARE, wrong)
-    with pytest.raises(ValueError, match="generated ones are not all finite"):
+    with pytest.raises(ValueError, match="generated ones are not finite"):
         points(np.full((3, 2), np.nan))
+    with pytest.raises(ValueError, match="real ones are not all finite"):
+        points(SQUARE, np.full((3, 2), np.inf))

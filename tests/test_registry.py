@@ -32,7 +32,7 @@ from minigan.check.find.registry import LAYERS, LOSSES, OPTIMISERS, PENALTIES, R
 from minigan.layers import Elementwise, LinearMap
 from minigan.layers.base import Layer
 from minigan.optim import schedules
-from minigan.optim.wrappers import memory, remember, unwrapped
+from minigan.optim.base import unwrapped
 
 # Class → a list of functions that make what is put around an optimiser, for a network. By hand they
 # are in test_wrappers.py.
@@ -58,7 +58,6 @@ WRAPPERS = {
 
 # Function → (a schedule, where it starts, where it stays). By hand they are in test_schedules.py.
 SCHEDULES = {
-    schedules.constant: (schedules.constant(0.3), 0.3, 0.3),
     schedules.linear: (schedules.linear(0.3, 0.1, 7), 0.3, 0.1),
     schedules.cosine: (schedules.cosine(0.3, 0.1, 7), 0.3, 0.1),
     schedules.exponential: (schedules.exponential(0.3, 0.5, 3), 0.3, 0.0375),
@@ -104,8 +103,9 @@ def test_everything_public_has_cases():
     layers = {value for value in vars(minigan.layers).values() if inspect.isclass(value)}
     layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}
     assert layers | {Sequential, Residual} == set(LAYERS)
-    functions = {f for n, f in vars(schedules).items() if inspect.isfunction(f) and n[0] != "_"}
-    assert functions - {schedules.value_at} == set(SCHEDULES)
+    made = {f for n, f in vars(schedules).items() if n[0] != "_" and callable(f)}
+    made = {f for f in made if getattr(f, "__module__", "") == schedules.__name__}
+    assert made - {schedules.value_at, schedules.Scaled} == set(SCHEDULES)
     assert all(all(kind.values()) for kind in walked)
     networks = {Sequential, Residual}
     made_of_layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}
@@ -267,7 +267,7 @@ def test_whatever_changes_in_a_step_is_remembered(make):
         for name in new
         if not np.array_equal(old.get(name), new[name])
     }
-    assert changed and changed == memory(optimiser).keys()
+    assert changed and changed == optimiser.state_dict().keys()
 
 
 @pytest.mark.parametrize("make", OPTIMISER_CASES)
@@ -278,7 +278,7 @@ def test_an_optimiser_goes_on_from_its_memory(make, xp, to_np):
     optimiser = make(net)
     for grad in grads[:3]:
         take_step(optimiser, net.theta, grad)
-    kept, twin = memory(optimiser), net.copy()
+    kept, twin = optimiser.state_dict(), net.copy()
     for grad in grads[3:]:
         take_step(optimiser, net.theta, grad)
     # Neither a new optimiser, nor one that has been elsewhere, nor `kept` is different for it.
@@ -287,11 +287,11 @@ def test_an_optimiser_goes_on_from_its_memory(make, xp, to_np):
         other = make(again)
         for _ in range(steps_elsewhere):
             take_step(other, again.theta.copy(), grads[5])
-        remember(other, kept)
+        other.load_state_dict(kept)
         for grad in grads[3:]:
             take_step(other, again.theta, grad)
         assert (to_np(again.theta) == to_np(net.theta)).all()
-        assert memory(other).keys() == memory(optimiser).keys()
+        assert other.state_dict().keys() == optimiser.state_dict().keys()
 
 
 @pytest.mark.parametrize("make", OPTIMISER_CASES)

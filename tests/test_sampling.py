@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from minigan import BatchNorm, Dense, LeakyReLU, Sequential, Tanh, stream
-from minigan.sampling import draw_noise, sample, walk
+from minigan.plot.walk import walk
+from minigan.sampling import draw_noise, sample
 from minigan.views import Conditional
 
 

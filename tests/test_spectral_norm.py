@@ -234,3 +234,39 @@ def test_spectral_norm_is_drawn_with_the_weights():
     sigma = layer.u @ layer.W @ layer.v
     assert 0.95 < sigma / singular_value(layer.W) < 1 + 1e-6
     assert np.allclose([layer.u @ layer.u, layer.v @ layer.v], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-24, 1.0, 1e20])
+def test_kernels_of_any_scale_have_the_same_singular_vectors(scale):
+    layer, plain = Dense(5, 4), Dense(5, 4)
+    layer.W *= np.float32(scale)
+    norm, reference = SpectralNorm(layer), SpectralNorm(plain)
+    assert np.allclose(norm.u, reference.u, atol=1e-5)
+    norm.update_state(None)
+    assert np.isfinite(norm.state).all() and np.isclose(norm.u @ norm.u, 1, rtol=1e-5)
+    x = draw(1, 3, 5).astype(np.float32)
+    assert np.allclose(norm.forward(x)[0], reference.forward(x)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_kernel_that_becomes_zero_leaves_its_vectors_and_gives_the_bias():
+    norm = SpectralNorm(Dense(5, 4))
+    state = norm.state.copy()
+    norm.W[...], norm.b[...] = 0, 3
+    norm.update_state(None)
+    assert (norm.state == state).all()
+    y, cache = norm.forward(np.ones((2, 5), np.float32))
+    assert (y == 3).all()
+    grad = norm.new_grad()
+    assert not norm.backward(np.ones_like(y), cache, grad).any()
+    assert np.isfinite(grad).all() and norm.views(grad)["b"].tolist() == [2] * 4
+
+
+def test_a_large_bias_costs_no_digits():
+    layer = Dense(64, 8, seed=3)
+    layer.W *= np.float32(1e-5)
+    layer.b[...] = 0.5
+    norm = SpectralNorm(layer)
+    x = draw(0, 16, 64).astype(np.float32)
+    W, u, v, b = (a.astype(np.float64) for a in (norm.W, norm.u, norm.v, norm.b))
+    exact = x @ (W / (u @ W @ v)) + b
+    assert abs(norm.forward(x)[0] - exact).max() < 1e-6 * abs(exact).max()

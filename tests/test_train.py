@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import minigan.loop
 from minigan import (
     EMA,
     R1,
@@ -26,7 +27,6 @@ from minigan import (
 from minigan.layers import Pack
 from minigan.loop import Record
 from minigan.optim.schedules import linear
-from minigan.optim.wrappers import memory, remember
 from minigan.sampling import sample
 from minigan.views import Conditional
 
@@ -82,7 +82,7 @@ def test_a_run_goes_on_from_any_step_bit_for_bit(order):
         nets = run(nets=(G.copy(), D.copy()), optimisers=before, **settings | {"steps": start})[:2]
         after = optimisers()
         for a, b in zip(after, before, strict=True):
-            remember(a, memory(b))
+            a.load_state_dict(b.state_dict())
         twins = tuple(net.copy() for net in nets)
         G1, D1, rest = run(nets=twins, optimisers=after, start=start, **settings)
         assert [(r.step, r.epoch) for r in rest] == [(r.step, r.epoch) for r in whole[start:]]
@@ -141,18 +141,15 @@ def test_an_epoch_is_one_pass_of_the_data_through_d_whatever_d_steps(d_steps):
 
 
 def test_d_steps_and_g_steps_see_noise_of_their_own(monkeypatch):
-    import importlib
-
-    module = importlib.import_module("minigan.train")
     seen = []
-    for name in ("discriminator_step", "generator_step"):
-        step = getattr(module, name)
+    for name in ("discriminator_half", "generator_half"):
+        half = getattr(minigan.loop, name)
 
-        def spy(G, D, loss, optimiser, *arrays, step=step):
-            seen.append(arrays[1] if step.__name__ == "discriminator_step" else arrays[0])
-            return step(G, D, loss, optimiser, *arrays)
+        def spy(G, D, loss, *arrays, half=half):
+            seen.append(arrays[1] if half.__name__ == "discriminator_half" else arrays[0])
+            return half(G, D, loss, *arrays)
 
-        monkeypatch.setattr(module, name, spy)
+        monkeypatch.setattr(minigan.loop, name, spy)
     run(steps=2, d_steps=2)
     assert len(seen) == 6 and len({z.tobytes() for z in seen}) == 6
 
@@ -200,7 +197,7 @@ def with_nan():
         ({"data": with_nan()}, ValueError, "NaN or infinity, first in sample 7"),
         ({"data": DATA.astype(np.float64)}, TypeError, "float64"),
         ({"data": (DATA * 9).astype(int)}, TypeError, "expected floating point"),
-        ({"data": DATA[:0]}, ValueError, "there are only 0 samples of data"),
+        ({"data": DATA[:0]}, ValueError, r"data is empty, \(0, 2\), expected one or more"),
         (
             {"order": "random"},
             ValueError,
@@ -264,6 +261,43 @@ def test_probabilities_are_not_squashed_twice():
     D.layers[2].b[...] = -20  # D calls everything generated
     record = run(nets=(G, D), loss=NonSaturating(logits=False), steps=1)[2][0]
     assert record["D_real"] < 1e-8
+
+
+@pytest.mark.parametrize("name", ["needs_real", "discriminator", "generator", "probability"])
+def test_a_loss_without_what_a_step_asks_of_it_is_refused_at_the_call(name):
+    class Mine:
+        needs_real = False
+        discriminator = NonSaturating.discriminator
+        generator = NonSaturating.generator
+        probability = NonSaturating.probability
+
+    delattr(Mine, name)
+    with pytest.raises(TypeError, match=f"Mine object .*, without {name}; minigan.step.Loss"):
+        train(*networks(), DATA, Mine(), Adam(), Adam(), steps=1, batch=16)
+
+
+def test_a_class_where_an_object_is_expected_is_refused_at_the_call():
+    with pytest.raises(TypeError, match="loss is <class .*NonSaturating'>, a class"):
+        train(*networks(), DATA, NonSaturating, Adam(), Adam(), steps=1, batch=16)
+    with pytest.raises(TypeError, match="optimiser_D is <class .*Adam'>, expected something with"):
+        train(*networks(), DATA, NonSaturating(), Adam(), Adam, steps=1, batch=16)
+    with pytest.raises(TypeError, match="optimiser_G is 0.1, expected something with step"):
+        train(*networks(), DATA, NonSaturating(), 0.1, Adam(), steps=1, batch=16)
+
+
+def test_one_penalty_needs_no_list():
+    one, listed = (run(steps=2, penalties=p)[1].theta for p in (R1(1.0), [R1(1.0)]))
+    assert (one == listed).all()
+    with pytest.raises(TypeError, match="penalties holds 1.0, expected .* such as R1"):
+        run(penalties=[1.0])
+    with pytest.raises(TypeError, match="penalties holds 1.0, expected"):
+        run(penalties=1.0)
+
+
+def test_float16_is_refused():
+    nets = [net.astype(np.float16) for net in networks()]
+    with pytest.raises(TypeError, match="float16, .* astype"):
+        run(DATA.astype(np.float16), nets=nets)
 
 
 class Keep:

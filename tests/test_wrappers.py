@@ -11,6 +11,7 @@ from minigan import (
     SGD,
     Adam,
     AdamW,
+    BatchNorm,
     ClipNorm,
     ClipWeights,
     Conv2d,
@@ -29,7 +30,8 @@ from minigan import (
     train,
 )
 from minigan.layers import Layer
-from minigan.optim.wrappers import Wrapper, memory, remember
+from minigan.optim.schedules import cosine, linear, scaled, warm_up
+from minigan.optim.wrappers import Wrapper
 from minigan.sampling import sample
 
 
@@ -58,6 +60,19 @@ def test_a_numpy_scalar_as_limit_keeps_float32():
     theta = np.zeros(2, np.float32)
     ClipNorm(SGD(1), np.float64(1)).step(theta, np.array([3, 4], np.float32))
     assert np.allclose(theta, [-0.6, -0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-10, 1, 1e10, 1e20, 1e38])
+def test_no_size_of_a_gradient_or_of_a_weight_overflows(size):
+    """A norm of √2·1e20 has a square that float32 can't hold."""
+    theta = np.zeros(2, np.float32)
+    grad = np.array([3, -4], np.float32) / np.float32(5) * np.float32(size)
+    ClipNorm(SGD(1), 1e-30).step(theta, grad)
+    assert np.allclose(theta / np.float32(1e-30), [-0.6, 0.8], rtol=1e-5)
+    layer = Dense(2, 2)
+    layer.W[...] = np.array([[3, 0], [-4, 0]], np.float32) / np.float32(5) * np.float32(size)
+    MaxNorm(SGD(1), layer, 1e-30).step(layer.theta, layer.new_grad())
+    assert np.allclose(layer.W / np.float32(1e-30), [[0.6, 0], [-0.8, 0]], rtol=1e-5)
 
 
 # --- projections ---
@@ -142,10 +157,30 @@ def test_samples_are_drawn_with_the_average():
         for name, W in D.parameters().items():
             if name.endswith("W"):
                 assert (np.sqrt((W * W).sum(axis=0)) <= 0.6 * (1 + 1e-6)).all()
-    G_average = G.copy()
-    G_average.theta = optimiser_G.average
+    G_average = optimiser_G.averaged(G)
+    assert (G_average.theta == optimiser_G.average).all()
     assert (G_average.theta != G.theta).any()
     assert sample(G_average, 4).shape == (4, 2)
+
+
+def test_the_average_brings_running_statistics_of_its_own():
+    """For normal z, z·W + b has mean b and variance Σ W², whatever θ was on the way."""
+    G = Sequential(Dense(3, 4), BatchNorm(4), seed=0)
+    optimiser = EMA(SGD(1.0), decay=0.5)
+    grad = np.zeros_like(G.theta)
+    grad[:16] = -10  # W and b of the dense layer
+    for _ in range(2):
+        optimiser.step(G.theta, grad)
+    with pytest.raises(ValueError, match="no average before the first step"):
+        EMA(SGD(1.0)).averaged(G)
+    z = stream(0, "z").standard_normal((60, 500, 3), dtype=np.float32)
+    averaged = optimiser.averaged(G, z)
+    W, b = averaged.layers[0].W, averaged.layers[0].b
+    assert (W == (G.layers[0].W + (G.layers[0].W - 10)) / 2).all()
+    assert np.allclose(averaged.layers[1].running_mean, b, rtol=0, atol=0.5)
+    assert np.allclose(averaged.layers[1].running_var, (W * W).sum(axis=0), rtol=0.1)
+    assert (G.layers[1].running_var == 1).all()  # those of G itself stay
+    assert optimiser.averaged(Sequential(Dense(3, 6)), None).theta.size == 24  # no state: no pass
 
 
 # --- Extragradient ---
@@ -324,9 +359,9 @@ def test_regularised_adds_the_gradient_of_the_cost_and_leaves_grad_alone():
 
 def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
     optimiser, theta = ClipNorm(EMA(Adam(0.1)), 1.0), np.ones(3)
-    assert memory(optimiser) == {"2.t": 0}
+    assert optimiser.state_dict() == {"2.t": 0}
     optimiser.step(theta, theta.copy())
-    kept = memory(optimiser)
+    kept = optimiser.state_dict()
     assert list(kept) == ["1.average", "2.t", "2.m", "2.v"] and kept["2.t"] == 1
     average = kept["1.average"].copy()
     optimiser.step(theta, theta.copy())
@@ -336,12 +371,12 @@ def test_a_memory_has_the_names_of_the_wrappers_depth_and_copies():
 def test_a_memory_of_another_optimiser_is_refused():
     optimiser, theta = EMA(Adam(0.1)), np.ones(3)
     optimiser.step(theta, theta.copy())
-    kept = memory(optimiser)
+    kept = optimiser.state_dict()
     for other in (Adam(0.1), EMA(SGD(0.1)), ClipNorm(EMA(Adam(0.1)), 1.0)):
         with pytest.raises(ValueError, match="but what came is 0.average, .* of another optimiser"):
-            remember(other, kept)
+            other.load_state_dict(kept)
     with pytest.raises(ValueError, match="what came is nothing"):
-        remember(optimiser, {})
+        optimiser.load_state_dict({})
     assert optimiser.optimiser.t == 1
 
 
@@ -351,4 +386,30 @@ def test_an_optimiser_that_does_not_say_what_it_remembers():
             pass
 
     with pytest.raises(TypeError, match="Forgetful does not say what it remembers .* remembers ="):
-        memory(EMA(Forgetful()))
+        EMA(Forgetful()).state_dict()
+
+
+# --- how they print -------------------------------------------------------------------------------
+
+
+def test_an_optimiser_prints_the_call_that_makes_it():
+    net = Dense(2, 2)
+    for optimiser, text in (
+        (Adam(), "Adam()"),
+        (Adam(2e-4, beta1=0.5), "Adam(lr=0.0002, beta1=0.5)"),
+        (SGD(linear(1, 0, 9)), "SGD(lr=linear(start=1, end=0, steps=9))"),
+        (
+            SGD(scaled(cosine(1, 0, 9), 0.5)),
+            "SGD(lr=Scaled(schedule=cosine(start=1, end=0, steps=9), factor=0.5))",
+        ),
+        (EMA(ClipNorm(RMSProp(0.1), 1)), "EMA(ClipNorm(RMSProp(lr=0.1), limit=1.0))"),
+        (AdamW(mask=net.kernel_mask), "AdamW(mask=…)"),
+        (MaxNorm(SGD(1), net, 2), "MaxNorm(SGD(lr=1), net=…, limit=2.0)"),
+        (Regularised(SGD(1), net, L2(0.5)), "Regularised(SGD(lr=1), net=…, regulariser=L2(0.5))"),
+    ):
+        assert repr(optimiser) == text
+
+
+def test_schedules_compare_by_what_they_are():
+    assert linear(1, 0, 9) == linear(1, 0, 9) != linear(1, 0, 8)
+    assert warm_up(3, linear(1, 0, 9)) == warm_up(3, linear(1, 0, 9))

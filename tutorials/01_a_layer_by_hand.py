@@ -12,30 +12,33 @@
 # %% [markdown]
 # # 1. A layer by hand
 #
-# How does one write the derivative of a layer, and how does one know that it is right?
+# How do you write the derivative of a layer, and how do you know that it is right?
 #
-# For everybody who knows the chain rule, matrix products and NumPy. It needs no other tutorial.
+# You need the chain rule, matrix products and NumPy, and no other tutorial.
 # Reading time: 30 minutes.
-#
-# A neural network is a chain of functions, and training it needs one thing: the derivative of a
-# number $L$ at the end of the chain with respect to every number that went into it. Most
-# libraries find it by themselves. In this one every derivative is written by hand. On this page
-# we write those of four functions, put them together into a network that tells real points from
-# fake ones, and then find out how far we can trust what we wrote.
 
 # %%
 from pathlib import Path
 
 import numpy as np
 
-from minigan import Dense, LeakyReLU, Sigmoid, bce, bce_with_logits, check, stream
+from minigan import (
+    Adam,
+    Dense,
+    LeakyReLU,
+    NonSaturating,
+    Sequential,
+    Sigmoid,
+    bce,
+    bce_with_logits,
+    check,
+    stream,
+    train,
+)
 from minigan.check import away_from_zero, complex_step, finite_difference, relative_error
-from minigan.plot.stills import (
-    ABOVE,
-    D_COLOUR,
-    G_COLOUR,
-    new_figure,
-)  # sizes and colours of figures
+from minigan.data import load
+from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
+from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/01_a_layer_by_hand")
@@ -43,6 +46,43 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 GREEN, PURPLE = "#009E73", "#CC79A7"  # two more colours that everybody tells apart
 
 # %% [markdown]
+# ## Where this leads
+#
+# First a GAN at work. The blue points are data: eight small clouds on a circle. The *generator*
+# makes the orange points out of random numbers. It is never shown a blue point. All it is ever told
+# comes from a second network, the *discriminator*, which learns to tell blue from orange: in which
+# direction to move each orange point so that it looks more like a blue one. That direction is a
+# derivative.
+
+# %%
+ring = load("ring").x
+G = Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 2), seed=0)
+D = Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=1)
+GAN_STEPS = max(40, round(1500 * BUDGET))
+seen = {0: sample(G, 500, seed=1)}
+adams = Adam(1e-3, beta1=0.5), Adam(1e-3, beta1=0.5)
+for record in train(G, D, ring, NonSaturating(), *adams, batch=128, steps=GAN_STEPS):
+    if record.step in (GAN_STEPS // 10, GAN_STEPS // 3, GAN_STEPS):
+        seen[record.step] = sample(G, 500, seed=1)
+
+figure = new_figure(1000, 280)
+figure.set_layout_engine("constrained")
+for axes, (step, points) in zip(figure.subplots(1, 4), seen.items(), strict=True):
+    axes.plot(*ring[:500].T, ".", color=D_COLOUR, markersize=2, label="data")
+    axes.plot(*points.T, ".", color=G_COLOUR, markersize=2, label="generated")
+    axes.set(xlim=(-1.8, 1.8), ylim=(-1.8, 1.8), aspect="equal", xticks=[], yticks=[])
+    axes.set_title(f"after {step} steps", fontsize=9)
+figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=3)
+figure.savefig(FIGURES / "a_gan_learns.png")
+figure
+
+# %% [markdown]
+# A neural network is a chain of functions. To train it you need the derivative of a number $L$ at
+# the end of the chain with respect to every number that went into it. Most libraries find it by
+# themselves. In this one every derivative is written by hand. On this page we write those of four
+# functions, put them together into a discriminator, and find out how far we can trust them.
+# [Tutorial 2](02_theta_is_one_vector.py) adds the generator.
+#
 # ## One product
 #
 # Take $y = x\,w$ with plain numbers, and somewhere behind it a number $L$ that depends on $y$;
@@ -94,7 +134,7 @@ assert dx == 2 * x * w * w
 # - $x_{si}$ reaches $y_{sj}$ for every output $j$ (same $s$), with the factor $W_{ij}$:
 #   $\;\partial L/\partial x_{si} = \sum_j \mathtt{dy}_{sj} W_{ij}$.
 #
-# Each of the sums is a matrix product or a sum along an axis. The shapes leave no choice: `dW`
+# Each of the sums is a matrix product or a sum along an axis. The shapes tell which: `dW`
 # has the shape $(p, q)$ of $W$ and is made of an $(n, p)$ and an $(n, q)$.
 
 # %%
@@ -332,8 +372,8 @@ print("shapes of the gradients:", *(g.shape for g in gradients))
 #
 # ## A wrong derivative learns too
 #
-# Three versions of our code learn. One is right. In each of the others there is one mistake of a
-# kind that everybody makes at some time:
+# We train three versions of our code. One is right. Each of the others has one mistake, of a kind
+# that everybody makes sooner or later:
 #
 # - the LeakyReLU is forgotten on the way back: `dx = dy`;
 # - the derivative of the bias is averaged, `dy.mean(axis=0)`, though `dy` has the $1/n$ of the
@@ -402,7 +442,7 @@ for name, curve in curves.items():
 assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db averaged"][-1])
 
 # %% [markdown]
-# All three learn. The right one ends lowest, but who does not have it can't know that: each of the
+# All three learn. The right one ends lowest, but you would have to have it to know that: each of the
 # others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an angle
 # below 90° with the right one at the same weights, and so a small step against it still goes
 # downhill. In a GAN, where two networks chase each other and the loss need not fall at all, a
@@ -435,7 +475,7 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 #
 # ## One more number: the complex step
 #
-# There is a fourth way. Put $i h$ in the place of $h$, where $i^2 = -1$:
+# There is a fourth way. Replace $h$ by $i h$, where $i^2 = -1$:
 #
 # $$f(ih) = f(0) + i h f'(0) - \tfrac12 h^2 f''(0) - \tfrac16 i h^3 f'''(0) + \dots
 #   \qquad\Longrightarrow\qquad f'(0) = \frac{\operatorname{Im} f(ih)}{h} + O(h^2) .$$
@@ -446,7 +486,7 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 # `abs` would throw the imaginary part away. A comparison must look at the real part alone, and so
 # `leaky_forward` compares `x.real` with zero.
 #
-# We measure all four. The network has a sigmoid in the place of the LeakyReLU here, so that $f$
+# We measure all four. Here the network has a sigmoid instead of the LeakyReLU, so that $f$
 # is smooth; the kink gets a section of its own.
 
 # %%
@@ -589,9 +629,9 @@ assert tail.max() < 1e-13
 # The two purple lines are the check at work. They compare central differences with *wrong*
 # gradients: the averaged bias from above, and a `dx` that is too large by one part in a million.
 # They do not go down with $h$: each levels off where its mistake is. (For the second this is at
-# $10^{-7}$, since its `dx` reaches only $W_1$ and $b_1$, about a tenth of the gradient.) A mistake
-# hides below the lowest point of the line that one looks at, so one wants a low one. The small
-# mistake is out of sight for a one-sided difference with $h = 10^{-4}$, whose own error is more
+# $10^{-7}$, since its `dx` reaches only $W_1$ and $b_1$, about a tenth of the gradient.) A check
+# can't see a mistake that is smaller than its own error, so its error should be small. The small
+# mistake is invisible to a one-sided difference with $h = 10^{-4}$, whose own error is more
 # than ten times as large. To the complex step it is more than ten million times as large as what
 # rounding does.
 
@@ -743,7 +783,7 @@ assert check.layer(Dense(3, 2)).ok
 # 1. Let $d(h)$ be the one-sided difference. Write Richardson's formula for it,
 #    $2\,d(h/2) - d(h)$, as a function of `f` and `h`, and give it to `errors`. Which slope will
 #    its line have? Draw it.
-# 2. In `leaky_forward`, put `x > 0` in the place of `x.real > 0`. (NumPy orders complex numbers by
+# 2. In `leaky_forward`, write `x > 0` instead of `x.real > 0`. (NumPy orders complex numbers by
 #    the real part, then by the imaginary one.) At which point does the complex step now say
 #    something else? Then write a function with `np.abs(x)`: what do the complex step and the report
 #    of `check.pair` say of it?

@@ -13,8 +13,8 @@
 # # 2. θ is one vector, caches are explicit
 #
 # How does one training step of a GAN work, whole, with nothing hidden? Who learns in which half of
-# it, and where is that said? Those who come from other libraries will ask: where are `detach`,
-# `requires_grad`, `zero_grad`?
+# it, and which line says so? If you come from another library you will ask: where are `detach`,
+# `requires_grad` and `zero_grad`?
 #
 # Needs [tutorial 1](01_a_layer_by_hand.py): what `backward` is, and that `dy` means the derivative
 # of the loss with respect to `y`. Reading time: 25 minutes.
@@ -186,7 +186,7 @@ for one, other in zip(forwards, backwards, strict=True):
 assert np.array_equal(net.theta, before)  # neither forward nor backward has changed the network
 
 # %% [markdown]
-# One thing has to be known. In the library a cache holds what went through the network, but not
+# One warning. In the library a cache holds what went through the network, but not
 # the weights (ours of tutorial 1 held $W$ too). It belongs to the weights with which it was made,
 # and is of no use once they have moved: `backward` would take old activations with new weights,
 # which is the derivative of nothing.
@@ -530,13 +530,13 @@ print("G's gradient with both, largest entry:", np.abs(grad).max())
 assert np.abs(grad).max() == 0
 
 # %% [markdown]
-# Is a missing `detach` then always a disaster? No, though it is often told so.
+# Is a missing `detach` always a disaster, then? No, though you will often read so.
 # In PyTorch the leaked gradient lies in `.grad` of $G$'s weights. If $G$'s gradients are cleared
 # before $G$'s own half, as in the usual loop, the leak is thrown away unread: the result is the
 # same, and only the time for the way back through $G$ is lost. It does harm where nobody clears,
 # or where one optimiser moves both networks. (And where the same fakes are used again in $G$'s
 # half, PyTorch stops with an error, *Trying to backward through the graph a second time*, as $D$'s
-# half has already used up the recording of $G$. Here a cache may be used as often as one likes.)
+# half has already used up the recording of $G$. Here you may use a cache as often as you like.)
 #
 # So three trainings from the same start: the step above; one with the leak ($G$ steps along both
 # gradients); one in which $D$ is not frozen ($D$ also steps along what $G$'s half leaves in it). In
@@ -585,7 +585,8 @@ runs = {
 z = stream(5, "z").standard_normal((1000, 2), dtype="float32")
 figure = new_figure(1200, 460)
 figure.set_layout_engine("constrained")
-distances = {}
+distances, reached = {}, {}
+centres = load("ring").centres
 for axes, (name, (G, D, _)) in zip(figure.subplots(1, 3), runs.items(), strict=True):
     fake = G.forward(z)[0]
     p = loss.probability(D.forward(places.reshape(-1, 2))[0]).reshape(120, 120)
@@ -598,6 +599,8 @@ for axes, (name, (G, D, _)) in zip(figure.subplots(1, 3), runs.items(), strict=T
     axes.set_ylim(-1.8, 1.8)
     axes.set_title(name, fontsize=11)
     distances[name] = np.abs(np.sqrt((fake**2).sum(axis=1)) - 1).mean()
+    near = np.linalg.norm(fake[:, None] - centres, axis=2) < 0.3  # neighbours are 0.77 apart
+    reached[name] = int((near.mean(axis=0) >= 0.02).sum())  # clouds with 2 % of the samples
 figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2, markerscale=3)
 figure.savefig(FIGURES / "three_runs.png")
 figure
@@ -608,32 +611,34 @@ print("over the last tenth of each run:")
 for name, (answer, loss_D) in last.items():
     print(
         f"{name:30} D's mean answer to fakes {answer:.2f}, D's loss {loss_D:.2f}; "
-        f"samples lie {distances[name]:.2f} from the circle"
+        f"samples lie {distances[name]:.2f} from the circle, near {reached[name]} of 8 clouds"
     )
 if BUDGET == 1:  # what a short run has not come to yet
     assert abs(last["the step as above"] - (1 / 2, 2 * np.log(2))).max() < 0.06
     assert abs(last["D not frozen"] - (2 / 3, -np.log(2 / 3) - np.log(1 / 3))).max() < 0.06
+    assert reached["the step as above"] == reached["D not frozen"] == 8
+    assert reached["leak: no detach, not cleared"] <= 4
 
 # %% [markdown]
 # **The leak.** Along the logit of a fake, $G$'s loss has the slope $-(1 - s)$ and $D$'s loss $+s$.
 # Together (but for $D$'s small step in between) $2s - 1$: weaker than it should be if
 # $s < \tfrac12$, and of the wrong sign if $s > \tfrac12$. Where $D$ takes a fake for rather real,
-# $G$ is pushed away. Still it learns something, and the picture could pass for a run that needs
-# more steps.
+# $G$ is pushed away. It still learns something, but it misses at least half of the eight
+# clouds. Anyone who looks at the samples sees that something is wrong; the losses do not say what.
 #
 # **$D$ not frozen.** The samples look as good as those of the right step. Does it not matter, then?
 # Look at the background: $D$ gives its fakes about 0.66 and not 0.5. That can be computed. Let $q$
 # be the density of the fakes and $p$ that of the data at some place. There $D$ now minimises
 # $-p\log D - q\log(1 - D) - q\log D$. The derivative is zero where
-# $(p + q)(1 - D) = q D$, so the best $D$ is $(p + q)/(p + 2q)$ in the place of
+# $(p + q)(1 - D) = q D$, so the best $D$ is $(p + q)/(p + 2q)$ instead of
 # $p/(p + q)$ ([tutorial 3](03_a_first_gan.py) has this calculation). Where the fakes are as the
 # data, $p = q$, it is $\tfrac23$. It still rises with $p/q$, so $G$ is still shown the right way,
-# and nobody notices. But $D$'s answer is no longer a probability, its loss settles at
-# $-\log\tfrac23 - \log\tfrac13 = 1.50$ in the place of $2\log 2 = 1.39$. With the minimax loss
+# and the samples show nothing. But $D$'s answer is no longer a probability, and its loss settles at
+# $-\log\tfrac23 - \log\tfrac13 = 1.50$ instead of $2\log 2 = 1.39$. With the minimax loss
 # $D$ would learn nothing from fakes at all: both terms with $q$ cancel.
 #
-# So neither mistake makes an error message, and neither makes a run that is plainly broken. They
-# are found by knowing what each number should be.
+# So neither mistake raises an error. One spoils the samples, the other does not even do that. You
+# find them by knowing what each number should be.
 
 # %%
 assert round(-np.log(2 / 3) - np.log(1 / 3), 2) == 1.50
@@ -680,7 +685,7 @@ else:
 # 3. Keep one `grad` in $D$'s half for all steps, with `SGD(0.05)`. Predict how that differs from a
 #    `new_grad()` in each step and `SGD(0.05, momentum=0.999)`, which keeps a vector
 #    `v = 0.999 * v + grad` and does `theta -= lr * v`. Then compare.
-# 4. EMA the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
+# 4. Average the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
 #    theta_mean) / k`, and draw its samples.
 #
 # **Go on.** [Tutorial 3](03_a_first_gan.py) lets this step run on data in one dimension, where one
@@ -688,4 +693,4 @@ else:
 # maps, [exercise 5](exercises/05_optimisers.py) the optimisers on two vectors. In the library: θ
 # and its views are in [`layers/base.py`](../minigan/layers/base.py) and
 # [`network.py`](../minigan/network.py), the two halves of the step in
-# [`train.py`](../minigan/loop.py), the two devices in [`arrays.py`](../minigan/arrays.py).
+# [`step.py`](../minigan/step.py), the two devices in [`arrays.py`](../minigan/arrays.py).

@@ -35,7 +35,7 @@ from minigan.step import discriminator_step
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/03_a_first_gan")
 FIGURES.mkdir(parents=True, exist_ok=True)
-GREEN = "#009E73"  # a third colour that everybody tells apart
+GREEN, PINK = "#009E73", "#CC79A7"  # two more colours that everybody tells apart
 LOG2 = np.log(2)
 
 # %% [markdown]
@@ -111,7 +111,7 @@ print(f"before training: samples have mean {drawn.mean():.2f} and deviation {dra
 # $$D^*(x) = \frac{p(x)}{p(x) + q(x)} \qquad\text{(proposition 1).}$$
 #
 # (Where $p = q = 0$ any $D$ will do.) If a point comes as often from the data as from $G$, nobody
-# can do better than say ½. $D$ never sees $p$ or $q$, only samples. We will look whether it finds
+# can do better than say ½. $D$ never sees $p$ or $q$, only samples. We will see whether it finds
 # $D^*$.
 #
 # ## The run
@@ -367,7 +367,7 @@ assert abs(least[0] - 2 * LOG2) < 1e-3 and least[50] < 0.05 and least[60] < 0.02
 #
 # $$\mathrm{JSD}(p, q) \;\ge\; \log 2 - \tfrac12\,\mathtt{loss\_D} .$$
 #
-# - **A low loss is a proof** that samples and data still differ. It is no proof that $G$ has
+# - **A low loss is a proof** that samples and data still differ. It does not prove that $G$ has
 #   stopped.
 # - **A high loss proves nothing.** At $2\log 2$ the samples may be perfect, or $D$ may be blind.
 #   Before training, above, `loss_D` was 1.5, and $p$ and $q$ had next to nothing in common.
@@ -382,12 +382,12 @@ print(f"before training: loss_D = {loss_before:.2f}, JSD = {jsd_before:.3f} of a
 assert loss_before > 1.5 and jsd_before > 0.98 * LOG2
 
 # %% [markdown]
-# Failure is a loss of 0 *and* a $G$ that does not move. Here are three runs from one and the same
-# start that is as bad as can be: the data lie at 6, twelve deviations away, and $D$ is trained for
+# Failure is a loss of 0 *and* a $G$ that does not move. Here are three runs from the same start,
+# which is as bad as can be: the data lie at 6, twelve deviations away, and $D$ is trained for
 # 300 steps before $G$ takes its first. $G$ minimises
 #
-# - $-\log D(G(z))$, the non-saturating loss, by plain gradient descent;
-# - $\log(1 - D(G(z)))$, the minimax loss, which is $V$ itself, by plain gradient descent;
+# - $-\log D(G(z))$, the non-saturating loss (pink), by plain gradient descent;
+# - $\log(1 - D(G(z)))$, the minimax loss (green), which is $V$ itself, by plain gradient descent;
 # - the minimax loss again, by Adam, which divides each step by the recent size of the gradient.
 #
 # $D$ says nearly 0 to the samples. There the first loss has, along the logit, the slope
@@ -427,7 +427,7 @@ panels = figure.subplots(1, 3)
 titles = {"loss_D": "D's loss", "grad_G": "norm of G's gradient", "mean": "mean of the samples"}
 for axes, (key, title) in zip(panels, titles.items(), strict=True):
     for (name, fate), colour, style in zip(
-        fates.items(), (D_COLOUR, G_COLOUR, GREEN), ("-", "--", "-."), strict=True
+        fates.items(), (PINK, GREEN, GREEN), ("-", "--", ":"), strict=True
     ):
         axes.plot(fate[key], style, color=colour, linewidth=1.2, label=f"G: {name}")
     axes.set_title(title, fontsize=11)
@@ -485,6 +485,6 @@ if BUDGET == 1:  # the way is too long for a short run
 #
 # **Go on.** [Tutorial 4](04_minimax_or_non_saturating.py) is about the two losses of $G$ and their
 # gradients. [Exercise 3](exercises/03_losses.py) has you write both. In the library: the losses are
-# in [`losses.py`](../minigan/losses.py), the loop in [`train.py`](../minigan/loop.py), and the
+# in [`losses.py`](../minigan/losses.py), the loop in [`loop.py`](../minigan/loop.py), and the
 # numbers that `minigan train` watches, with a warning when $D$ has won, in
 # [`metrics.py`](../minigan/runs/metrics.py) and [`watch.py`](../minigan/runs/watch.py).

@@ -13,8 +13,8 @@
 # # 5. Probabilities or logits
 #
 # A discriminator can end in a sigmoid and give a probability, or stop before it and give a logit.
-# On paper this is the same game. In float32 it is not: this page finds the number at which the
-# textbook's form breaks, shows where NaN comes from, what happens when the sigmoid is applied
+# On paper the game is the same. In float32 it is not. This page finds the number at which the
+# textbook's form breaks, and shows where NaN comes from, what happens when the sigmoid is applied
 # twice, and what label smoothing does to the best $D$.
 #
 # **Needs:** [tutorial 4](04_minimax_or_non_saturating.py) (the two losses of G).
@@ -471,14 +471,39 @@ if BUDGET == 1:  # both need the way
 # With the second sigmoid $D$'s loss comes down to its bound and stays there: $D$ has won and shows
 # a loss near 1.0064, not far from the $2\log 2 = 1.3863$ of an even game ($D = ½$ everywhere).
 # $G$'s loss comes to $\log 2 = 0.6931$, that of an even game, since a probability of 0 is read as
-# the logit 0. The curves look healthy, but $G$ gets next to nothing and stays where it is. If $D$'s
-# loss is never seen under 1.0064, not even early on, or $G$'s never under 0.3133, look for a second
-# sigmoid.
+# the logit 0. The curves look healthy, but $G$ gets next to nothing and stays where it is.
+#
+# How do you find it in your own code? A loss of $D$ *below* 1.0064, or of $G$ below 0.3133, rules a
+# second sigmoid out. A loss that stays above these bounds proves nothing: in an even game a correct
+# $D$ stays near 1.386. So take a case in which $D$ must win: hold $G$ still, far from the data, and
+# train $D$ alone. A correct loss goes to 0 there, a doubled sigmoid stops at 1.0064.
 
 # %%
 assert round(2 * np.log(2), 4) == 1.3863
 if BUDGET == 1:  # D has to become sure
     assert abs(twice[-1, 1] - np.log(2)) < 2e-3
+
+
+def lowest(x_of_G, end, steps=150):
+    """Train D alone against a G that stands still around (x_of_G, 0); return its lowest loss."""
+    D = Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), *end, seed=stream(0, "D"))
+    G, optimiser, values = far_generator(), Adam(5e-3), []
+    G.layers[0].b[...] = (x_of_G, 0)
+    for step in range(steps):
+        real, z = batch(step)
+        values.append(discriminator_step(G, D, NonSaturating(), optimiser, real, z)["loss_D"])
+    return float(min(values))
+
+
+for name, place, end in (
+    ("even game, correct", 0, []),
+    ("far G, correct", 8, []),
+    ("far G, twice", 8, [Sigmoid()]),
+):
+    print(f"{name:20} lowest loss of D {lowest(place, end):.4f}")
+assert lowest(0, []) > 1.1  # healthy, and never below 1.0064
+assert lowest(8, []) < 0.05
+assert D_BOUND - 1e-6 <= lowest(8, [Sigmoid()]) < D_BOUND + 0.05
 
 # %% [markdown]
 # ## What D learns: twice, and with smoothed labels
@@ -505,11 +530,29 @@ if BUDGET == 1:  # D has to become sure
 #
 # The whole curve is multiplied by $1 - s$. It never gets above $1 - s$, so the best $D$ is never
 # surer of a real sample than the logit $\log((1 - s)/s)$, 2.197 for $s = 0.1$: far from 16.6. Where
-# $p = q$, $D^* = (1 - s)/2$. (A target $\beta$ for generated samples would add $\beta q$ to the
-# numerator. Then $D^*$ is flat at $\beta$ where only generated samples are, and no slope tells them
-# where to go. This is why the smoothing is one-sided, as that section says.)
+# $p = q$, $D^* = (1 - s)/2$.
+#
+# Why only the real side? A target $\beta$ for generated samples would add $\beta q$ to the
+# numerator. Where there are only generated samples, $D^*$ is then flat at $\beta$. One-sided $D^*$
+# is as flat there, at 0; but $G$ does not go down $D^*$, it goes down $-\log D^*$. With $D^* \to 0$
+# that keeps the slope of $-\log(p/q)$, here 2. With $D^* \to \beta$ the logarithm is flat too: no
+# slope tells these samples where to go (that section of the paper says so). At $x = 6$:
 
 # %%
+def slope_of_log_D(x, s, beta, h=1e-4):
+    """Return the slope of −log D*, which G goes down, by a central difference."""
+
+    def value(x):
+        ratio = sigmoid(np.asarray(-2.0 * x))  # p/(p + q)
+        return -np.log((1 - s) * ratio + beta * (1 - ratio))
+
+    return (value(x + h) - value(x - h)) / (2 * h)
+
+
+one_sided, two_sided = slope_of_log_D(6.0, 0.1, 0.0), slope_of_log_D(6.0, 0.1, 0.1)
+print(f"slope of −log D* at x = 6: one-sided {one_sided:.4f}, both sides {two_sided:.1e}")
+assert abs(one_sided - 2) < 1e-4 and abs(two_sided - 1e-4) < 1e-5
+
 SETTINGS = {
     "logits": ([], NonSaturating()),
     "twice": ([Sigmoid()], NonSaturating()),
@@ -574,13 +617,13 @@ print(f"D's loss in an even game with s = 0.1: {value:.4f}")
 assert round(float(value), 4) == 1.3763
 
 # %% [markdown]
-# ## What to take along
+# ## What to remember
 #
 # - Train on logits; turn them into probabilities to look at them.
 # - A $D$ that ends in `Sigmoid` needs `NonSaturating(logits=False)`; one that does not needs
 #   `NonSaturating()`. Both at once, or neither, are mistakes that no shape reveals. (Neither: the
 #   logarithm of a negative logit is NaN. [Tutorial 12](12_five_listings_audited.py) has it.)
-# - What gave a mistake away on this page: a bound that a loss never falls under (a second sigmoid);
+# - What gave a mistake away on this page: $D$ alone can't get below a bound (a second sigmoid);
 #   a loss of exactly 0 (probabilities in the loss); a gradient of exactly 0 (clipping).
 #
 # ## Try

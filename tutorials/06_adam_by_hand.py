@@ -14,8 +14,8 @@
 #
 # Nearly every GAN is trained with Adam. This page writes it in a dozen lines, compares them with
 # the library's, and derives the one property that explains what its learning rate means. Then come
-# the mistakes that are found in print: each is one line of a figure, and one of them brings the
-# steps down to a sixteenth of what was asked for, without ever looking wrong.
+# the mistakes that are found in print. Each is one line of a figure; one of them shrinks the steps
+# to a sixteenth of what was asked for, and never looks wrong.
 #
 # **Needs:** gradients and $\theta$ as one vector ([tutorial 2](02_theta_is_one_vector.py)). The
 # last section uses the far start of [tutorial 4](04_minimax_or_non_saturating.py).
@@ -168,8 +168,8 @@ assert difference < 1e-12
 
 # %% [markdown]
 # The same to rounding. `check.optimiser` compares an optimiser with its definition likewise, at
-# gradients of its own. It knows from the name of the class, or of one that it is derived from, that
-# this is to be an Adam. The row has relative differences (its headings are for derivatives).
+# gradients of its own. It knows from the name of the class, or of a base class, that this is meant
+# to be an Adam. The row has relative differences (its headings are for derivatives).
 
 # %%
 report = check.optimiser(AdamByHand())
@@ -212,15 +212,15 @@ for g in (1e-6, 1e-3, 1, -1, 1e6):
 #
 # ## Mistakes found in print
 #
-# Two that were printed, one omission, and a slip that anybody may make. Each is one
+# Two that were printed, one omission, and a slip that anyone might make. Each is one
 # method.
 #
 # - **No correction**: $m$ and $v$ as they are. (MLX leaves it out on purpose, unless it is asked
 #   for: `bias_correction=False` in the documentation of `mlx.optimizers.Adam`.)
-# - **No power of t**: $1 - \beta$ in the place of $1 - \beta^t$. It was on a lecture's slide
+# - **No power of t**: $1 - \beta$ instead of $1 - \beta^t$. It was on a lecture's slide
 #   (ufal/npfl114, pull request 79, puts it right), and an open issue reports it in a collection of
 #   algorithms (eriklindernoren/ML-From-Scratch, issue 35).
-# - **ε inside the root**: $\sqrt{\hat v + \epsilon}$ in the place of $\sqrt{\hat v} + \epsilon$.
+# - **ε inside the root**: $\sqrt{\hat v + \epsilon}$ instead of $\sqrt{\hat v} + \epsilon$.
 #   It was in an equation of a textbook whose code had it right (d2l-ai/d2l-zh, pull request 502).
 # - **No square**: $v$ as the mean of $g$.
 
@@ -238,7 +238,7 @@ class NoPowerOfT(AdamByHand):
     """Adam that corrects by the same factor at every step."""
 
     def corrected(self, mean, beta):
-        """Put 1 − β in the place of 1 − βᵗ."""
+        """Divide by 1 − β instead of 1 − βᵗ."""
         return mean / (1 - beta)
 
 
@@ -260,8 +260,8 @@ class NoSquare(AdamByHand):
 
 KINDS = {  # how each is drawn below
     AdamByHand: ("right", {"color": "black", "linestyle": "-", "linewidth": 2.5}),
-    NoCorrection: ("no correction", {"color": "#0072B2", "linestyle": "--"}),
-    NoPowerOfT: ("no power of t", {"color": "#D55E00", "linestyle": "-."}),
+    NoCorrection: ("no correction", {"color": "#56B4E9", "linestyle": "--"}),
+    NoPowerOfT: ("no power of t", {"color": "#E69F00", "linestyle": "-."}),
     EpsilonInside: ("ε inside the root", {"color": "#009E73", "linestyle": (0, (1, 1))}),
     NoSquare: ("no square", {"color": "#CC79A7", "linestyle": (0, (5, 1, 1, 1, 1, 1))}),
 }
@@ -352,7 +352,7 @@ assert np.isclose(over_scale[AdamByHand][at_ten_millionths], 1, rtol=0.01)
 # - **No square.** For $g > 0$ the step is $\sqrt g$ in place of 1, right for $g = 1$ only. As soon
 #   as the mean of $g$ is negative it is the root of a negative number: NaN.
 #
-# One more variant is no mistake.
+# One more variant is not a mistake.
 # $\mathrm{lr}\sqrt{1 - \beta_2^t}/(1 - \beta_1^t)\cdot m/(\sqrt v + \hat\epsilon)$ needs no
 # $\hat m$ and $\hat v$ and is in the paper too (end of its section 2). Its $\hat\epsilon$ is added
 # before the correction, so it acts as $\hat\epsilon/\sqrt{1 - \beta_2^t}$: 31.6 times as much at
@@ -384,7 +384,7 @@ for kind in mistakes:
 
 # %% [markdown]
 # Three are named. Of the fourth the check sees that most of the steps are NaN; it tries small
-# changes of the code, and finds one that makes all right: the factor `grad` that is missing.
+# changes to the code, and finds one that mends it: the missing factor `grad`.
 #
 # ## In a GAN
 #

@@ -26,6 +26,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from minigan import (
     R1,
@@ -47,7 +48,7 @@ from minigan import (
     stream,
 )
 from minigan.check.numerical import gradient
-from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
 from minigan.step import discriminator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -243,7 +244,7 @@ x0 = np.array([[1.0, 0.5]])
 def draw(lanes):
     """Draw sweeps one below the other; each is (title, forward?, columns, notes)."""
     figure = new_figure(1000, 235 * len(lanes))
-    colours = heat_colours()
+    colours = LinearSegmentedColormap.from_list("signs", ["#EEBF99", "white", "#99C7E0"])
     for axes, (title, upwards, columns, notes) in zip(
         figure.subplots(len(lanes), 1, squeeze=False).ravel(), lanes, strict=True
     ):

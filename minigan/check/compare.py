@@ -1,20 +1,18 @@
-"""What every check does: compare, keep what is wrong as evidence, name the mistake in the end."""
+"""What every check does: hold an array against what it should be, and keep what is wrong."""
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, stream
-from .diagnose.diagnosis import ERRORS, KINDS, diagnose, first_of_rules, most_likely, plain
-from .diagnose.evidence import Evidence, Guess
-from .diagnose.repair import Mended, Patient, repair
-from .facts import Arrays, Settings, WrongReturn, what_was_raised
 from .numerical import (
     Function,
     Slope,
@@ -27,18 +25,20 @@ from .numerical import (
 )
 from .report import (
     COMPLEX_STEP_LIMIT,
-    FINITE_DIFFERENCE_LIMIT,
+    Arrays,
     BrokenRule,
-    Diagnosis,
+    Case,
     Finding,
+    Mismatch,
     Report,
+    Settings,
+    WhatIf,
 )
 
 Ask = Callable[[Arrays, Settings], "Derivative"]
-WhatIf = Callable[[Arrays, Settings], Array]
 CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
-SECONDS = 15.0  # of computing: how long guesses are tried
 MOVES = 20  # how often a point is moved off a kink before that is given up
+PACKAGE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -67,30 +67,15 @@ class Checker:
     ----------
     name
         What is checked.
-    settings, sizes, others, numbers
-        What mistakes may be made of; see `minigan.check.diagnose.evidence.Evidence`.
+    subject
+        What was checked and where, for whoever looks for the mistake.
     complete
         Whether nothing may be left unwritten, as where it is held against something that is right.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings | None = None,
-        sizes: dict[str, int] | None = None,
-        others: Arrays | None = None,
-        numbers: Settings | None = None,
-        complete: bool = False,
-    ) -> None:
-        self.report, self.complete = Report(name), complete
-        self.settings, self.sizes = settings or {}, sizes or {}
-        self.others, self.numbers = others or {}, numbers or {}
-        self.evidence: list[Evidence] = []
-        self.asks: dict[str, Ask] = {}  # by map and array: the derivative that it should be
-        self.analytic = True  # whether complex steps could be believed throughout
-        self.right: Arrays = {}  # and what that has come to
-        self.patients: dict[str, Patient] = {}  # by map: its code
-        self.values: dict[str, Patient] = {}  # by map: the code of the value that it belongs to
+    def __init__(self, name: str, subject: Any = None, complete: bool = False) -> None:
+        self.report, self.complete = Report(name, case=Case(subject)), complete
+        self.case = self.report.case
         self.start = time.perf_counter()
 
     def compare(
@@ -102,9 +87,8 @@ class Checker:
         *,
         terms: Array | None = None,
         defect: float | None = None,
-        more_guesses: Callable[[], Iterator[Guess]] | None = None,
     ) -> None:
-        """Hold an array by hand against what it should be, and keep it as evidence if it is wrong.
+        """Hold an array by hand against the derivative that it should be.
 
         Parameters
         ----------
@@ -115,8 +99,8 @@ class Checker:
         ask
             Which derivative it should be, for inputs and settings some of which may be others than
             they are.
-        inputs, more_guesses
-            As for `minigan.check.diagnose.evidence.Evidence`.
+        inputs
+            What the map is a function of, by name.
         terms
             The sizes of the terms that it is the sum of. A gradient that is zero because they
             cancel, that of a bias before a BatchNorm for one, is held against them: its error
@@ -127,14 +111,14 @@ class Checker:
         question = ask({}, {})
         right = question.slope()
 
-        def what_if(changes: Arrays, settings: Settings) -> Array:
+        def right_with(changes: Arrays, settings: Settings) -> Array:
             changed = ask(changes, settings)
             return changed.slope().best if right.exact is None else changed.exact()
 
         size = float(np.max(terms, initial=0.0)) if terms is not None else 0.0
         cancels = float(np.max(np.abs(right.best), initial=0.0)) <= CANCELLED * size
         scale = size if cancels else 0.0
-        self.compare_with(what, found, right, inputs, what_if, scale, defect, more_guesses)
+        self.compare_with(what, found, right, inputs, right_with, scale, defect)
 
     def compare_with(
         self,
@@ -142,15 +126,14 @@ class Checker:
         found: Any,
         right: Slope,
         inputs: Arrays,
-        what_if: WhatIf | None = None,
+        right_with: WhatIf | None = None,
         scale: float = 0.0,
         defect: float | None = None,
-        more_guesses: Callable[[], Iterator[Guess]] | None = None,
     ) -> None:
         """Do the same where the right array is known already."""
         found = np.asarray(found)
-        self.right[what] = right.best
-        self.analytic &= right.exact is not None
+        self.case.right[what] = right.best
+        self.case.analytic &= right.exact is not None
         errors: list[float | None] = [float("inf"), None]
         if found.shape == right.best.shape:
             errors[0] = relative_error(found, right.by_differences, scale)
@@ -166,10 +149,10 @@ class Checker:
         self.report.findings.append(finding)
         # Where J and Jᵀ alone disagree, this array is right and the other one is not.
         if not replace(finding, dot_product=None).ok:
-            self._keep(what, found, right.best, inputs, what_if, more_guesses)
+            self.case.mismatches.append(Mismatch(what, found, right.best, inputs, right_with))
 
     def compare_value(
-        self, what: str, found: Any, right: Any, inputs: Arrays, exact_with: WhatIf | None = None
+        self, what: str, found: Any, right: Any, inputs: Arrays, right_with: WhatIf | None = None
     ) -> None:
         """Hold a value, not a derivative, against the one of something that is right."""
         found, right = np.asarray(found), np.asarray(right)
@@ -181,31 +164,12 @@ class Checker:
                 how = f"shape {found.shape}, expected {right.shape}"
             map, name = what.split()
             self.broken(f"{map} gives the right {name}, but there is {how}", map, "value")
-            self._keep(what, found, right, inputs, exact_with, None)
+            self.case.mismatches.append(Mismatch(what, found, right, inputs, right_with))
 
-    def _keep(
-        self,
-        what: str,
-        found: Array,
-        right: Array,
-        inputs: Arrays,
-        exact_with: WhatIf | None,
-        more_guesses: Callable[[], Iterator[Guess]] | None,
-    ) -> None:
-        self.evidence.append(
-            Evidence(
-                what,
-                found,
-                right,
-                inputs,
-                self.others,
-                exact_with,
-                self.settings,
-                self.sizes,
-                self.numbers,
-                more_guesses,
-            )
-        )
+    def ask(self, what: str, ask: Ask) -> Ask:
+        """Keep how an array can be worked out, in case that its map raises an error."""
+        self.case.asks[what] = lambda arrays, settings: ask(arrays, settings).slope().best
+        return ask
 
     def broken(self, text: str, map: str, kind: str) -> None:
         """Add a rule that is broken, once."""
@@ -232,8 +196,7 @@ class Checker:
         except WrongReturn as wrong:
             self.broken(str(wrong), map, "raised")
         except Exception as error:
-            kind, text = what_was_raised(error)
-            self.broken(f"{map} {text}", map, kind)
+            self.broken(f"{map} {what_was_raised(error)}", map, "raised")
 
     def off_kinks(self, f: Function, x: Array, seed: int) -> Array:
         """Return x, or a point near it where no random direction meets a kink of f."""
@@ -250,77 +213,53 @@ class Checker:
         self.note("its slopes from two sides disagree wherever the point is moved: has it jumps?")
         return x
 
-    def finish(self, look_inside: Callable[[], Diagnosis | None] | None = None) -> Report:
-        """Name the mistake, if there is one; `look_inside` may know of a part that is wrong."""
-        report = self.report
-        if not report.ok:
-            inside = look_inside() if look_inside else None
-            report.diagnosis = inside or self._diagnosis()
-        report.seconds = time.perf_counter() - self.start
-        return report
-
-    def _diagnosis(self) -> Diagnosis | None:
-        """Ask the rules, the numbers and the code, in the order of how much they prove."""
-        rules = self.report.broken_rules
-        first = first_of_rules(rules)
-        if first is not None and first.kind not in ERRORS:
-            return first
-        failed = {rule.map: rule for rule in rules if rule.kind in ERRORS}
-        wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
-        for map in wrong:
-            here = [e for e in self.evidence if e.where.split()[0] == map]
-            each = [d for e in here if (d := plain(e) or self._exchanged(e))]
-            # Where a term is missing, an array that has no other one is zero: that says less.
-            simple = most_likely([], [d for d in each if d.kind != "zero"] or each)
-            mended = self._mended(map)
-            if mended is not None:
-                where = here[0].where if here else map
-                if simple is not None and simple.certain:
-                    return replace(simple, reason=f"{simple.reason}; {mended.edit}")
-                numbers = diagnose(here[0], SECONDS) if here and not mended.own else None
-                if numbers is not None and numbers.kind != "unknown":
-                    return numbers
-                why = failed[map].text if map in failed else KINDS[mended.kind]
-                return Diagnosis(mended.kind, where, f"{why}; {mended.edit}")
-        if first is not None:
-            return first
-        seconds = SECONDS / max(1, len(self.evidence))
-        diagnoses = [self._exchanged(e) or diagnose(e, seconds) for e in self.evidence]
-        last = most_likely(rules, diagnoses)
-        if last is not None and not last.certain:
-            return next((d for map in wrong if (d := self._other_value(map))), last)
-        return last
-
-    def _exchanged(self, e: Evidence) -> Diagnosis | None:
-        """Say so if an array is what another one of the same map should be."""
-        for what, right in self.right.items():
-            same_map = what.split()[0] == e.where.split()[0]
-            if same_map and what != e.where and e.explained_by(right) and right.any():
-                reason = f"it is what {what.split()[1]} should be"
-                return Diagnosis("wrong array", e.where, reason)
-        return None
-
-    def _mended(self, map: str) -> Mended | None:
-        """Return the edit that makes a map right, if its code is at hand."""
-        if map not in self.patients:
-            return None
-        exact = {what: right for what, right in self.right.items() if what.split()[0] == map}
-        if not exact:  # it has raised before anything was compared
-            asks = {what: ask for what, ask in self.asks.items() if what.split()[0] == map}
-            with suppress(Exception):  # a map on which it rests may raise, or return nothing
-                exact = {what: ask({}, {}).slope().best for what, ask in asks.items()}
-        limit = COMPLEX_STEP_LIMIT if self.analytic else FINITE_DIFFERENCE_LIMIT
-        return repair(self.patients[map], exact, limit) if exact else None
-
-    def _other_value(self, map: str) -> Diagnosis | None:
-        """Say so if an edit of the value makes it the one that the derivative belongs to."""
-        mended = repair(self.values[map], {"defect": np.zeros(())}) if map in self.values else None
-        if mended is None:
-            return None
-        return Diagnosis(mended.kind, map, f"it is the derivative of another value: {mended.edit}")
+    def finish(self) -> Report:
+        """Return the report."""
+        self.report.seconds = time.perf_counter() - self.start
+        return self.report
 
 
-def relative_defect(a: float, b: float) -> Array:
-    """Return |a − b| relative to both; not a number where both are zero, which proves nothing."""
-    with np.errstate(all="ignore"):
-        return np.asarray(np.float64(abs(a - b)) / np.float64(abs(a) + abs(b)))
+# --- what the code under check returns, or raises -------------------------------------------------
+
+
+class WrongReturn(Exception):
+    """What was returned is not what is asked for, such as None where a `return` is missing."""
+
+
+def an_array(map: str, name: str, returned: Any) -> Array:
+    """Return what a map has returned, if that is an array."""
+    if not isinstance(returned, np.ndarray):
+        raise WrongReturn(f"{map} returns {name}, an array; this one returned {_kind_of(returned)}")
+    return returned
+
+
+def a_tuple(map: str, names: tuple[str, ...], returned: Any) -> Any:
+    """Return what was returned, if that is a tuple with one entry for each name."""
+    if not (isinstance(returned, tuple) and len(returned) == len(names)):
+        raise WrongReturn(
+            f"{map} returns ({', '.join(names)}); this one returned {_kind_of(returned)}"
+        )
+    return returned
+
+
+def _kind_of(returned: Any) -> str:
+    if returned is None:
+        return "None: is a `return` missing?"
+    many = f" of {len(returned)}" if isinstance(returned, tuple) else ""
+    return f"{type(returned).__name__}{many}"
+
+
+def what_was_raised(error: Exception) -> str:
+    """Return an error with its place, which is in the code under check, not in the library's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [f for f in frames if PACKAGE not in Path(f.filename).parents] or list(frames)
+    # NumPy's own Python files are not where the mistake is either.
+    own = [f for f in outside if "site-packages" not in f.filename] or outside
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"raised {type(error).__name__}: {error}{place}"
+
+
+def title(thing: Any) -> str:
+    """Return what a report calls a thing: its repr, or its class where that is only an address."""
+    text = repr(thing)
+    return type(thing).__name__ if text == object.__repr__(thing) else text

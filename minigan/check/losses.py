@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, stream
-from .compare import Checker, Derivative, relative_defect
-from .diagnose.evidence import Guess
-from .diagnose.repair import Functions, Patient, methods_of, with_functions
-from .facts import Arrays, Settings, a_tuple, numbers_of, title
-from .numerical import complex_step, relative_error, slopes
-from .report import COMPLEX_STEP_LIMIT, Report
+from .compare import Checker, Derivative, a_tuple, title
+from .numerical import complex_step, relative_error
+from .report import COMPLEX_STEP_LIMIT, Arrays, Report, Settings
 
 # Where each player's derivatives stand among what its half of a loss returns.
 HALVES = {"discriminator": {"real": 1, "fake": 2}, "generator": {"fake": 1}}
@@ -46,13 +43,12 @@ def loss(
     reference
         A loss that is right: the values are held against its values.
     """
-    settings, sizes = numbers_of(loss)
-    complete = reference is not None
-    check = Checker(title(loss), settings, sizes | {"n": n}, complete=complete)
+    point = Players(loss)
+    check = Checker(title(loss), point, complete=reference is not None)
 
     def both(joined: Array) -> Any:
         real, fake = joined[:n], joined[n:]
-        return np.stack([_call_half(loss, half, real, fake)[0] for half in HALVES])
+        return np.stack([call_half(loss, half, real, fake)[0] for half in HALVES])
 
     with check.guarded("discriminator"):
         drawn = [2 * stream(seed, key).standard_normal((n, 1)) for key in ("real", "fake")]
@@ -61,58 +57,37 @@ def loss(
         with suppress(Exception):  # what is wrong in a half is said below, with its name
             joined = check.off_kinks(both, joined, seed)
         real, fake = joined[:n], joined[n:]
-        inputs = {"real": real, "fake": fake}
+        inputs = point.inputs = {"real": real, "fake": fake}
         for half, places in HALVES.items():
-            run = partial(_run, loss, half, real, fake)
-            methods = methods_of(loss, half)
-            check.patients[half] = Patient(methods, run, type(loss))
-            defect = partial(_defect, loss, half, inputs)
-            check.values[half] = Patient(methods, defect, type(loss), value=True)
             with check.guarded(half):
-                call = partial(_call_half, loss, half)
+                call = partial(call_half, loss, half)
                 _check_half(check, half, call, places, inputs)
                 if reference is not None:
-                    right = _call_half(reference, half, real, fake)[0]
+                    right = call_half(reference, half, real, fake)[0]
                     check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
                 _rules_of_half(check, half, call, real, fake)
                 if outputs is None:
                     _stays_finite(check, half, call)
                 else:
                     _near_certainty(check, half, call)
-                if reference is not None and outputs is None and not check.evidence:
-                    _far_out(check, half, call, partial(_call_half, reference, half))
+                if reference is not None and outputs is None and not check.case.mismatches:
+                    _far_out(check, half, call, partial(call_half, reference, half))
     return check.finish()
 
 
-def _call_half(loss: Any, half: str, real: Array, fake: Array) -> Any:
+@dataclass
+class Players:
+    """A loss, and what D made of real and of fake samples."""
+
+    loss: Any
+    inputs: Arrays = field(default_factory=dict)
+
+
+def call_half(loss: Any, half: str, real: Array, fake: Array) -> Any:
     """Call one half of a loss: D's takes real and fake, G's fake and real."""
     if half == "discriminator":
         return a_tuple(half, ("value", "d_real", "d_fake"), loss.discriminator(real, fake))
     return a_tuple(half, ("value", "d_fake"), loss.generator(fake, real))
-
-
-def _run(loss: Any, half: str, real: Array, fake: Array, functions: Functions) -> Arrays:
-    """Return one player's derivatives with some of the loss's functions exchanged."""
-    twin = with_functions(copy.copy(loss), functions)
-    results = _call_half(twin, half, real.copy(), fake.copy())
-    return {f"{half} d_{name}": results[place] for name, place in HALVES[half].items()}
-
-
-def _defect(loss: Any, half: str, inputs: Arrays, functions: Functions) -> Arrays:
-    """Return by how much value and derivatives disagree, with some functions exchanged."""
-    twin = with_functions(copy.copy(loss), functions)
-    real, fake = inputs.values()
-    results = _call_half(twin, half, real.copy(), fake.copy())
-    slope = by_hand = 0.0
-    for i, (name, place) in enumerate(HALVES[half].items()):
-        v = np.cos(np.arange(len(real)) + i)[:, None]
-
-        def value(a: Array, name: str = name) -> Any:
-            return _call_half(twin, half, *(inputs | {name: a}).values())[0]
-
-        by_hand += float((results[place] * v).sum())
-        slope += float(complex_step(value, inputs[name], v))
-    return {"defect": relative_defect(slope, by_hand)}
 
 
 def _check_half(
@@ -131,20 +106,7 @@ def _check_half(
 
             return Derivative(value, arrays[name])
 
-        more = partial(_sample_by_sample, call, inputs, name)
-        check.compare(f"{half} d_{name}", results[place], gradient, inputs, more_guesses=more)
-
-
-def _sample_by_sample(call: Callable[..., Any], inputs: Arrays, name: str) -> Iterator[Guess]:
-    """Guess that the derivative is right, but the value compares every sample with every other."""
-
-    def value(a: Array) -> Any:
-        real, fake = (inputs | {name: a}).values()
-        n = len(a)
-        return sum(call(real[i : i + 1], fake[i : i + 1])[0] for i in range(n)) / n
-
-    reason = "it fits the value sample by sample, but `value` mixes samples: (n, 1) met (n,)?"
-    yield Guess("broadcast", reason, slopes(value, inputs[name]).best)
+        check.compare(f"{half} d_{name}", results[place], gradient, inputs)
 
 
 def _rules_of_half(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, stream
 from .compare import Checker
-from .definitions import DEFINITIONS, MISTAKES, Numbers
-from .diagnose.evidence import Guess
-from .diagnose.repair import Functions, Patient, methods_of, with_functions
-from .facts import numbers_of
+from .definitions import DEFINITIONS, Numbers
 from .numerical import Slope
-from .report import Finding, Report
+from .report import Report
 
 # What a setting may be called.
 NAMES = {
@@ -28,10 +25,30 @@ NAMES = {
     "momentum": ("momentum", "mu", "beta"),
     "nesterov": ("nesterov",),
     "weight_decay": ("weight_decay", "decay", "wd"),
-    "kernels": ("kernels",),
+    "mask": ("mask", "kernels"),
     "amsgrad": ("amsgrad",),
 }
-DEFAULTS = {"momentum": 0.0, "nesterov": False, "kernels": None, "amsgrad": False, "eps": 1e-8}
+DEFAULTS = {"momentum": 0.0, "nesterov": False, "mask": None, "amsgrad": False, "eps": 1e-8}
+
+# What a name may hold besides that of a definition: all else, as in ClippedSGD, says that it is
+# another optimiser.
+HARMLESS = set(
+    "my our their your own the a simple basic plain vanilla naive pure slow fast custom manual "
+    "base numpy np python keras torch py pytorch tf jax tensorflow course book "
+    "cs optim optimizer optimiser opt descent gradient stochastic with and w "
+    "momentum nesterov sgd".split()
+)
+
+
+@dataclass
+class Steps:
+    """An optimiser, and what it is given to step with."""
+
+    optimiser: Any
+    theta: Array
+    grads: list[Array]
+    definition: str | None  # that it follows
+    numbers: Numbers  # its settings, by their usual names
 
 
 def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: int = 0) -> Report:
@@ -43,72 +60,85 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
         Something with ``step(theta, grad)``, not used so far; it is copied.
     reference
         An optimiser that is right. Unless given, the definition of the one that its class is named
-        after: SGD, RMSProp, Adam, AdamW or OptimisticAdam, with the settings that it has.
+        after: SGD, RMSProp, Adam, AdamW or OptimisticAdam, with the settings that it has. A name
+        that says more, such as ClippedSGD, is that of an optimiser without a definition here.
     steps
         How many are taken.
     seed
         Of θ and the gradients.
+
+    Returns
+    -------
+    Report
+        Without a definition its verdict is "not checked", unless a rule is broken.
     """
-    settings, _ = numbers_of(optimiser)
-    check = Checker(type(optimiser).__name__, settings, complete=reference is not None)
     theta = stream(seed, "theta").standard_normal(5)
     grads = list(stream(seed, "grad").standard_normal((steps, 5)))
-
-    def run(functions: Functions) -> dict[str, Array]:
-        twin = with_functions(copy.deepcopy(optimiser), functions)
-        return {"step theta": _moves(_trajectory(Checker(""), twin, theta, grads), theta)}
-
-    check.patients["step"] = Patient(methods_of(optimiser, "step"), run, type(optimiser))
+    point = Steps(copy.deepcopy(optimiser), theta, grads, *definition_of(optimiser))
+    check = Checker(type(optimiser).__name__, point, complete=reference is not None)
     with check.guarded("step"):
-        found = _trajectory(check, optimiser, theta, grads)
+        found = trajectory(optimiser, theta, grads, check)
         _rules(check, optimiser, theta, grads)
-        definition, numbers = definition_of(optimiser)
         if reference is not None:
-            exact = _trajectory(check, reference, theta, grads)
-        elif definition is not None:
-            exact = DEFINITIONS[definition](numbers, grads, theta, "")
+            exact = trajectory(reference, theta, grads)
+        elif point.definition is not None:
+            exact = DEFINITIONS[point.definition](point.numbers, grads, theta)
         else:
             what = f"step: the library has no definition of {check.report.name}; give a reference"
             check.report.not_checked.append(what)
-            check.report.findings.append(Finding("step rules"))
             return check.finish()
-
-        def mistakes() -> Iterator[Guess]:
-            if definition is not None:
-                for name, (kind, reason) in MISTAKES[definition].items():
-                    with np.errstate(all="ignore"):
-                        wrong = DEFINITIONS[definition](numbers, grads, theta, name)
-                    yield Guess(kind, reason, _moves(wrong, theta), alone=True)
-
-        right = _moves(exact, theta)
-        moves = _moves(found, theta)
-        check.compare_with("step theta", moves, Slope(right, right), {}, more_guesses=mistakes)
+        right = moves(exact, theta)
+        check.compare_with("step theta", moves(found, theta), Slope(right, right), {})
     return check.finish()
 
 
 def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
-    """Return which definition an optimiser is to follow, and its settings by their usual names."""
-    names = [re.sub("[^a-z]", "", cls.__name__.lower()) for cls in type(optimiser).__mro__]
-    for definition in sorted(DEFINITIONS, key=len, reverse=True):
-        if any(definition.lower() in name for name in names):
-            numbers = dict(DEFAULTS)
-            for name, aliases in NAMES.items():
-                for alias in aliases:
-                    if hasattr(optimiser, alias):
-                        numbers[name] = getattr(optimiser, alias)
-                        break
-            if any("nesterov" in name for name in names):
-                numbers["nesterov"] = True
-            if hasattr(optimiser, "betas"):
-                numbers["beta1"], numbers["beta2"] = optimiser.betas
-            return definition, numbers
+    """Return which definition an optimiser is to follow, and its settings by their usual names.
+
+    A class whose name holds no definition's follows that of the class that it is made from.
+    """
+    for cls in type(optimiser).__mro__:
+        words = [word.lower() for word in re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", cls.__name__)]
+        joined = "".join(words)
+        definition = next(
+            (d for d in sorted(DEFINITIONS, key=len, reverse=True) if d.lower() in joined), None
+        )
+        if definition is not None:
+            rest = joined.replace(definition.lower(), " ")
+            known = all(_is_harmless(part) for part in rest.split())
+            return (definition, _numbers(optimiser, "nesterov" in words)) if known else (None, {})
     return None, {}
+
+
+def _is_harmless(letters: str) -> bool:
+    """Whether some letters of a name are made of `HARMLESS` words."""
+    return not letters or any(
+        letters.startswith(word) and _is_harmless(letters[len(word) :]) for word in HARMLESS
+    )
+
+
+def _numbers(optimiser: Any, nesterov: bool) -> Numbers:
+    numbers: Numbers = dict(DEFAULTS)
+    for name, aliases in NAMES.items():
+        for alias in aliases:
+            if hasattr(optimiser, alias):
+                numbers[name] = getattr(optimiser, alias)
+                break
+    if nesterov:
+        numbers["nesterov"] = True
+    if hasattr(optimiser, "betas"):
+        numbers["beta1"], numbers["beta2"] = optimiser.betas
+    return numbers
 
 
 # --- what is seen of an optimiser -----------------------------------------------------------------
 
 
-def _trajectory(check: Checker, optimiser: Any, theta: Array, grads: list[Array]) -> list[Array]:
+def trajectory(
+    optimiser: Any, theta: Array, grads: list[Array], check: Checker | None = None
+) -> list[Array]:
+    """Return θ after each step, and tell `check` of rules that are broken on the way."""
+    check = check or Checker("")
     optimiser, theta = copy.deepcopy(optimiser), theta.copy()
     thetas = []
     for grad in grads:
@@ -122,13 +152,13 @@ def _trajectory(check: Checker, optimiser: Any, theta: Array, grads: list[Array]
     return thetas
 
 
-def _moves(thetas: list[Array], start: Array) -> Array:
+def moves(thetas: list[Array], start: Array) -> Array:
     """Return what each step has added to θ, (steps, size)."""
     return np.diff(np.array([start, *thetas]), axis=0)
 
 
 def _rules(check: Checker, optimiser: Any, theta: Array, grads: list[Array]) -> None:
-    """Two twins know nothing of each other; float32 stays float32."""
+    """Two twins know nothing of each other; float32 stays float32, in what they keep too."""
     first, second = copy.deepcopy(optimiser), copy.deepcopy(optimiser)
     alone, beside = theta.copy(), theta.copy()
     for grad in grads:
@@ -139,5 +169,23 @@ def _rules(check: Checker, optimiser: Any, theta: Array, grads: list[Array]) -> 
         second.step(np.ones_like(theta), np.ones_like(theta))
     if not np.array_equal(alone, beside, equal_nan=True):
         check.broken("two optimisers know nothing of each other", "step", "state")
-    narrow = theta.astype(np.float32)
-    copy.deepcopy(optimiser).step(narrow, grads[0].astype(np.float32))
+    narrow, narrowed = theta.astype(np.float32), copy.deepcopy(optimiser)
+    for grad in grads[:2]:
+        narrowed.step(narrow, grad.astype(np.float32))
+    for name, kept in _arrays_in(vars(narrowed) if hasattr(narrowed, "__dict__") else {}):
+        if kept.dtype == np.float64 and kept.shape == theta.shape:
+            text = f"float32 stays float32, but {name} is kept in float64: twice the memory"
+            check.broken(text, "step", "dtype")
+
+
+def _arrays_in(thing: Any, name: str = "") -> list[tuple[str, Array]]:
+    """Give the arrays in a dict, list or tuple, and in those within, with what they are called."""
+    if isinstance(thing, np.ndarray):
+        return [(name, thing)]
+    if isinstance(thing, dict):
+        pairs = [(f"{name}[{k!r}]" if name else str(k), v) for k, v in thing.items()]
+    elif isinstance(thing, (list, tuple)):
+        pairs = [(f"{name}[{i}]", v) for i, v in enumerate(thing)]
+    else:
+        return []
+    return [found for k, v in pairs for found in _arrays_in(v, k)]

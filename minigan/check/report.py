@@ -1,8 +1,21 @@
-"""What a check has found: a line for each derivative, whether all is right, and if not, what is."""
+"""What a check has found: a line for each derivative, and whether all is right.
+
+A report keeps what it was made of, its `Case`. Which mistake that points to is not worked out here:
+`minigan.check.diagnose` does it, once somebody asks for `Report.diagnosis`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..arrays import Array
+
+Arrays = dict[str, Array]
+Settings = dict[str, float]
+WhatIf = Callable[[Arrays, Settings], Array]  # an array, for other inputs and settings
 
 FINITE_DIFFERENCE_LIMIT = 1e-7
 COMPLEX_STEP_LIMIT = 1e-10
@@ -61,7 +74,7 @@ class BrokenRule:
 class Diagnosis:
     """What is most likely wrong, where, and how that can be told."""
 
-    kind: str  # such as "sign"; see `minigan.check.diagnose.diagnosis.KINDS`
+    kind: str  # such as "sign"; see `minigan.check.diagnose.explain.KINDS`
     where: str  # such as "backward dW"
     reason: str
     certain: bool = True  # False: other mistakes may look the same
@@ -75,9 +88,33 @@ class Diagnosis:
         return f"most likely: {self.where}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class Mismatch:
+    """An array that is wrong: as found by hand, as it should be, and what it is a function of."""
+
+    where: str  # such as "backward dW"
+    found: Array
+    right: Array
+    inputs: Arrays
+    right_with: WhatIf | None = None  # `right`, for other inputs and settings
+
+
+@dataclass
+class Case:
+    """What a report was made of, kept for whoever asks what is wrong."""
+
+    subject: Any = None  # what was checked, and at which point
+    mismatches: list[Mismatch] = field(default_factory=list)
+    right: Arrays = field(default_factory=dict)  # by map and array, as it should be
+    asks: dict[str, WhatIf] = field(default_factory=dict)  # the same, where it can be worked out
+    analytic: bool = True  # whether complex steps could be believed throughout
+
+
 @dataclass
 class Report:
-    """All findings about one thing, the rules that it breaks, and what that points to."""
+    """All findings about one thing, and the rules that it breaks."""
+
+    detective: ClassVar[Callable[[Report], Diagnosis | None] | None] = None
 
     name: str
     findings: list[Finding] = field(default_factory=list)
@@ -85,8 +122,8 @@ class Report:
     not_checked: list[str] = field(default_factory=list)  # what was left out, and why
     notes: list[str] = field(default_factory=list)  # what is no bug, but should be known
     kinks: int = 0  # how often the point was moved, off a kink
-    diagnosis: Diagnosis | None = None  # None for what is right
     seconds: float = 0.0
+    case: Case = field(default_factory=Case, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -99,12 +136,23 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``"ok"``, ``"unfinished"`` where nothing is wrong but something missing, ``"WRONG"``."""
+        """``"ok"``, ``"WRONG"``, ``"not checked"``, or ``"unfinished"``: some is not written."""
         if self.ok:
             return "ok"
+        if not self.findings and not self.broken_rules:
+            return "not checked"
         missing = [rule.kind == "not written" for rule in self.broken_rules]
         right = all(finding.ok for finding in self.findings)
         return "unfinished" if right and missing and all(missing) else "WRONG"
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """The mistake that explains this best; None for what is right. Worked out when asked for.
+
+        Raises nothing of its own; it may take some seconds, since edits of the code are tried.
+        """
+        detective = type(self).detective
+        return None if self.ok or detective is None else detective(self)
 
     @property
     def maps(self) -> list[str]:
@@ -116,10 +164,10 @@ class Report:
         """Return what this report says about one map."""
         findings = [finding for finding in self.findings if finding.map == map]
         rules = [rule for rule in self.broken_rules if rule.map == map]
-        diagnosis = self.diagnosis
-        if not rules and all(finding.ok for finding in findings):
-            diagnosis = None
-        return Report(f"{self.name}: {map}", findings, rules, diagnosis=diagnosis)
+        part = Report(f"{self.name}: {map}", findings, rules)
+        right = not rules and all(finding.ok for finding in findings)
+        part.diagnosis = None if right else self.diagnosis
+        return part
 
     def assert_ok(self) -> None:
         """Raise an AssertionError with the whole report unless it is `ok`."""

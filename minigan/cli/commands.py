@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from ..arrays import to_numpy
 from ..files.atomic import replacing
 from ..plot.film import animate
+from ..plot.stills import ENDINGS, grid_size
 from ..recipes import RECIPES
 from ..runs.compare import LAST, curves, read_histories, table
 from ..runs.config import Config
-from ..runs.run import Run, draw, export, has_picture
+from ..runs.run import COLUMNS, Run, draw, export, has_picture
 from .options import add_settings, count
 
 # --- minigan sample -----------------------------------------------------------------------------
@@ -37,22 +39,27 @@ def sample_options(parser: argparse.ArgumentParser) -> None:
 def sample_command(options: argparse.Namespace) -> int:
     """Draw from a trained generator, into a picture or into an .npz file of numbers."""
     folder = Path(options.folder)
-    if options.out is not None and Path(options.out).suffix.lower() not in (".png", ".npz"):
-        raise ValueError(f"--out: expected FILE.png, or FILE.npz for numbers, got {options.out!r}")
+    if options.out is not None and Path(options.out).suffix.lower() not in (*ENDINGS, ".npz"):
+        raise ValueError(
+            f"--out: expected FILE.png, .svg, .pdf, or FILE.npz for numbers, got {options.out!r}"
+        )
     run = Run.open(folder, getattr(options, "device", Config.device))
     kind = "png" if has_picture(run.shape) else "npz"
     name = f"samples-seed{options.seed}"
     name += "" if options.label is None else f"-label{options.label}"
     name += "-walk" if options.interpolate else ""
     out = Path(options.out or folder / f"{name}.{kind}")
-    is_picture = out.suffix.lower() == ".png"
+    is_picture = out.suffix.lower() in ENDINGS
     if is_picture and not has_picture(run.shape):
         raise ValueError(
             f"samples of shape {run.shape} make no picture; write numbers, --out FILE.npz"
         )
+    classes = 0 if options.interpolate or options.label is not None else run.classes
+    if is_picture and len(run.shape) == 3 and options.n is not None:
+        grid_size((options.n, *run.shape), COLUMNS)  # better known before than after
     drawn = run.samples(options.n, options.seed, options.label, options.interpolate)
     if is_picture:
-        draw(out, drawn)
+        draw(out, drawn, classes=classes, caption=f"{folder.resolve().name} · seed {options.seed}")
     else:
         with replacing(out) as path, path.open("wb") as file:
             np.savez_compressed(file, x=to_numpy(drawn))
@@ -130,17 +137,18 @@ def compare_options(parser: argparse.ArgumentParser) -> None:
     """Give the options of ``minigan compare``."""
     add = parser.add_argument
     add("folders", metavar="RUN", nargs="+", help="folders of runs, such as runs/digits-1")
-    add("--out", default="compare.png", metavar="FILE.png", help="(default: compare.png)")
+    add("--out", default="compare.png", metavar="FILE", help=".png, .svg, .pdf (compare.png)")
 
 
 def compare_command(options: argparse.Namespace) -> int:
     """Lay several runs side by side: curves on one figure, and a table of their last values."""
-    if Path(options.out).suffix.lower() != ".png":
-        raise ValueError(f"--out: expected FILE.png, got {options.out!r}")
+    if Path(options.out).suffix.lower() not in ENDINGS:
+        raise ValueError(f"--out: expected FILE.png, FILE.svg or FILE.pdf, got {options.out!r}")
     histories = read_histories([Path(folder) for folder in options.folders])
     with replacing(options.out) as path:
         curves(histories).savefig(path)
-    print(f"{table(histories)}\n\n(means of the last {LAST} steps) curves: {options.out}")
+    columns = shutil.get_terminal_size().columns
+    print(f"{table(histories, columns)}\n\n(means of the last {LAST} steps) curves: {options.out}")
     return 0
 
 

@@ -8,60 +8,79 @@
     grid            (10000, 2)            component      drawn: 5 × 5 Gaussians
     swissroll       (10000, 2)            none           drawn: a noisy spiral
     FILE.npz        images or vectors     if it has any  your own arrays
-    FOLDER          (n, h, w, c)          none           your own *.png *.jpg *.jpeg
+    FOLDER          (n, h, w, c)          class folders  your own PNG, JPEG, BMP or WebP
 
 Images are channels-last and lie in [-1, 1], the range of a generator that ends in Tanh; everything
 is float32. Files are checked before they are believed, and nothing in them is ever run: no pickle.
 
 `load` below gives any of them; `minigan.data.builtin` has what lies in the package or is drawn,
-`minigan.data.mnist` finds and downloads, `minigan.data.own` reads what you bring.
+`minigan.data.mnist` finds and downloads, `minigan.data.npz` and `images` read what you bring.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+import warnings
 from pathlib import Path
 
 from .builtin import grid, load_digits, ring, swissroll
 from .dataset import Dataset
+from .images import IMAGE_PATTERNS, load_folder
 from .mnist import SHA256, load_mnist, read_idx
-from .own import IMAGE_PATTERNS, load_folder, load_npz
+from .npz import load_npz
 
 __all__ = ["NAMES", "Dataset", "load", "read_idx"]
 
 NAMES = ("digits", "mnist", "fashion-mnist", "ring", "grid", "swissroll")
 
 
-def load(name: str | os.PathLike[str], *, split: str = "train", seed: int = 0) -> Dataset:
+def load(
+    name: str | os.PathLike[str],
+    *,
+    split: str = "train",
+    seed: int = 0,
+    size: int | None = None,
+    standardise: bool = True,
+) -> Dataset:
     """Load a data set by its name, or from a file or folder of your own.
 
     Parameters
     ----------
     name
         One of `NAMES`, or a path to FILE.npz, or to a FOLDER of images. A name goes before a
-        folder that is called the same; write ./digits for the folder.
+        folder that is called the same, with a warning; write ./digits for the folder.
 
         FILE.npz holds one array, or one of them is named "x" or "images"; beside it there may be
         integer "labels" or "y", of shape (n,). uint8 images (n, h, w) or (n, h, w, c) are mapped
         from 0..255 to [-1, 1]. Float images lie in [0, 1] or in [-1, 1] already; which of the two
         is told by the smallest value in the whole array: min >= 0 means [0, 1], which is mapped
-        to [-1, 1]. Float vectors (n, d) are kept as they are.
+        to [-1, 1]. Float vectors (n, d) may have any scale; see `standardise`.
 
-        FOLDER holds images of one shape, grey or RGB; an alpha channel is dropped.
+        FOLDER holds images of one size, or, as torchvision's ImageFolder takes it, a folder of
+        images for each class; the classes are numbered in the order of their names. PNG, JPEG, BMP
+        and WebP are known by their content. They are turned as their EXIF data say; all become
+        grey if all are grey, else RGB; an alpha channel is dropped, and of 16 bits the upper 8 are
+        kept. What is hidden (``._a.png``) is passed over.
     split
         Which part of mnist or fashion-mnist, ``"train"`` or ``"test"``; the other sets have no
         test part.
     seed
         For the sets that are drawn (ring, grid, swissroll): the same seed gives the same points.
+    size
+        For a FOLDER: all images are resized and cropped around their middle to size × size pixels.
+    standardise
+        Give each feature of your own vectors mean 0 and standard deviation 1. The data set keeps
+        `mean` and `scale`, and its `unscaled` takes samples back. False keeps them as they are.
 
     Raises
     ------
     ValueError
-        An unknown name, or a file that is not what it should be.
+        An unknown name, a file that is not what it should be, or data that are too large.
     FileNotFoundError
         A file that is missing from where it was said to be.
     ImportError
-        A download without pooch, or a folder of images without matplotlib.
+        A download without pooch, or a folder of images without Pillow.
     OSError
         A download that failed from every source.
 
@@ -78,6 +97,10 @@ def load(name: str | os.PathLike[str], *, split: str = "train", seed: int = 0) -
         raise ValueError(
             f"{name!r} has no test part: split='test' is for {' and '.join(SHA256)}; leave it out"
         )
+    if size is not None and (name in NAMES or not os.path.isdir(name)):
+        raise ValueError(f"size={size} is for a FOLDER of images, {name!r} is none; leave it out")
+    if name in NAMES:
+        _warn_of_namesake(name)
     if name == "digits":
         return load_digits()
     if name in SHA256:
@@ -90,10 +113,25 @@ def load(name: str | os.PathLike[str], *, split: str = "train", seed: int = 0) -
         return swissroll(seed)
     path = Path(name)
     if name and path.is_dir():  # Path("") would be the current folder
-        return load_folder(path)
+        return load_folder(path, size)
     if path.suffix.lower() == ".npz":
-        return load_npz(path)
+        return load_npz(path, standardise)
+    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
     raise ValueError(
-        f"unknown data set {name!r}: expected one of {', '.join(NAMES)}, or a path to FILE.npz, or "
-        f"to a FOLDER of images ({IMAGE_PATTERNS}); check the spelling, and that the path exists"
+        f"unknown data set {name!r}: {meant}expected one of {', '.join(NAMES)}, or a path to "
+        f"FILE.npz, or to a FOLDER of images ({IMAGE_PATTERNS}); check the spelling, and that the "
+        "path exists"
     )
+
+
+def _warn_of_namesake(name: str) -> None:
+    """Warn if something lies here that has the name of a data set and is not it."""
+    root = os.environ.get("MINIGAN_DATA") if name in SHA256 else None
+    is_it = root and Path(root, name).resolve() == Path(name).resolve()
+    if os.path.exists(name) and not is_it:
+        warnings.warn(
+            f"{name!r} is the data set of that name, not the {name} that lies here; for that, "
+            f"say {os.path.join('.', name)!r}",
+            stacklevel=3,
+        )

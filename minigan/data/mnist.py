@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array
+from ..files.outside import expect_file
 from .dataset import Dataset, from_bytes
 
 # More than one source for each set: when a host is down, learning goes on.
@@ -47,7 +48,23 @@ SHA256 = {
     },
 }
 
-_CHUNK = 1 << 20  # bytes decompressed at a time
+# The same of the files unpacked, whose names in full end in "-ubyte".
+UNPACKED_SHA256 = {
+    "mnist": {
+        "train-images-idx3": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+    "fashion-mnist": {
+        "train-images-idx3": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+}
+
+_CHUNK = 1 << 20  # bytes read at a time
 
 
 def load_mnist(name: str, split: str) -> Dataset:
@@ -65,11 +82,16 @@ def _find(name: str, key: str) -> Path:
     if not (root and (Path(root) / name).is_dir()):
         return _download(name, filename, expected)
     path = Path(root) / name / filename
+    unpacked = [path.with_name(f"{k}-ubyte") for k in (key, key.replace("-idx", ".idx"))]
+    if not path.is_file():
+        path = next((p for p in unpacked if p.is_file()), path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing: MINIGAN_DATA names {root}, whose folder {name} should hold it; "
             "put the file there, or unset MINIGAN_DATA to download it"
         )
+    if path in unpacked:
+        expected = UNPACKED_SHA256[name][key]
     with path.open("rb") as file:
         came = hashlib.file_digest(file, "sha256").hexdigest()
     if came != expected:
@@ -111,7 +133,7 @@ def _download(name: str, filename: str, sha256: str) -> Path:
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
-    """Read a gzipped idx file of unsigned bytes, the format of MNIST.
+    """Read an idx file of unsigned bytes, the format of MNIST, gzipped or unpacked.
 
     The header is two zero bytes, the type (0x08: unsigned byte), the number of dimensions, and
     then each dimension as a big-endian 32-bit integer; the values follow, last index fastest.
@@ -121,16 +143,22 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Parameters
     ----------
     path
-        The .gz file. The array that comes back is uint8, shaped as its header says.
+        The file. The array that comes back is uint8, shaped as its header says.
 
     Raises
     ------
+    FileNotFoundError
+        Nothing is there, or a folder.
     ValueError
-        Not gzip, cut short or damaged, another magic number, or header and payload disagree.
+        No plain file, not gzip, cut short or damaged, another magic number, or header and payload
+        disagree.
     """
-    cure = "; get the file anew"
+    cure = "; get the file again"
+    path = expect_file(path, "an idx file")
+    with path.open("rb") as start:
+        is_unpacked = start.read(3) == b"\x00\x00\x08"
     try:
-        with gzip.open(path, "rb") as file:
+        with path.open("rb") if is_unpacked else gzip.open(path) as file:
             magic = file.read(4)
             if len(magic) < 4 or magic[:3] != b"\x00\x00\x08" or not 1 <= magic[3] <= 64:
                 raise ValueError(

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
+
+Step = Callable[..., None]
 
 
 def adam(
@@ -37,28 +40,56 @@ def adam(
         theta[i] -= rate * (m[i] / (math.sqrt(v[i]) + eps_hat))
 
 
-def fused_adam(theta: Array) -> Callable[..., None] | None:
-    """Return `adam` compiled for vectors like `theta`; None where that can't be.
+def fused_adam(theta: Array, *others: Array | None) -> Step | None:
+    """Return `adam` compiled for these vectors; None where that can't be.
 
-    It takes the vectors and then the numbers, in `adam`'s order. There is none without numba, on a
-    GPU, and for dtypes other than float32 and float64.
+    It takes θ, g, m and v, and then β₁, β₂, rate and eps_hat. There is none without numba, on a
+    GPU, for dtypes other than float32 and float64, and for vectors that are not plain memory:
+    strided, unaligned, of another byte order or write-protected.
     """
-    if type(theta) is not np.ndarray or theta.dtype.char not in "fd":
-        return None
-    return _compiled(theta.dtype.type)
+    for vector in (theta, *others):
+        if type(vector) is not np.ndarray or not vector.flags.carray or not vector.dtype.isnative:
+            return None
+    return compiled_adam(theta.dtype.char)
 
 
 @functools.cache
-def _compiled(real: Any) -> Callable[..., None] | None:
+def compiled_adam(char: str) -> Step | None:
+    """Compile `adam` for float32, "f", or float64, "d"; None for others, and without numba.
+
+    numba keeps the machine code in a file beside this one, or in a folder of the user's. Where that
+    can't be read or written, a warning says so, and each process compiles for itself.
+    """
+    if char not in "fd":
+        return None
     try:
         import numba
     except ImportError:
         return None
-    # A division by zero gives infinity, as in NumPy, which lets it divide 16 numbers at a time. The
-    # machine code is kept in a file beside this one.
-    compiled = numba.njit(adam, error_model="numpy", cache=True)
+    vector, number = ("f4[::1]", "f4") if char == "f" else ("f8[::1]", "f8")
+    signature = f"void({', '.join([vector] * 4 + [number] * 6)})"
+    # A division by zero gives infinity, as in NumPy, which lets it divide 16 numbers at a time.
+    compiler: Any = functools.partial(numba.njit, signature, error_model="numpy")
+    for cache in (True, False):
+        try:
+            code = compiler(cache=cache)(adam)
+        except Exception as error:  # a damaged file raises whatever its reader runs into
+            warnings.warn(
+                f"numba can't {'use its cache' if cache else 'compile'} "
+                f"({type(error).__name__}: {error}); "
+                + (_CURE if cache else "Adam takes NumPy's passes instead"),
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            continue
+        return lambda theta, grad, m, v, beta1, beta2, rate, eps_hat: code(
+            theta, grad, m, v, beta1, 1 - beta1, beta2, 1 - beta2, rate, eps_hat
+        )
+    return None
 
-    def step(theta: Array, grad: Array, m: Array, v: Array, *numbers: float) -> None:
-        compiled(theta, grad, m, v, *(real(number) for number in numbers))
 
-    return step
+_CURE = (
+    "each process compiles Adam for itself, about a second. If its file is damaged, delete "
+    "adam.adam-*.nbi in minigan/fast/__pycache__ or ~/.cache/numba; or let NUMBA_CACHE_DIR name a "
+    "folder that can be written"
+)

@@ -7,7 +7,8 @@ through memory in each pass, blocks of them only in the first: Adam on 2.0 milli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,22 +17,20 @@ from ..arrays import Array, array_module
 BLOCK = 2**17  # numbers in a block: half a megabyte in float32
 
 
-def in_blocks(rule: Callable[..., None], *vectors: Array) -> None:
-    """Call ``rule(*blocks)`` for one block of the vectors after the other.
+def blocks(*vectors: Array | None) -> Iterator[tuple[Any, ...]]:
+    """Give the vectors block by block, as views: the same part of each, until all has been given.
 
-    The rule writes its results into its arguments, which are views; what it says of a number may
-    depend on the numbers at the same place and on nothing else, so that the bits are the same
-    however the vectors are cut. On a GPU the one block is all.
+    What is done to a number may depend on the numbers at the same place and on nothing else, so
+    that the bits are the same however the vectors are cut. On a GPU the one block is all.
 
     Parameters
     ----------
-    rule
-        Takes one block of each vector.
     *vectors
-        Vectors of one length.
+        Vectors of one length; None, for one that is not there, stays None.
     """
-    if array_module(*vectors) is not np:
-        rule(*vectors)
-        return
-    for start in range(0, len(vectors[0]), BLOCK):
-        rule(*(vector[start : start + BLOCK] for vector in vectors))
+    there = [vector for vector in vectors if vector is not None]
+    length = len(there[0])
+    size = BLOCK if array_module(*there) is np else max(1, length)
+    for start in range(0, length, size):
+        part = slice(start, start + size)
+        yield tuple(None if vector is None else vector[part] for vector in vectors)

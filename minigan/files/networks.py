@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .. import layers as layers_module
-from ..arrays import Array, to_numpy
-from ..layers.base import Layer
+from ..arrays import to_numpy
+from ..layers.base import Layer, Shape
 from ..network import Residual, Sequential
-from .atomic import read_arrays, write_arrays
+from .arrays import read_arrays, write_arrays
+from .outside import printable
 
 FORMAT = "minigan-network-1"
 DTYPES = ("float32", "float64")
+LARGEST_SAMPLE = 1 << 24  # numbers: 64 MB in float32, an image of 1024×1024 pixels and 16 channels
 
 # What a damaged description may raise on the way to a network.
 _NO_NETWORK = (
@@ -68,7 +72,9 @@ def save(path: str | os.PathLike[str], net: Layer) -> None:
     write_arrays(path, arrays, FORMAT, json.dumps(_describe(net)))
 
 
-def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
+def load(
+    path: str | os.PathLike[str], *custom_layers: type[Layer], largest_sample: int = LARGEST_SAMPLE
+) -> Any:
     """Read a network that `save` has written, onto the CPU.
 
     Parameters
@@ -77,6 +83,9 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
         The file.
     *custom_layers
         Layer classes of your own that occur in it.
+    largest_sample
+        How many numbers one sample may be anywhere in the network, as far as the layers fix its
+        shape: a file of a few bytes, ``Upsample(4500)``, can ask for much memory when it is used.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
         For a file that does not exist.
     ValueError
         For a file that is damaged, that something else or a newer minigan has written, or that has
-        layers which are not known here.
+        layers which are not known here, or that asks for more memory than it may.
     """
     for custom in custom_layers:
         if not (isinstance(custom, type) and issubclass(custom, Layer)):
@@ -97,9 +106,11 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
         )
         if not isinstance(net, Layer):
             raise ValueError(f"{net!r} came, expected a layer")
+        _check_samples(net, None, largest_sample)
     except _NO_NETWORK as error:
         raise ValueError(
-            f"{path}: can't make the network that it describes: {type(error).__name__}: {error}"
+            f"{printable(path)}: can't make the network that it describes: "
+            f"{type(error).__name__}: {printable(error)}"
         ) from error
     expected = {name: view.shape for name, view in net.parameters().items()}
     if net.state.size:
@@ -108,8 +119,8 @@ def load(path: str | os.PathLike[str], *custom_layers: type[Layer]) -> Any:
     dtypes = {array.dtype.name for array in arrays.values()}
     if found != expected or len(dtypes) > 1 or not dtypes.issubset(DTYPES):
         raise ValueError(
-            f"{path}: the arrays don't fit the network that it describes: {found} of dtype "
-            f"{', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
+            f"{printable(path)}: the arrays don't fit the network that it describes: {found} of "
+            f"dtype {', '.join(sorted(dtypes))}; expected {expected}, all {' or all '.join(DTYPES)}"
         )
     for dtype in dtypes:
         net = net.astype(dtype)
@@ -141,16 +152,17 @@ def _describe(value: Any) -> Any:
 
 
 class _Builder:
-    """Makes what `_describe` described, of no more weights than `size` numbers.
+    """Makes what `_describe` described, of no more weights than the file has numbers.
 
-    A few letters, ``"p": 1000000``, can ask for more memory than there is. So each layer is first
-    asked for its size, and all of them together may not have more weights than the file has
-    numbers (twice as many, since a SpectralNorm and the layer in it have the same ones).
+    A few letters, ``"p": 1000000``, can ask for more memory than there is. `size` counts the
+    numbers in the file; all layers together may have twice as many, so that a file that lacks an
+    array is told so by its name.
     """
 
     def __init__(self, custom: dict[str, type[Layer]], size: int) -> None:
         self.known = {name: getattr(layers_module, name) for name in layers_module.__all__}
         self.known |= {"Sequential": Sequential, "Residual": Residual} | custom
+        self.kinds: dict[str, tuple[type[Layer], type[Layer], list[str]]] = {}
         self.left = 2 * size
 
     def build(self, description: Any) -> Any:
@@ -159,41 +171,69 @@ class _Builder:
             return tuple(self.build(item) for item in description)
         if not isinstance(description, dict):
             return description
-        name = description["class"]
+        kind, budgeted, starred = self.kind(description["class"])
+        arguments = {key: self.build(v) for key, v in description.items() if key != "class"}
+        unnamed = [item for key in starred for item in arguments.pop(key)]
+        layer = budgeted(*unnamed, **arguments)
+        layer.__class__ = kind  # made within the budget, it is a layer like any other
+        return layer
+
+    def kind(self, name: str) -> tuple[type[Layer], type[Layer], list[str]]:
+        """Return a class by its name, its twin with a budget, and what it takes as *layers."""
         if name not in self.known:
             raise ValueError(
                 f"unknown layer {name!r}, expected one of {', '.join(sorted(self.known))}; "
                 "pass a class of your own to load(path, MyLayer)"
             )
-        kind = self.known[name]
-        arguments = {key: self.build(v) for key, v in description.items() if key != "class"}
-        # What an __init__ takes as *layers goes in without a name.
-        parameters = inspect.signature(kind).parameters.values()
-        starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
-        unnamed = [item for key in starred for item in arguments.pop(key)]
-        if not issubclass(kind, Sequential):  # which has no weights but those of its layers
-            self.left -= _size(kind, unnamed, arguments)
-            if self.left < 0:
-                raise ValueError(f"{name} has more weights than the file has numbers")
-        return kind(*unnamed, **arguments)
+        if name not in self.kinds:
+            kind = self.known[name]
+            parameters = inspect.signature(kind).parameters.values()
+            starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+            self.kinds[name] = kind, type(name, (kind, _Budgeted), {"budget": self}), starred
+        return self.kinds[name]
+
+    def spend(self, name: str, size: int) -> None:
+        """Take this many numbers off what is left, or refuse the layer that asks for them."""
+        self.left -= size
+        if self.left < 0:
+            raise ValueError(f"{name} has more weights than the file has numbers")
 
 
-class _Size(Exception):
-    """Ends the making of a layer before it has any weights; its argument says how many."""
+class _Budgeted(Layer):
+    """Comes between a layer's class and `Layer`, and sees the weights before they are made.
+
+    In a class made of ``(Dense, _Budgeted)``, Dense's ``super().__init__`` is the one below.
+    """
+
+    budget: _Builder
+
+    def __init__(
+        self,
+        weights: Mapping[str, Shape] | None = None,
+        state: Mapping[str, Shape] | None = None,
+        kernels: tuple[str, ...] = (),
+    ) -> None:
+        shapes = [*(weights or {}).values(), *(state or {}).values()]
+        self.budget.spend(type(self).__name__, sum(map(math.prod, shapes)))
+        super().__init__(weights, state, kernels)
 
 
-def _size(kind: type[Layer], unnamed: list[Any], arguments: dict[str, Any]) -> int:
-    """How many weights such a layer has, and numbers in its state."""
+def _check_samples(layer: Layer, shape: Shape | None, largest: int) -> Shape | None:
+    """Follow one sample through the layers, from the first one that fixes its shape.
 
-    def make_vectors(self: Layer, size: int, state_size: int) -> None:
-        raise _Size(size + state_size)
-
-    def bind(self: Layer, theta: Array, state: Array) -> None:
-        raise _Size(theta.size + state.size)  # of a layer that takes the vectors of another
-
-    asked = {"_make_vectors": make_vectors, "bind": bind}
-    try:
-        type(kind.__name__, (kind,), asked)(*unnamed, **arguments)
-    except _Size as size:
-        return int(size.args[0])
-    return 0
+    Returns its shape behind the last layer, None where no layer has fixed it.
+    """
+    if isinstance(layer, Sequential):
+        for inner in layer.layers:
+            shape = _check_samples(inner, shape, largest)
+        return shape
+    shape = layer.in_shape if shape is None else shape
+    if shape is None:
+        return None
+    shape = layer.output_shape(shape)
+    if math.prod(shape) > largest:
+        raise ValueError(
+            f"{layer!r} makes {math.prod(shape):,} numbers of one sample, expected at most "
+            f"{largest:,}; if the file is from someone you trust, load(path, largest_sample=…)"
+        )
+    return shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, array_module
 from ..numerics import sigmoid
 from .base import Layer, expect_shape
 
@@ -70,9 +70,7 @@ class LeakyReLU(Elementwise):
         self.slope = slope
         super().__init__()
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = f′·x and f′."""
         self.check_input(x)
         # As slope + (1 − slope)·[x > 0], which is exactly 1 for x > 0. `where` is several times
@@ -81,7 +79,8 @@ class LeakyReLU(Elementwise):
         derivative = (x.real > 0).astype(slope.dtype)
         derivative *= 1 - slope
         derivative += slope
-        return derivative * x, derivative
+        # 0·(−∞) is NaN, where max(−∞, 0) = 0 is meant.
+        return derivative * x if slope else array_module(x).maximum(x, 0), derivative
 
     def derivative(self, cache: Array) -> Array:
         """Return f′, which is what the cache holds."""
@@ -111,9 +110,7 @@ class Sigmoid(Elementwise):
     the numbers before it (see `minigan.losses`).
     """
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = σ(x), and y again for the way back."""
         self.check_input(x)
         y = sigmoid(x)
@@ -139,9 +136,7 @@ class Tanh(Elementwise):
     The cache is y.
     """
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = tanh x, and y again for the way back."""
         self.check_input(x)
         y = array_module(x).tanh(x)
@@ -186,9 +181,7 @@ class Dropout(Elementwise):
         self.p = p
         super().__init__()
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = mask·x and the mask, which is all ones in evaluation."""
         self.check_input(x)
         xp = array_module(x)
@@ -201,9 +194,9 @@ class Dropout(Elementwise):
             )
         # Drawn on the CPU and in float32, so that the mask is the same on every device and for
         # every dtype.
-        draws = xp.asarray(rng.random(x.shape, dtype=np.float32))
-        mask = (draws >= self.p).astype(x.real.dtype) / (1 - self.p)
-        return mask * x, mask
+        kept = xp.asarray(rng.random(x.shape, dtype=np.float32)) >= self.p
+        mask = kept.astype(x.real.dtype) / (1 - self.p)
+        return mask * xp.where(kept, x, 0), mask  # 0·∞ is NaN, where 0 is meant
 
     def derivative(self, cache: Array) -> Array:
         """Return the mask, which is what the cache holds."""

@@ -20,12 +20,13 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from ..arrays import Array, array_module, stream, to_device
+from ..arrays import Array, Rng, Seed, array_module, stream, to_device
 
 Shape = tuple[int, ...]
 
@@ -46,6 +47,18 @@ def expect_shape(name: str, array: Array, shape: Shape) -> None:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
 
 
+def expect_precision(name: str, array: Array) -> None:
+    """Raise a TypeError unless these are floating-point numbers of at least 32 bits.
+
+    float16 ends at 65504 and at 6e-8: an ε of 1e-8 is zero in it, and a GAN soon gives NaN.
+    """
+    if array.dtype.kind not in "fc" or array.dtype.itemsize < 4:
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, expected floating point of 32 bits or more; "
+            "convert with astype('float32')"
+        )
+
+
 def expect_integer(name: str, value: int, least: int) -> None:
     """Raise a ValueError unless `value` is an integer and at least `least`."""
     if not isinstance(value, (int, np.integer)) or value < least:
@@ -63,7 +76,8 @@ class Layer:
 
     To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
     an attribute (``self.W``), a view into `theta`; write the four maps, and `initialise` if
-    there is something to draw. `output_shape` says which samples the layer takes.
+    there is something to draw. `output_shape` says which samples the layer takes; `forward` begins
+    with ``self.check_input(x)``.
 
     Parameters
     ----------
@@ -90,22 +104,20 @@ class Layer:
     ) -> None:
         self._weights, self._states, self._kernels = weights or {}, state or {}, kernels
         sizes = [sum(map(math.prod, shapes.values())) for shapes in (self._weights, self._states)]
-        self._make_vectors(*sizes)
-
-    def _make_vectors(self, size: int, state_size: int) -> None:
-        """Begin with zeros; `minigan.load` asks here how large a layer would be."""
-        self.bind(np.zeros(size, np.float32), np.zeros(state_size, np.float32))
+        self.bind(*(np.zeros(size, np.float32) for size in sizes))
 
     # --- the four maps ---
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Any]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Any]:
         """Return ``(y, cache)``, y = f(x; θ); changes nothing.
 
         `train` is False for evaluation (no dropout, running means); `rng` is for layers that draw.
         """
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, x: Array) -> Array:
+        """Return y alone, in evaluation: to use a network, where `forward` serves to train it."""
+        return self.forward(x, train=False)[0]
 
     def backward(self, dy: Array, cache: Any, grad: Array | None = None) -> Array:
         """Return dx = Jᵀ·dy; with a `grad`, add the gradient of the weights into it."""
@@ -133,6 +145,8 @@ class Layer:
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw the weights afresh; nothing to do for a layer without weights."""
+        if type(self).draw is not Layer.draw:  # a layer written when `initialise` was called so
+            self.draw(rng)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """Shape of one sample of y, for samples of x of shape `in_shape`.
@@ -148,6 +162,7 @@ class Layer:
 
     def bind(self, theta: Array, state: Array) -> None:
         """Make these the layer's vectors; its named weights become views into them."""
+        expect_precision("theta", theta)
         self._theta, self._state = theta, state
         for name, view in (split(theta, self._weights) | split(state, self._states)).items():
             setattr(self, name, view)
@@ -174,7 +189,7 @@ class Layer:
 
     def new_grad(self) -> Array:
         """Zeros like `theta`, for `backward` to add to."""
-        return array_module(self.theta).zeros_like(self.theta)
+        return array_module(self._theta).zeros_like(self._theta)
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Return views into a vector like `theta`, such as a gradient, by the weights' names."""
@@ -196,6 +211,19 @@ class Layer:
     def kernel_axes(self) -> dict[str, int]:
         """Return, for each kernel by its name, the axis that counts its outputs."""
         return dict.fromkeys(self._kernels, -1 if self.output_axis is None else self.output_axis)
+
+    # --- old names, for one version more ---
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """`initialise`, by its old name."""
+        warnings.warn("draw is now called initialise", DeprecationWarning, stacklevel=2)
+        self.initialise(rng)
+
+    @property
+    def kernels(self) -> Array:
+        """`kernel_mask`, by its old name."""
+        warnings.warn("kernels is now called kernel_mask", DeprecationWarning, stacklevel=2)
+        return self.kernel_mask
 
     # --- twins ---
 
@@ -226,28 +254,28 @@ class Layer:
     # --- errors and print-outs ---
 
     def check_input(self, x: Array) -> None:
-        """Raise a clear error unless `x` is a batch of float samples that this layer takes."""
-        array_module(x, self.theta)
-        if x.dtype.kind not in "fc":
-            raise TypeError(
-                f"{self!r}: x has dtype {x.dtype}, expected floating point; "
-                f"convert it with x.astype({self.theta.dtype.name!r})"
-            )
+        """Raise a clear error unless `x` is a batch of float samples that this layer takes.
+
+        It is checked where it comes in: a layer within a network takes what the network gives it,
+        which has checked x, and when it was made, that each layer takes what the one before makes.
+        """
+        if self.owner is not None:
+            return
+        theta, name = self._theta, type(self).__name__
+        array_module(x, theta)
+        expect_precision(f"{name}: x", x)
         # A complex number may meet a real one: that is how complex-step checks work.
-        if (
-            self.theta.size
-            and x.dtype != self.theta.dtype
-            and "c" not in x.dtype.kind + self.theta.dtype.kind
-        ):
+        if theta.size and x.dtype != theta.dtype and "c" not in x.dtype.kind + theta.dtype.kind:
             raise TypeError(
-                f"{self!r}: x has dtype {x.dtype} and the weights are {self.theta.dtype}; "
-                f"convert one: x.astype({self.theta.dtype.name!r}) or net.astype({x.dtype.name!r})"
+                f"{name}: x has dtype {x.dtype} and the weights are {theta.dtype}; "
+                f"convert one: x.astype({theta.dtype.name!r}) or net.astype({x.dtype.name!r})"
             )
         if x.ndim < 2 or len(x) == 0:
             raise ValueError(
-                f"{self!r}: x has shape {x.shape}, expected a batch of one or more samples, (n, …)"
+                f"{name}: x has shape {x.shape}, expected a batch of one or more samples, (n, …)"
             )
-        self.output_shape(x.shape[1:])
+        if x.shape[1:] != self.in_shape:
+            self.output_shape(x.shape[1:])
 
     def config(self) -> dict[str, Any]:
         """Arguments that make such a layer anew; what weights it holds is not among them."""
@@ -265,6 +293,6 @@ class Layer:
         return f"{type(self).__name__}({arguments})"
 
 
-def generator(seed: int | np.random.Generator) -> np.random.Generator:
+def generator(seed: Seed) -> np.random.Generator:
     """Stream from which initial weights are drawn; a generator is taken as it is."""
     return seed if isinstance(seed, np.random.Generator) else stream(seed, "init")

@@ -26,8 +26,9 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, Seed, array_module
 from ..init import Initialiser, glorot
+from ..numerics import sum_rows
 from .base import Layer, Shape, expect_integer, expect_shape, generator
 
 
@@ -137,7 +138,7 @@ class Convolution(Layer):
         padding: int,
         bias: bool,
         init: Initialiser,
-        seed: int | np.random.Generator,
+        seed: Seed,
         W_shape: Shape,
     ) -> None:
         name = type(self).__name__
@@ -170,9 +171,7 @@ class Convolution(Layer):
         """Return the gradient of ⟨dy, A(W)·x⟩ in W."""
         raise NotImplementedError
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = A(W)·x + b and x."""
         self.check_input(x)
         y = self.apply(x)
@@ -193,7 +192,7 @@ class Convolution(Layer):
         self._expect_cotangent(dy, x)
         d["W"] += self.kernel_gradient(x, dy)
         if self.bias:
-            d["b"] += dy.sum(axis=(0, 1, 2))
+            d["b"] += sum_rows(dy.reshape(-1, self.c_out))
 
     def jvp(self, v: Array, cache: Array) -> Array:
         """Return t = A(W)·v."""
@@ -272,7 +271,7 @@ class Conv2d(Convolution):
         padding: int = 0,
         bias: bool = True,
         init: Initialiser = glorot,
-        seed: int | np.random.Generator = 0,
+        seed: Seed = 0,
     ) -> None:
         W_shape = (k, k, c_in, c_out)
         super().__init__(c_in, c_out, k, stride, padding, bias, init, seed, W_shape)
@@ -357,7 +356,7 @@ class ConvTranspose2d(Convolution):
         output_padding: int = 0,
         bias: bool = True,
         init: Initialiser = glorot,
-        seed: int | np.random.Generator = 0,
+        seed: Seed = 0,
     ) -> None:
         self.output_padding = output_padding
         W_shape = (k, k, c_out, c_in)

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, Seed, array_module
 from ..init import Initialiser, glorot
+from ..numerics import sum_rows
 from .base import Layer, Shape, expect_shape, generator
 
 
@@ -41,12 +42,7 @@ class Dense(Layer):
     piecewise_linear = True
 
     def __init__(
-        self,
-        p: int,
-        q: int,
-        bias: bool = True,
-        init: Initialiser = glorot,
-        seed: int | np.random.Generator = 0,
+        self, p: int, q: int, bias: bool = True, init: Initialiser = glorot, seed: Seed = 0
     ) -> None:
         if p < 1 or q < 1:
             raise ValueError(f"Dense(p={p}, q={q}): both numbers of features must be at least 1")
@@ -61,9 +57,7 @@ class Dense(Layer):
         if self.bias:
             self.b[...] = 0
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = x·W + b and x."""
         self.check_input(x)
         y = x @ self.W
@@ -84,7 +78,7 @@ class Dense(Layer):
         expect_shape("dy", dy, (len(x), self.q))
         d["W"] += x.T @ dy
         if self.bias:
-            d["b"] += dy.sum(axis=0)
+            d["b"] += sum_rows(dy)
 
     def jvp(self, v: Array, cache: Array) -> Array:
         """Return t = v·W."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, Seed, array_module
 from ..init import Initialiser, glorot
+from ..numerics import sum_rows
 from .base import Layer, Shape, expect_shape, generator
 
 
@@ -42,12 +43,7 @@ class Maxout(Layer):
     output_axis = None  # half of W does not give half of z − b: another piece may win
 
     def __init__(
-        self,
-        p: int,
-        q: int,
-        pieces: int = 5,
-        init: Initialiser = glorot,
-        seed: int | np.random.Generator = 0,
+        self, p: int, q: int, pieces: int = 5, init: Initialiser = glorot, seed: Seed = 0
     ) -> None:
         if p < 1 or q < 1 or pieces < 1:
             raise ValueError(f"Maxout(p={p}, q={q}, pieces={pieces}): all must be at least 1")
@@ -62,7 +58,7 @@ class Maxout(Layer):
         self.b[...] = 0
 
     def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+        self, x: Array, train: bool = True, rng: Rng = None
     ) -> tuple[Array, tuple[Array, Array]]:
         """Return y, and x and the number of the piece that won, (n, q)."""
         self.check_input(x)
@@ -78,7 +74,7 @@ class Maxout(Layer):
         if grad is not None:
             d = self.views(grad)
             d["W"] += x.T @ dz
-            d["b"] += dz.sum(axis=0)
+            d["b"] += sum_rows(dz)
         return dz @ self.W.T
 
     def jvp(self, v: Array, cache: tuple[Array, Array]) -> Array:
@@ -105,7 +101,8 @@ class Maxout(Layer):
     def _to_winner(self, dy: Array, winner: Array) -> Array:
         """Put dy (n, q) in the winner's place and zeros in the others': dz, (n, q·pieces)."""
         won = array_module(dy).arange(self.pieces) == winner[..., None]
-        return (won * dy[..., None]).reshape(len(dy), self.q * self.pieces)
+        dz = array_module(dy).where(won, dy[..., None], 0)
+        return dz.reshape(len(dy), self.q * self.pieces)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """(q,) for samples of shape (p,)."""

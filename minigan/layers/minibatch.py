@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, array_module
+from ..numerics import sum_rows
 from .base import Layer, Shape, expect_shape
 from .shape import LinearMap
 
@@ -35,13 +34,12 @@ class MinibatchStd(Layer):
 
     couples_samples = True
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Array]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y and ∂f/∂x, which has the shape of x."""
         self.check_input(x)
-        xc = x - x.mean(axis=0)
-        sd = array_module(x).sqrt((xc * xc).mean(axis=0) + 1e-8)
+        n = len(x)
+        xc = x - sum_rows(x) / n
+        sd = array_module(x).sqrt(sum_rows(xc * xc) / n + 1e-8)
         return self._append(x, sd.mean()), xc / (x.size * sd)  # n·F is the size of x
 
     def backward(self, dy: Array, cache: Array, grad: Array | None = None) -> Array:

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, array_module
+from ..numerics import sum_rows
 from .base import Layer, Shape, expect_shape, generator
 
 
@@ -84,8 +85,7 @@ class BatchNorm(Layer):
             raise ValueError(f"BatchNorm(momentum={momentum}): momentum must be in (0, 1]")
         self.c, self.eps, self.momentum = c, eps, momentum
         super().__init__(
-            weights={"gain": (c,), "shift": (c,)},
-            state={"running_mean": (c,), "running_var": (c,)},
+            weights={"gain": (c,), "shift": (c,)}, state={"running_mean": (c,), "running_var": (c,)}
         )
         self.initialise(generator(0))
 
@@ -97,7 +97,7 @@ class BatchNorm(Layer):
         self.running_var[...] = 1
 
     def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+        self, x: Array, train: bool = True, rng: Rng = None
     ) -> tuple[Array, BatchNormCache]:
         """Return y and the cache; the running statistics stay as they are (see `update_state`)."""
         self.check_input(x)
@@ -107,9 +107,9 @@ class BatchNorm(Layer):
                     f"{self!r}: x has shape {x.shape}, one value per channel, which has no "
                     "variance; train with a larger batch, or pass train=False"
                 )
-            mean = x.mean(axis=_batch_axes(x))
+            mean = self._mean(x)
             xc = x - mean
-            var = (xc * xc).mean(axis=_batch_axes(x))
+            var = self._mean(xc * xc)
         else:
             mean, var = self.running_mean, self.running_var
             xc = x - mean
@@ -121,22 +121,21 @@ class BatchNorm(Layer):
         """Return dx; dgain and dshift are added into `grad`."""
         xc, r = cache.xc, cache.r
         expect_shape("dy", dy, xc.shape)
-        axes = _batch_axes(dy)
         # dy, xc, xh, dxh, dxc (n, …, c); r, dr, dvar (c,). Each line undoes the one on its right.
         xh = xc * r
         if grad is not None:
             d = self.views(grad)
-            d["gain"] += (dy * xh).sum(axis=axes)  #  y = gain·xh + shift
-            d["shift"] += dy.sum(axis=axes)  #        y = gain·xh + shift
+            d["gain"] += self._sum(dy * xh)  #        y = gain·xh + shift
+            d["shift"] += self._sum(dy)  #            y = gain·xh + shift
         if not cache.train:
             return self.gain * r * dy  #              mean and r are constants
         N = xc.size // self.c
         dxh = self.gain * dy  #                       y = gain·xh + shift
         dxc = r * dxh  #                              xh = xc·r, by way of xc
-        dr = (dxh * xc).sum(axis=axes)  #             xh = xc·r, by way of r
+        dr = self._sum(dxh * xc)  #                   xh = xc·r, by way of r
         dvar = -dr * r**3 / 2  #                      r = (var + eps)^(−1/2)
         dxc += dvar * 2 / N * xc  #                   var = Σ xc²/N
-        return dxc - dxc.mean(axis=axes)  #           xc = x − Σ x/N
+        return dxc - self._mean(dxc)  #               xc = x − Σ x/N
 
     def jvp(self, v: Array, cache: BatchNormCache) -> Array:
         """Return t: what each line of the forward pass becomes when x moves along v."""
@@ -144,11 +143,11 @@ class BatchNorm(Layer):
         expect_shape("v", v, xc.shape)
         if not cache.train:
             return self.gain * r * v
-        t_xc = v - v.mean(axis=_batch_axes(v))  #              xc = x − m(x)
-        t_var = 2 * (xc * t_xc).mean(axis=_batch_axes(v))  #   var = m(xc²)
-        t_r = -t_var * r**3 / 2  #                             r = (var + eps)^(−1/2)
-        t_xh = t_xc * r + xc * t_r  #                          xh = xc·r
-        return self.gain * t_xh  #                             y = gain·xh + shift
+        t_xc = v - self._mean(v)  #            xc = x − m(x)
+        t_var = 2 * self._mean(xc * t_xc)  #   var = m(xc²)
+        t_r = -t_var * r**3 / 2  #             r = (var + eps)^(−1/2)
+        t_xh = t_xc * r + xc * t_r  #          xh = xc·r
+        return self.gain * t_xh  #             y = gain·xh + shift
 
     def jvp_backward(
         self, v: Array, dy: Array, cache: BatchNormCache, grad: Array | None = None
@@ -163,7 +162,7 @@ class BatchNorm(Layer):
         expect_shape("v", v, cache.xc.shape)
         expect_shape("dy", dy, cache.xc.shape)
         if grad is not None:
-            self.views(grad)["gain"] += (dy * cache.r * v).sum(axis=_batch_axes(v))
+            self.views(grad)["gain"] += self._sum(dy * cache.r * v)
         return array_module(v).zeros_like(v)
 
     def update_state(self, cache: BatchNormCache) -> None:
@@ -178,6 +177,14 @@ class BatchNorm(Layer):
         unbiased = cache.var * (N / (N - 1))
         self.running_mean += self.momentum * (cache.mean - self.running_mean)
         self.running_var += self.momentum * (unbiased - self.running_var)
+
+    def _sum(self, a: Array) -> Array:
+        """Σ over all values of each channel, (c,)."""
+        return sum_rows(a.reshape(-1, self.c))
+
+    def _mean(self, a: Array) -> Array:
+        """m(a): the mean over all values of each channel, (c,)."""
+        return self._sum(a) / (a.size // self.c)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """`in_shape`, for samples whose last axis has c entries."""
@@ -248,7 +255,7 @@ class LayerNorm(Layer):
         self.shift[...] = 0
 
     def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+        self, x: Array, train: bool = True, rng: Rng = None
     ) -> tuple[Array, tuple[Array, Array]]:
         """Return y, and xh and r."""
         self.check_input(x)
@@ -263,8 +270,8 @@ class LayerNorm(Layer):
         expect_shape("dy", dy, xh.shape)
         if grad is not None:
             d = self.views(grad)
-            d["gain"] += (dy * xh).sum(axis=0)
-            d["shift"] += dy.sum(axis=0)
+            d["gain"] += sum_rows(dy * xh)
+            d["shift"] += sum_rows(dy)
         return _P(self.gain * dy, xh, r)
 
     def jvp(self, v: Array, cache: tuple[Array, Array]) -> Array:
@@ -283,7 +290,7 @@ class LayerNorm(Layer):
         m = _sample_mean
         Pv = _P(v, xh, r)
         if grad is not None:
-            self.views(grad)["gain"] += (dy * Pv).sum(axis=0)
+            self.views(grad)["gain"] += sum_rows(dy * Pv)
         w = self.gain * dy
         mean_s = m(w * Pv)  # s/N
         ds_dxh = -r * (w * m(v * xh) + v * m(w * xh))
@@ -294,11 +301,6 @@ class LayerNorm(Layer):
         if in_shape != self.shape:
             raise ValueError(f"{self!r} takes samples of shape {self.shape}, got {in_shape}")
         return in_shape
-
-
-def _batch_axes(x: Array) -> tuple[int, ...]:
-    """All axes but the last: a channel's values lie along these."""
-    return tuple(range(x.ndim - 1))
 
 
 def _sample_mean(a: Array) -> Array:

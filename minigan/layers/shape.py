@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, array_module
 from .base import Layer, Shape, expect_integer, expect_shape
 
 
@@ -30,9 +28,7 @@ class LinearMap(Layer):
         """Return Aᵀ·dy, for an x of shape `x_shape`, the batch axis included."""
         raise NotImplementedError
 
-    def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
-    ) -> tuple[Array, Shape]:
+    def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Shape]:
         """Return y = A·x and the shape of x."""
         self.check_input(x)
         return self.apply(x), x.shape

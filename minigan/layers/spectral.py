@@ -7,18 +7,19 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..arrays import Array, array_module
+from ..arrays import Array, Rng, array_module
 from .base import Layer, Shape, generator
 
 START_ITERATIONS = 20  # power iterations on a kernel that has just been drawn
 
 
 class SpectralNormCache(NamedTuple):
-    """What a pass leaves behind: the layer's own cache, σ, and ∂σ/∂W = u·vᵀ in the shape of W."""
+    """What a pass leaves behind."""
 
-    inner: Any
+    theta_bar: Array  # θ with W̄ for W
+    inner: Any  # the twin's cache
     sigma: Array
-    uv: Array
+    uv: Array  # ∂σ/∂W = u·vᵀ in the shape of W
 
 
 class SpectralNorm(Layer):
@@ -28,15 +29,11 @@ class SpectralNorm(Layer):
     row for each input of an output and a column for each output: for a convolution it is
     (k·k·c_in, c_out). u and v, one number a row and one a column, are near W's first singular
     vectors, so σ is near its largest singular value, and x → x·W̄ stretches no x by more than
-    about 1. Dividing y − b by σ is the same as dividing W, since y − b is linear in W: no weight
-    is swapped, the layer's own maps do the work.
+    about 1. A twin of the layer that holds W̄ does the work: y, dx and t are the twin's, and so is
+    dW̄, the gradient in W̄.
 
-        y = (layer(x) − b)/σ + b          dx = (layer's dx)/σ          t = (layer's t)/σ
-
-    Let dW̄ be the gradient in W̄. It is what the layer gives for its W, since the gradient in a
-    kernel that y is linear in does not contain the kernel. u and v (here not a tangent) are
-    constants of the pass (equation 9 of the paper), so W̄_ij = W_ij/σ depends on W directly and
-    through σ, with ∂σ/∂W_ij = u_i v_j:
+    u and v (here not a tangent) are constants of the pass (equation 9 of the paper), so
+    W̄_ij = W_ij/σ depends on W directly and through σ, with ∂σ/∂W_ij = u_i v_j:
 
         ∂L/∂W_ij = dW̄_ij/σ − (Σ_kl dW̄_kl W_kl/σ²) u_i v_j
                                       →  dW = (dW̄ − ⟨dW̄, W̄⟩·u·vᵀ)/σ          db as in the layer
@@ -46,6 +43,8 @@ class SpectralNorm(Layer):
     `update_state` makes one step of the power iteration, with W as it then is:
 
         v ← Wᵀ·u/‖Wᵀ·u‖          u ← W·v/‖W·v‖          (Algorithm 1)
+
+    A W that has become zero has no direction: u and v stay, and W̄ is W, zero as well.
 
     Parameters
     ----------
@@ -112,42 +111,51 @@ class SpectralNorm(Layer):
     # --- the four maps ---
 
     def forward(
-        self, x: Array, train: bool = True, rng: np.random.Generator | None = None
+        self, x: Array, train: bool = True, rng: Rng = None
     ) -> tuple[Array, SpectralNormCache]:
         """Return y, and what the way back needs; u and v stay as they are (see `update_state`)."""
-        z, inner = self.layer.forward(x, train, rng)
-        xp = array_module(z)
+        self.check_input(x)
+        xp = array_module(x)
         sigma = self.u @ self._matrix(self.W) @ self.v
+        sigma = xp.where(sigma == 0, 1, sigma)
         uv = self._kernel(xp.outer(self.u, self.v))
-        y = (z - self.b) / sigma + self.b if "b" in self._weights else z / sigma
-        return y, SpectralNormCache(inner, sigma, uv)
+        theta_bar = self.theta.copy()
+        self.views(theta_bar)["W"][...] /= sigma
+        y, inner = self._normalised(theta_bar).forward(x, train, rng)
+        return y, SpectralNormCache(theta_bar, inner, sigma, uv)
 
     def backward(self, dy: Array, cache: SpectralNormCache, grad: Array | None = None) -> Array:
         """Return dx; dW and db are added into `grad`."""
         inner_grad = None if grad is None else self.layer.new_grad()
-        dx = self.layer.backward(dy, cache.inner, inner_grad)
+        dx = self._normalised(cache.theta_bar).backward(dy, cache.inner, inner_grad)
         self._add(inner_grad, cache, grad)
-        return dx / cache.sigma
+        return dx
 
     def jvp(self, v: Array, cache: SpectralNormCache) -> Array:
         """Return t."""
-        return self.layer.jvp(v, cache.inner) / cache.sigma
+        return self._normalised(cache.theta_bar).jvp(v, cache.inner)
 
     def jvp_backward(
         self, v: Array, dy: Array, cache: SpectralNormCache, grad: Array | None = None
     ) -> Array:
-        """Return ∇ₓ⟨dy, J·v⟩, the layer's divided by σ; its ∇_W is added into `grad`."""
+        """Return ∇ₓ⟨dy, J·v⟩, the twin's; its ∇_W is added into `grad`."""
         inner_grad = None if grad is None else self.layer.new_grad()
-        dx = self.layer.jvp_backward(v, dy, cache.inner, inner_grad)
+        dx = self._normalised(cache.theta_bar).jvp_backward(v, dy, cache.inner, inner_grad)
         self._add(inner_grad, cache, grad)
-        return dx / cache.sigma
+        return dx
+
+    def _normalised(self, theta_bar: Array) -> Layer:
+        """Return the twin of the layer that holds W̄."""
+        twin = self.layer._twin(theta_bar, self.state[:0])
+        twin.owner = self
+        return twin
 
     def _add(self, inner_grad: Array | None, cache: SpectralNormCache, grad: Array | None) -> None:
         """Add to `grad` what a gradient in W̄ and b, which the layer has given, is in W and b."""
         if inner_grad is None or grad is None:
             return
         d, inner = self.views(grad), self.views(inner_grad)
-        dW_bar, W_bar = inner["W"], self.W / cache.sigma
+        dW_bar, W_bar = inner["W"], self.views(cache.theta_bar)["W"]
         d["W"] += (dW_bar - (dW_bar * W_bar).sum() * cache.uv) / cache.sigma
         if "b" in inner:
             d["b"] += inner["b"]
@@ -158,8 +166,8 @@ class SpectralNorm(Layer):
 
     def _iterate(self) -> None:
         matrix = self._matrix(self.W)
-        self.v[...] = _unit(matrix.T @ self.u)
-        self.u[...] = _unit(matrix @ self.v)
+        self.v[...] = _unit(matrix.T @ self.u, self.v)
+        self.u[...] = _unit(matrix @ self.v, self.u)
 
     # --- the kernel as a matrix, and back ---
 
@@ -194,6 +202,9 @@ class SpectralNorm(Layer):
         return self.layer.output_shape(in_shape)
 
 
-def _unit(a: Array) -> Array:
-    """a/‖a‖."""
-    return a / array_module(a).sqrt(a @ a)
+def _unit(a: Array, otherwise: Array) -> Array:
+    """a/‖a‖, `otherwise` for an a of zeros; scaled first, since float32 can't hold 1e-24²."""
+    xp = array_module(a)
+    largest = abs(a).max()
+    a = a / xp.where(largest == 0, 1, largest)
+    return xp.where(largest == 0, otherwise, a / xp.sqrt(a @ a + (largest == 0)))

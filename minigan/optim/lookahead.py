@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..arrays import Array, array_module
-from .rules import Adam, Optimiser
-from .wrappers import EMA, Wrapper, unwrapped
+from .base import SupportsStep, unwrapped
+from .rules import Adam
+from .wrappers import EMA, Wrapper
 
 
 class OptimisticAdam(Adam):
@@ -25,27 +26,18 @@ class OptimisticAdam(Adam):
         As for `Adam`.
     """
 
-    remembers = (*Adam.remembers, "last")
+    remembers: tuple[str, ...] = (*Adam.remembers, "last")
     last: Array | None = None  # u_{t−1}
 
-    def _begin(self, theta: Array) -> tuple[float, float]:
-        """Count a step, and return the numbers that all coordinates share in it; u₀ = 0."""
-        if self.last is None:
-            self.last = array_module(theta).zeros_like(theta)
-        return super()._begin(theta)
-
-    def _memory(self) -> list[Array]:
-        """Return the vectors that are kept from step to step, the last update first."""
-        return [vector for vector in (self.last, *super()._memory()) if vector is not None]
-
-    def _move(  # type: ignore[override]
-        self, rate: float, eps_hat: float, theta: Array, grad: Array, last: Array, *memory: Array
-    ) -> None:
-        """Move a block of `theta`, and the same block of the memory."""
-        update = rate * self._direction(eps_hat, grad, *memory)
+    def step(self, theta: Array, grad: Array) -> None:
+        """Move `theta` in place."""
+        origin = array_module(theta).zeros_like(theta)
+        super().step(origin, grad)  # from the origin, Adam's step leads to −u_t
+        update = -origin
         theta -= 2 * update
-        theta += last
-        last[...] = update
+        if self.last is not None:
+            theta += self.last
+        self.last = update
 
 
 class Extragradient(Wrapper):
@@ -71,9 +63,9 @@ class Extragradient(Wrapper):
         For an `EMA` within, which would take in the points where we only looked.
     """
 
-    remembers = ("start",)
+    remembers: tuple[str, ...] = ("start",)
 
-    def __init__(self, optimiser: Optimiser) -> None:
+    def __init__(self, optimiser: SupportsStep) -> None:
         super().__init__(optimiser)
         if any(isinstance(wrapper, EMA) for wrapper in unwrapped(optimiser)):
             raise TypeError(

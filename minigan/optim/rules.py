@@ -2,34 +2,23 @@
 
 ``step(theta, grad)`` moves `theta` in place and leaves `grad` alone. What an optimiser remembers
 are vectors like θ, made at the first step, on θ's device and of its dtype, and `t`, the number of
-steps taken. Each class names them, ``remembers = ("t", "v")``, so that a run can be written to a
-file and go on from there (`minigan.optim.wrappers.memory`). A learning rate is a number or a
-schedule (`minigan.schedules`), a function of t.
-
-What else belongs to a step, such as clipping or averaging, is put around an optimiser: see
-`minigan.optim.wrappers`.
+steps taken (see `minigan.optim.base`). A learning rate is a number or a schedule, a function of t
+(`minigan.optim.schedules`). What else belongs to a step, such as clipping or averaging, is put
+around an optimiser: see `minigan.optim.wrappers`.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Protocol
 
 from ..arrays import Array, array_module
 from ..fast.adam import fused_adam
-from ..fast.blocks import in_blocks
+from ..fast.blocks import blocks
+from .base import Optimiser, expect_between, expect_rate, expect_vectors
 from .schedules import Rate, value_at
 
 
-class Optimiser(Protocol):
-    """What a training loop asks of an optimiser."""
-
-    def step(self, theta: Array, grad: Array) -> None:
-        """Move `theta` in place."""
-
-
-class SGD:
+class SGD(Optimiser):
     r"""Steepest descent, with Polyak's or Nesterov's momentum.
 
         v ← μ·v + g                    θ ← θ − lr·v
@@ -50,8 +39,8 @@ class SGD:
     remembers: tuple[str, ...] = ("t", "v")
 
     def __init__(self, lr: Rate, momentum: Rate = 0.0, nesterov: bool = False) -> None:
-        _check_rate("lr", lr, include_low=False)
-        _check_rate("momentum", momentum, high=1)
+        expect_rate("lr", lr, include_low=False)
+        expect_rate("momentum", momentum, high=1)
         if nesterov and momentum == 0:
             raise ValueError("nesterov=True needs a momentum > 0, got 0")
         self.lr, self.momentum, self.nesterov = lr, momentum, nesterov
@@ -60,7 +49,7 @@ class SGD:
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        _check_vectors(theta, grad)
+        expect_vectors(theta, grad)
         lr, momentum = value_at(self.lr, self.t), value_at(self.momentum, self.t, high=1)
         self.t += 1
         if self.momentum == 0:
@@ -73,7 +62,7 @@ class SGD:
         theta -= lr * (grad + momentum * self.v if self.nesterov else self.v)
 
 
-class RMSProp:
+class RMSProp(Optimiser):
     r"""Steepest descent, each coordinate divided by the recent size of its own gradients.
 
         v ← ρ·v + (1 − ρ)·g²           mean of the squared gradients
@@ -95,16 +84,16 @@ class RMSProp:
     remembers: tuple[str, ...] = ("t", "v")
 
     def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
-        _check_rate("lr", lr, include_low=False)
-        _check_between("rho", rho, 0, 1)
-        _check_between("eps", eps, 0, math.inf, include_low=False)
+        expect_rate("lr", lr, include_low=False)
+        expect_between("rho", rho, 0, 1)
+        expect_between("eps", eps, 0, math.inf, include_low=False)
         self.lr, self.rho, self.eps = lr, rho, eps
         self.t = 0
         self.v: Array | None = None
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        _check_vectors(theta, grad)
+        expect_vectors(theta, grad)
         lr, xp = value_at(self.lr, self.t), array_module(theta)
         if self.v is None:
             self.v = xp.zeros_like(theta)
@@ -114,7 +103,7 @@ class RMSProp:
         theta -= lr * grad / (xp.sqrt(self.v) + self.eps)
 
 
-class Adam:
+class Adam(Optimiser):
     r"""Adam (Kingma & Ba 2015, algorithm 1): each coordinate at a pace of its own.
 
         m ← β₁·m + (1 − β₁)·g          mean of the gradients
@@ -156,10 +145,10 @@ class Adam:
         eps: float = 1e-8,
         amsgrad: bool = False,
     ) -> None:
-        _check_rate("lr", lr, include_low=False)
-        _check_between("beta1", beta1, 0, 1)
-        _check_between("beta2", beta2, 0, 1)
-        _check_between("eps", eps, 0, math.inf, include_low=False)
+        expect_rate("lr", lr, include_low=False)
+        expect_between("beta1", beta1, 0, 1)
+        expect_between("beta2", beta2, 0, 1)
+        expect_between("eps", eps, 0, math.inf, include_low=False)
         self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
         self.amsgrad = amsgrad
         self.t = 0
@@ -169,59 +158,29 @@ class Adam:
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        _check_vectors(theta, grad)
-        in_blocks(partial(self._move, *self._begin(theta)), theta, grad, *self._memory())
-
-    def _begin(self, theta: Array) -> tuple[float, float]:
-        """Count a step, and return the numbers that all coordinates share in it: rate, eps_hat.
-
-        The paper's section 2 ends with them; they save two divisions a coordinate:
-
-            lr·m̂/(√v̂ + ε) = rate·m/(√v + eps_hat)
-        """
-        lr, zeros_like = value_at(self.lr, self.t), array_module(theta).zeros_like
+        expect_vectors(theta, grad)
+        lr, xp = value_at(self.lr, self.t), array_module(theta)
         if self.m is None:
-            self.m, self.v = zeros_like(theta), zeros_like(theta)
-            self.v_max = zeros_like(theta) if self.amsgrad else None
+            self.m, self.v = xp.zeros_like(theta), xp.zeros_like(theta)
+            self.v_max = xp.zeros_like(theta) if self.amsgrad else None
         self.t += 1
+        # With m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ), two divisions a coordinate can be saved (the
+        # paper's section 2, at its end):
+        #     lr·m̂/(√v̂ + ε) = rate·m/(√v + eps_hat)
         root = math.sqrt(1 - self.beta2**self.t)
-        return lr * root / (1 - self.beta1**self.t), self.eps * root
-
-    def _memory(self) -> list[Array]:
-        """Return the vectors that are kept from step to step."""
-        return [vector for vector in (self.m, self.v, self.v_max) if vector is not None]
-
-    def _move(
-        self,
-        rate: float,
-        eps_hat: float,
-        theta: Array,
-        grad: Array,
-        m: Array,
-        v: Array,
-        v_max: Array | None = None,
-    ) -> None:
-        """Move a block of `theta`, and the same block of the memory."""
-        fused = fused_adam(theta) if v_max is None else None
-        if fused is None:
-            theta -= rate * self._direction(eps_hat, grad, m, v, v_max)
-        else:  # the same in one pass
-            betas = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
-            fused(theta, grad, m, v, *betas, rate, eps_hat)
-
-    def _direction(
-        self, eps_hat: float, grad: Array, m: Array, v: Array, v_max: Array | None = None
-    ) -> Array:
-        """Move the means of a block; return m/(√v + eps_hat)."""
-        xp = array_module(grad)
-        m *= self.beta1
-        m += (1 - self.beta1) * grad
-        v *= self.beta2
-        v += (1 - self.beta2) * (grad * grad)
-        if v_max is not None:
-            v_max[...] = xp.maximum(v_max, v)
-            v = v_max
-        return m / (xp.sqrt(v) + eps_hat)
+        rate, eps_hat = lr * root / (1 - self.beta1**self.t), self.eps * root
+        fused = None if self.amsgrad else fused_adam(theta, grad, self.m, self.v)
+        if fused is not None:  # what follows, compiled into one pass
+            fused(theta, grad, self.m, self.v, self.beta1, self.beta2, rate, eps_hat)
+            return
+        for block, g, m, v, v_max in blocks(theta, grad, self.m, self.v, self.v_max):
+            m *= self.beta1
+            m += (1 - self.beta1) * g
+            v *= self.beta2
+            v += (1 - self.beta2) * (g * g)
+            if self.amsgrad:
+                v = xp.maximum(v_max, v, out=v_max)
+            block -= rate * (m / (xp.sqrt(v) + eps_hat))  # lr·m̂/(√v̂ + ε)
 
 
 class AdamW(Adam):
@@ -254,9 +213,12 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
         mask: Array | None = None,
         amsgrad: bool = False,
+        kernels: None = None,
     ) -> None:
+        if kernels is not None:
+            raise TypeError("AdamW(kernels=…) is now AdamW(mask=…), with net.kernel_mask")
         super().__init__(lr, beta1, beta2, eps, amsgrad)
-        _check_between("weight_decay", weight_decay, 0, math.inf)
+        expect_between("weight_decay", weight_decay, 0, math.inf)
         if mask is not None:
             array_module(mask)
             if mask.dtype != bool:
@@ -265,7 +227,7 @@ class AdamW(Adam):
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        _check_vectors(theta, grad)
+        expect_vectors(theta, grad)
         keep = 1 - value_at(self.lr, self.t) * self.weight_decay
         if self.mask is None:
             theta *= keep
@@ -277,30 +239,3 @@ class AdamW(Adam):
                 )
             theta[...] = xp.where(self.mask, keep * theta, theta)
         super().step(theta, grad)
-
-
-def _check_rate(name: str, rate: Rate, high: float = math.inf, include_low: bool = True) -> None:
-    """Raise unless 0 ≤ rate < high; a schedule may start at 0, and is looked at in every step."""
-    if callable(rate):
-        value_at(rate, 0, high)
-    else:
-        _check_between(name, rate, 0, high, include_low)
-
-
-def _check_between(
-    name: str, value: float, low: float, high: float, include_low: bool = True
-) -> None:
-    """Raise a ValueError unless low ≤ value < high (low < value without `include_low`)."""
-    if not (low <= value < high) or (value == low and not include_low):
-        interval = f"{'[' if include_low else '('}{low}, {high})"
-        raise ValueError(f"{name} must lie in {interval}, got {value}")
-
-
-def _check_vectors(theta: Array, grad: Array) -> None:
-    """Raise unless both are vectors of one length, dtype and device."""
-    array_module(theta, grad)
-    if theta.shape != grad.shape or theta.ndim != 1 or theta.dtype != grad.dtype:
-        raise ValueError(
-            f"step expects theta and grad as vectors of one length and dtype, got "
-            f"{theta.shape} {theta.dtype} and {grad.shape} {grad.dtype}"
-        )

@@ -2,6 +2,7 @@
 
 A schedule takes the step t, counted from 0, and returns a number. So any function of t is one, and
 ``Adam(linear(2e-4, 0, 10_000))`` is an Adam that comes to rest. The optimiser counts its own steps.
+Those below are small classes, so that they print as they were made and compare by what they are.
 
 Where a schedule has a number of `steps`, it arrives at t = steps and stays there.
 """
@@ -11,23 +12,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 
 Schedule = Callable[[int], float]
 Rate = float | Schedule  # what an optimiser takes: a number stays what it is
 
 
-def constant(value: float) -> Schedule:
-    """Make a schedule that is `value` at every step.
-
-    >>> [constant(0.1)(t) for t in (0, 1, 1000)]
-    [0.1, 0.1, 0.1]
-    """
-    _check_finite(value=value)
-    return lambda t: float(value)
-
-
-def linear(start: float, end: float, steps: int) -> Schedule:
-    """Make a schedule that goes from `start` to `end` on a straight line.
+@dataclass(frozen=True)
+class linear:
+    """From `start` to `end` on a straight line.
 
     >>> [linear(1, 0, steps=4)(t) for t in range(6)]
     [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
@@ -39,13 +32,24 @@ def linear(start: float, end: float, steps: int) -> Schedule:
     steps
         An integer ≥ 1.
     """
-    _check_finite(start=start, end=end)
-    steps = _whole("steps", steps)
-    return lambda t: _mix(start, end, min(t, steps) / steps)
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        """Raise for numbers that make no schedule."""
+        _check_finite(start=self.start, end=self.end)
+        _check_whole("steps", self.steps)
+
+    def __call__(self, t: int) -> float:
+        """Return the value at step t."""
+        return _mix(self.start, self.end, min(t, self.steps) / self.steps)
 
 
-def cosine(start: float, end: float, steps: int) -> Schedule:
-    """Make a schedule that goes from `start` to `end` on half a wave, flat at both ends.
+@dataclass(frozen=True)
+class cosine:
+    r"""From `start` to `end` on half a wave, flat at both ends.
 
         end + (start − end)·(1 + cos(π·t/steps))/2
 
@@ -61,13 +65,25 @@ def cosine(start: float, end: float, steps: int) -> Schedule:
     steps
         An integer ≥ 1.
     """
-    _check_finite(start=start, end=end)
-    steps = _whole("steps", steps)
-    return lambda t: _mix(start, end, (1 - math.cos(math.pi * min(t, steps) / steps)) / 2)
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        """Raise for numbers that make no schedule."""
+        _check_finite(start=self.start, end=self.end)
+        _check_whole("steps", self.steps)
+
+    def __call__(self, t: int) -> float:
+        """Return the value at step t."""
+        part = (1 - math.cos(math.pi * min(t, self.steps) / self.steps)) / 2
+        return _mix(self.start, self.end, part)
 
 
-def exponential(start: float, factor: float, steps: int | None = None) -> Schedule:
-    """Make a schedule that is multiplied by `factor` at every step: start·factorᵗ.
+@dataclass(frozen=True)
+class exponential:
+    """Multiplied by `factor` at every step: start·factorᵗ.
 
     >>> [exponential(8, 0.5, steps=3)(t) for t in range(6)]
     [8.0, 4.0, 2.0, 1.0, 1.0, 1.0]
@@ -81,15 +97,27 @@ def exponential(start: float, factor: float, steps: int | None = None) -> Schedu
     steps
         An integer ≥ 1, after which the value stays at start·factor^steps; never, unless given.
     """
-    _check_finite(start=start, factor=factor)
-    if not 0 < factor <= 1:
-        raise ValueError(f"factor must lie in (0, 1], got {factor}")
-    last = math.inf if steps is None else _whole("steps", steps)
-    return lambda t: start * float(factor) ** min(t, last)
+
+    start: float
+    factor: float
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise for numbers that make no schedule."""
+        _check_finite(start=self.start, factor=self.factor)
+        if not 0 < self.factor <= 1:
+            raise ValueError(f"factor must lie in (0, 1], got {self.factor}")
+        if self.steps is not None:
+            _check_whole("steps", self.steps)
+
+    def __call__(self, t: int) -> float:
+        """Return the value at step t."""
+        return self.start * float(self.factor) ** (t if self.steps is None else min(t, self.steps))
 
 
-def warm_up(steps: int, then: Rate) -> Schedule:
-    """Make a schedule that first grows on a straight line, and then goes on with `then`.
+@dataclass(frozen=True)
+class warm_up:
+    """First grows on a straight line, and then goes on with `then`.
 
         then(0)·(t + 1)/(steps + 1)    for t < steps        then(t − steps)    from t = steps on
 
@@ -106,9 +134,20 @@ def warm_up(steps: int, then: Rate) -> Schedule:
     then
         A number, or a schedule, which begins with its own step 0.
     """
-    steps = _whole("steps", steps)
-    peak = value_at(then, 0)
-    return lambda t: peak * (t + 1) / (steps + 1) if t < steps else value_at(then, t - steps)
+
+    steps: int
+    then: Rate
+
+    def __post_init__(self) -> None:
+        """Raise for numbers that make no schedule."""
+        _check_whole("steps", self.steps)
+        value_at(self.then, 0)
+
+    def __call__(self, t: int) -> float:
+        """Return the value at step t."""
+        if t < self.steps:
+            return value_at(self.then, 0) * (t + 1) / (self.steps + 1)
+        return value_at(self.then, t - self.steps)
 
 
 def scaled(rate: Rate, factor: float) -> Rate:
@@ -118,7 +157,19 @@ def scaled(rate: Rate, factor: float) -> Rate:
     (0.125, 0.375)
     """
     _check_finite(factor=factor)
-    return (lambda t: factor * rate(t)) if callable(rate) else factor * rate
+    return Scaled(rate, factor) if callable(rate) else factor * rate
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A schedule whose values are multiplied by a factor: what `scaled` makes of one."""
+
+    schedule: Schedule
+    factor: float
+
+    def __call__(self, t: int) -> float:
+        """Return the value at step t."""
+        return self.factor * self.schedule(t)
 
 
 def value_at(rate: Rate, t: int, high: float = math.inf) -> float:
@@ -147,12 +198,11 @@ def _check_finite(**values: float) -> None:
             raise ValueError(f"{name} must be a finite number, got {value}")
 
 
-def _whole(name: str, value: int) -> int:
-    """`value` as a Python integer; raise unless it is an integer ≥ 1."""
+def _check_whole(name: str, value: int) -> None:
+    """Raise unless `value` is an integer ≥ 1."""
     try:
-        whole = operator.index(value)
+        operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}; round it") from None
-    if whole < 1:
+    if value < 1:
         raise ValueError(f"{name} must be at least 1, got {value}")
-    return whole

@@ -11,16 +11,18 @@ clipped, Adam steps, and the average sees where θ has come to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TypeVar
 
-from ..arrays import Array, array_module
+from ..arrays import Array, array_module, stream
 from ..layers.base import Layer, expect_positive
+from .base import Optimiser, SupportsStep, expect_optimiser
 from .regularisers import Regulariser
-from .rules import Optimiser
+
+Net = TypeVar("Net", bound=Layer)
 
 
-class Wrapper:
+class Wrapper(Optimiser):
     """An optimiser around an optimiser, here one that changes nothing.
 
     To write another, say what happens to the gradient before the step (`before`), or to θ after it
@@ -32,14 +34,10 @@ class Wrapper:
         The optimiser within, or another wrapper.
     """
 
-    remembers: tuple[str, ...] = ()  # as in `minigan.optim.rules`, without what is within
+    remembers: tuple[str, ...] = ()  # what is within has its own
 
-    def __init__(self, optimiser: Optimiser) -> None:
-        if isinstance(optimiser, type) or not hasattr(optimiser, "step"):
-            raise TypeError(
-                f"{type(self).__name__}: optimiser is {optimiser!r}, expected something with "
-                "step(theta, grad), such as Adam(2e-4)"
-            )
+    def __init__(self, optimiser: SupportsStep) -> None:
+        expect_optimiser(f"{type(self).__name__}: optimiser", optimiser)
         self.optimiser = optimiser
 
     def before(self, grad: Array) -> Array:
@@ -66,72 +64,6 @@ class Wrapper:
         self.after(theta)
 
 
-def unwrapped(optimiser: Optimiser) -> Iterator[Optimiser]:
-    """Give an optimiser, then what is within it, down to the innermost."""
-    yield optimiser
-    while isinstance(optimiser, Wrapper):
-        optimiser = optimiser.optimiser
-        yield optimiser
-
-
-def memory(optimiser: Optimiser) -> dict[str, Any]:
-    """Return what an optimiser remembers from step to step, and what those within it do, by name.
-
-    The names count the wrappers: Adam's t is ``"0.t"``, and ``"1.t"`` in an ``EMA(Adam())``.
-    Vectors are copies; one that has not been made yet is left out.
-
-    Raises
-    ------
-    TypeError
-        For an optimiser that does not say what it remembers.
-    """
-    return {
-        name: _copy(getattr(inner, key))
-        for name, (inner, key) in _remembered(optimiser).items()
-        if getattr(inner, key) is not None
-    }
-
-
-def remember(optimiser: Optimiser, memory: Mapping[str, Any]) -> None:
-    """Give an optimiser back what `memory` has returned: its next step is then the same.
-
-    Vectors are copied; those that the memory lacks are forgotten.
-
-    Raises
-    ------
-    ValueError
-        For the memory of another kind of optimiser; nothing is changed then.
-    """
-    known = _remembered(optimiser)
-    numbers = {name for name, (inner, key) in known.items() if type(getattr(inner, key)) is int}
-    if not numbers <= memory.keys() <= known.keys():
-        raise ValueError(
-            f"{type(optimiser).__name__} remembers {', '.join(known)}, but what came is "
-            f"{', '.join(memory) or 'nothing'}: the memory of another optimiser"
-        )
-    for name, (inner, key) in known.items():
-        setattr(inner, key, _copy(memory.get(name)))
-
-
-def _remembered(optimiser: Optimiser) -> dict[str, tuple[Any, str]]:
-    """Name of each thing that is remembered → whose it is, and the attribute that holds it."""
-    found = {}
-    for depth, inner in enumerate(unwrapped(optimiser)):
-        if not hasattr(inner, "remembers"):
-            raise TypeError(
-                f"{type(inner).__name__} does not say what it remembers from step to step; name "
-                'the attributes, remembers = ("t", "v"), or () if there are none'
-            )
-        for key in inner.remembers:
-            found[f"{depth}.{key}"] = inner, key
-    return found
-
-
-def _copy(value: Any) -> Any:
-    """Copy a vector; a number, or None, stays itself."""
-    return value.copy() if hasattr(value, "copy") else value
-
-
 class Regularised(Wrapper):
     r"""The gradient, with that of a cost of the weights added (see `minigan.optim.wrappers`).
 
@@ -145,7 +77,7 @@ class Regularised(Wrapper):
         Such as ``L2(1e-4)``.
     """
 
-    def __init__(self, optimiser: Optimiser, net: Layer, regulariser: Regulariser) -> None:
+    def __init__(self, optimiser: SupportsStep, net: Layer, regulariser: Regulariser) -> None:
         super().__init__(optimiser)
         self.net, self.regulariser = net, regulariser
 
@@ -156,13 +88,31 @@ class Regularised(Wrapper):
         return total
 
 
+def at_most(limit: float, a: Array, axis: int | tuple[int, ...]) -> Array:
+    r"""Return `a`, scaled down where its norm over these axes is larger than `limit`.
+
+        a·min(1, limit/‖a‖) = â·min(s, limit/‖â‖)          s = max|a|,  â = a/s
+
+    ‖â‖ lies between 1 and the root of the number of entries, whatever the size of `a`: squares of
+    1e20 overflow float32, and limit/∞ would be no step at all. Nothing asks on the way whether the
+    norm is large, which would have to wait for the GPU.
+    """
+    xp = array_module(a)
+    if not a.size:
+        return a
+    s = xp.abs(a).max(axis=axis, keepdims=True)
+    a_hat = a / xp.where(s > 0, s, 1)
+    norm = xp.sqrt((a_hat * a_hat).sum(axis=axis, keepdims=True))
+    scale = limit / xp.maximum(norm, 1)
+    return xp.where(s <= scale, a, a_hat * scale)
+
+
 class ClipNorm(Wrapper):
     r"""The gradient, scaled down to a norm of at most `limit` (Pascanu et al. 2013, algorithm 1).
 
         g ← g·min(1, limit/‖g‖)
 
-    Written as limit/max(‖g‖, limit), which is the same and divides by no zero. Nothing asks on the
-    way whether the norm is large, which would have to wait for the GPU.
+    See `at_most` for how the norm is taken.
 
     Parameters
     ----------
@@ -172,16 +122,14 @@ class ClipNorm(Wrapper):
         Largest norm of the whole gradient, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, limit: float) -> None:
+    def __init__(self, optimiser: SupportsStep, limit: float) -> None:
         super().__init__(optimiser)
         expect_positive("limit", limit)
         self.limit = float(limit)
 
     def before(self, grad: Array) -> Array:
         """Return the gradient, scaled down where it is too long."""
-        xp = array_module(grad)
-        norm = xp.sqrt((grad * grad).sum())
-        return grad * (self.limit / xp.maximum(norm, self.limit))
+        return at_most(self.limit, grad, axis=0)
 
 
 class ClipWeights(Wrapper):
@@ -197,7 +145,7 @@ class ClipWeights(Wrapper):
         Half the side of the box, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, c: float = 0.01) -> None:
+    def __init__(self, optimiser: SupportsStep, c: float = 0.01) -> None:
         super().__init__(optimiser)
         expect_positive("c", c)
         self.c = float(c)
@@ -226,7 +174,7 @@ class MaxNorm(Wrapper):
         Largest norm of a column, > 0.
     """
 
-    def __init__(self, optimiser: Optimiser, net: Layer, limit: float) -> None:
+    def __init__(self, optimiser: SupportsStep, net: Layer, limit: float) -> None:
         super().__init__(optimiser)
         expect_positive("limit", limit)
         self.net, self.limit = net, float(limit)
@@ -237,8 +185,7 @@ class MaxNorm(Wrapper):
         xp, weights = array_module(theta), self.net.views(theta)
         for name, axis in self.axes.items():
             W = xp.moveaxis(weights[name], axis, -1)  # a view: what is done to it is done to θ
-            norm = xp.sqrt((W * W).sum(axis=tuple(range(W.ndim - 1)), keepdims=True))
-            W *= self.limit / xp.maximum(norm, self.limit)
+            W[...] = at_most(self.limit, W, axis=tuple(range(W.ndim - 1)))
 
 
 class EMA(Wrapper):
@@ -249,8 +196,7 @@ class EMA(Wrapper):
     The weights of a generator circle; their average lies within the circle. Training goes on with
     θ, as if nothing were; samples are drawn with the average::
 
-        G_average = G.copy()
-        G_average.theta = optimiser_G.average
+        G_average = optimiser_G.averaged(G)
 
     It starts at the θ that the first step leads to. One step earlier would do as well, but with
     `Extragradient` within, the θ that comes into the first step is a point where we only looked.
@@ -268,9 +214,9 @@ class EMA(Wrapper):
         A vector like θ; None before the first step.
     """
 
-    remembers = ("average",)
+    remembers: tuple[str, ...] = ("average",)
 
-    def __init__(self, optimiser: Optimiser, decay: float = 0.999) -> None:
+    def __init__(self, optimiser: SupportsStep, decay: float = 0.999) -> None:
         super().__init__(optimiser)
         if not 0 <= decay < 1:
             raise ValueError(f"decay must lie in [0, 1), got {decay}")
@@ -283,3 +229,32 @@ class EMA(Wrapper):
         if self.average is None:
             self.average = theta.copy()
         self.average += (1 - self.decay) * (theta - self.average)
+
+    def averaged(self, net: Net, inputs: Iterable[Array] = ()) -> Net:
+        """Return a copy of `net` with the average weights, to draw samples from.
+
+        What a network carries beside its weights, such as BatchNorm's running statistics, are those
+        of θ and not of the average. They are renewed by passes of the copy over `inputs`, as
+        Izmailov et al. 2018 do for averaged weights (section 3.2).
+
+        Parameters
+        ----------
+        net
+            The network whose θ is averaged.
+        inputs
+            Batches of its x, such as noise for a generator; only looked at if it has a state. A
+            running mean keeps 0.9ⁿ of what it was: 40 batches leave 1.5 %.
+
+        Raises
+        ------
+        ValueError
+            Before the first step, when there is no average.
+        """
+        if self.average is None:
+            raise ValueError("there is no average before the first step: take the network itself")
+        twin = net.copy()
+        twin.theta = self.average
+        if twin.state.size:
+            for i, x in enumerate(inputs):
+                twin.update_state(twin.forward(x, rng=stream(i, "averaged"))[1])
+        return twin

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, as_like, stream, to_numpy
-from ..files.atomic import read_arrays, sync_folder, write_arrays
+from ..files.arrays import read_arrays, write_arrays
+from ..files.atomic import sync_folder
 from ..layers.base import Layer, Shape
-from ..losses import Critic
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
 from .stills import frame_around, pixel_middles
 
 FORMAT = "minigan-frame-1"
-FRAMES = 60  # a run has about so many, never more than twice as many
+FRAMES = 30  # a run has about so many, never more than twice as many
 LONGEST = 512  # steps from one frame to the next, until there are too many of them
-SAMPLES, ARROWS = 400, 100  # generated points in a frame, and how many of them have an arrow
+SAMPLES, ARROWS = 400, 40  # generated points in a frame, and how many of them have an arrow
 PLACES = 50  # rows and columns of D's heat map
 LINES = 21  # each way, in the grid of noise
 BYTES = 1 << 16  # of images in a frame, and at most 64 of them
@@ -35,10 +35,10 @@ BYTES = 1 << 16  # of images in a frame, and at most 64 of them
 class Recorder:
     """Takes a frame of a run after its first step, then every so many, and after its last.
 
-    These are a 60th of the run, but 512 at most; whenever there are 120 frames, every second one is
+    These are a 30th of the run, but 512 at most; whenever there are 60 frames, every second one is
     dropped, and from there on they are taken half as often. So which frames there are depends on
-    the number of steps alone. All strides are powers of two: a run that goes on to be a longer one
-    has taken all the frames that the longer one asks for.
+    the number of steps alone, never on a clock. All strides are powers of two: a run that goes on
+    to be a longer one has taken all the frames that the longer one asks for.
 
     Parameters
     ----------
@@ -95,13 +95,12 @@ class Recorder:
             real = to_numpy(self.real)
             centre, reach = frame_around(real)
             self.places = as_like(pixel_middles(centre, reach, PLACES).reshape(-1, 2), D.theta)
-            is_critic = isinstance(loss, Critic)
             _write(
                 folder / "scene.safetensors",
                 real=real,
                 centre=centre,
                 reach=reach,
-                is_critic=is_critic,
+                is_critic=loss.is_critic,
             )
 
     def stride(self, step: int) -> int:

@@ -1,62 +1,136 @@
 """Pictures of a run. Each function returns a matplotlib figure; ``figure.savefig(path)`` keeps it.
 
 Figures are made without pyplot, so nothing global is touched and no window is needed; a notebook
-shows a figure that a cell ends with.
+shows a figure that a cell ends with. What a user has set for matplotlib (LaTeX, fonts, a backend)
+changes none of them.
 """
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
-from ..layers.base import Layer
-from ..losses import Critic
+from ..layers.base import Layer, Shape
 from ..step import Loss
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Two colours that people with any colour vision tell apart (Okabe & Ito 2008).
+# Two colours that people with any colour vision tell apart (Okabe & Ito 2008), and between them the
+# pale map of what D says: one hue, so light that both stand out from it anywhere.
 D_COLOUR, G_COLOUR = "#0072B2", "#D55E00"
-D_TINT, G_TINT = "#99C7E0", "#EEBF99"  # the same, light
+HEAT_COLOURS = ("#FFFFFF", "#97D3BA")  # where D says 0, and 1
+ENDINGS = (".png", ".svg", ".pdf")  # of the files that a figure can be saved as
 IMAGE_SIZE = 72  # about so many pixels an image in a grid
-GAP_COLOUR = 0.35  # between images, dark grey: neither ink nor paper
+GAP_COLOUR = 0.85  # of the gutters between images, light grey: neither ink nor paper
+TEXT_LINE, TEXT_SIZE = 24, 7.5  # pixels of a line of text around images, and its size in points
+NAN_COLOUR = 0.5  # of a pixel that is not a number
+MOST_PIXELS, LONGEST_SIDE = 20_000_000, 30_000  # of a picture
 SMOOTH_POINTS = 200  # a curve is averaged over windows, to about this many points
+CLOUD, RINGS = 2000, 200  # generated points that are drawn, and real ones: rings in a heap hide all
 ABOVE: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}  # hides no data
 DPI = 128  # a power of two, so that pixels ↔ inches is exact
 
 
+def import_matplotlib() -> Any:
+    """Return the module matplotlib.
+
+    Raises
+    ------
+    ImportError
+        Without it.
+    """
+    if "matplotlib" not in sys.modules:
+        # A backend that it doesn't know would stop its import. A figure without pyplot needs none.
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib
+        except ImportError as error:
+            raise ImportError("plots need matplotlib: pip install matplotlib") from error
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+        if backend:
+            with suppress(ValueError):
+                matplotlib.rcParams["backend"] = backend
+    return sys.modules["matplotlib"]
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Make and draw figures as matplotlib does by itself, whatever a user's matplotlibrc says.
+
+    SVG files are the same bytes for the same figure.
+    """
+    import_matplotlib()
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", {"svg.hashsalt": "minigan"}]):
+        yield
+
+
 def new_figure(width: int, height: int) -> Figure:
     """Return an empty figure of width × height pixels."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install matplotlib") from error
+    import_matplotlib()
+    from matplotlib.figure import Figure
 
-    class NotebookFigure(Figure):
+    class OwnFigure(Figure):
+        def savefig(self, fname: Any, **settings: Any) -> None:
+            """Write the figure to a file of the kind that its name ends in."""
+            if str(settings.get("format", fname)).endswith("svg"):
+                settings = {"metadata": {"Date": None}} | settings  # the same bytes tomorrow
+            with own_style():
+                super().savefig(fname, **settings)
+
         def _repr_png_(self) -> bytes:
             """Return the picture that a notebook shows."""
             buffer = io.BytesIO()
             self.savefig(buffer, format="png")
             return buffer.getvalue()
 
-    return NotebookFigure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    return OwnFigure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
 
-def sample_grid(images: Array, columns: int | None = None) -> Figure:
-    """Draw images side by side, row by row, with a gap between them.
+def plain_text(text: object) -> str:
+    """Return a text, such as a folder's name, without what can't be written as UTF-8."""
+    return str(text).encode("utf-8", "replace").decode()
+
+
+@own_style()
+def sample_grid(
+    images: Array,
+    columns: int | None = None,
+    *,
+    labels: Sequence[object] | None = None,
+    caption: str = "",
+) -> Figure:
+    """Draw images side by side, row by row, with a thin light gap between them.
 
     Parameters
     ----------
     images
         (n, h, w, c) in [−1, 1], c = 1 (grey) or 3 (RGB), on any device.
     columns
-        Number of images in a row; about √n unless given.
+        Number of images in a row; as many as there are labels, or about √n, unless given.
+    labels
+        What stands above each column.
+    caption
+        A line under the images.
+
+    Raises
+    ------
+    ValueError
+        For arrays of another shape, and for a picture beyond `MOST_PIXELS` or `LONGEST_SIDE`.
+    TypeError
+        For what are no floats.
     """
     images = to_numpy(images)
     if images.ndim != 4 or images.shape[3] not in (1, 3) or images.size == 0:
@@ -69,16 +143,18 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
             f"sample_grid: images are {images.dtype}, expected floats in [-1, 1]; of bytes make "
             "them by images / 127.5 - 1"
         )
-    _, h, w, c = images.shape
+    if columns is None and labels is not None:
+        columns = len(labels)
     if columns is not None and columns < 1:
         raise ValueError(f"sample_grid: columns must be at least 1, got {columns}")
+    width, height = grid_size(images.shape, columns)
     tiled = sheet(images, columns)
-    # A pixel of an image becomes a square of whole pixels, so that none is blurred.
-    scale = max(1, round(IMAGE_SIZE / max(h, w)))
-    figure = new_figure(scale * tiled.shape[1], scale * tiled.shape[0])
-    axes = figure.add_axes((0, 0, 1, 1))
+    top, bottom = TEXT_LINE * bool(labels), TEXT_LINE * bool(caption)
+    figure = new_figure(width, height + top + bottom)
+    place = 0, bottom / (height + top + bottom), 1, height / (height + top + bottom)
+    axes = figure.add_axes(place)
     axes.imshow(
-        tiled.squeeze(-1) if c == 1 else tiled,
+        tiled.squeeze(-1) if tiled.shape[2] == 1 else tiled,
         cmap="gray",
         vmin=0,
         vmax=1,
@@ -86,22 +162,63 @@ def sample_grid(images: Array, columns: int | None = None) -> Figure:
         aspect="auto",
     )
     axes.set_axis_off()
+    text: dict[str, Any] = {"fontsize": TEXT_SIZE, "color": "0.25", "parse_math": False}
+    pitch = images.shape[2] + _gap(images.shape)
+    for i, label in enumerate((labels or ())[: _columns(len(images), columns)]):
+        middle = (pitch * (i + 0.5) + _gap(images.shape) / 2) / tiled.shape[1]
+        height_above = 1 - top / 2 / (height + top + bottom)
+        figure.text(middle, height_above, plain_text(label), ha="center", va="center", **text)
+    if caption:
+        middle_below = bottom / 2 / (height + top + bottom)
+        figure.text(0.01, middle_below, plain_text(caption), va="center", **text)
     return figure
+
+
+def grid_size(shape: Shape, columns: int | None = None) -> tuple[int, int]:
+    """Return the width and height in pixels of the picture of images (n, h, w, c).
+
+    Raises
+    ------
+    ValueError
+        For a picture beyond `MOST_PIXELS` or `LONGEST_SIDE`.
+    """
+    n, h, w, _ = shape
+    columns, gap = _columns(n, columns), _gap(shape)
+    # A pixel of an image becomes a square of whole pixels, so that none is blurred.
+    scale = max(1, round(IMAGE_SIZE / max(h, w)))
+    width = scale * (gap + columns * (w + gap))
+    height = scale * (gap + math.ceil(n / columns) * (h + gap))
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        raise ValueError(
+            f"a picture of {n:,} images of {h} × {w} would have {width:,} × {height:,} pixels, "
+            f"expected at most {MOST_PIXELS:,}, and {LONGEST_SIDE:,} on a side; take fewer, or "
+            "write the numbers: minigan sample --out FILE.npz"
+        )
+    return width, height
 
 
 def sheet(images: Array, columns: int | None = None) -> Array:
     """Return images (n, h, w, c) side by side, row by row, as one image in [0, 1]."""
     n, h, w, c = images.shape
-    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    columns, gap = _columns(n, columns), _gap(images.shape)
     rows = math.ceil(n / columns)
-    gap = max(1, min(h, w) // 12)
     tiled = np.full((gap + rows * (h + gap), gap + columns * (w + gap), c), GAP_COLOUR)
     for i, image in enumerate(images):
         top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
         tiled[top : top + h, left : left + w] = np.clip((image + 1) / 2, 0, 1)
-    return np.where(np.isnan(tiled), GAP_COLOUR, tiled)  # what a diverged G makes
+    return np.where(np.isnan(tiled), NAN_COLOUR, tiled)  # what a diverged G makes
 
 
+def _columns(n: int, columns: int | None) -> int:
+    return min(n, columns or math.ceil(math.sqrt(n)))
+
+
+def _gap(shape: Shape) -> int:
+    """Return how many of an image's pixels lie between images (n, h, w, c)."""
+    return max(1, min(shape[1:3]) // 32)
+
+
+@own_style()
 def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figure:
     """Draw both losses, and D's mean outputs, over the steps.
 
@@ -145,7 +262,7 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
         axes.plot(few, mean, color=colour, linewidth=1.8, marker=marker, label=label)
     outputs = np.concatenate([columns["D_real"], columns["D_fake"]])
     outside = (outputs < 0) | (outputs > 1)  # NaN is neither
-    if outside.any() if loss is None else isinstance(loss, Critic):
+    if outside.any() if loss is None else loss.is_critic:
         bottom.set_ylabel("mean output of the critic")
     else:
         dotted = {"color": "black", "linestyle": ":", "linewidth": 1}
@@ -153,6 +270,9 @@ def loss_curves(history: Mapping[str, Array], loss: Loss | None = None) -> Figur
         bottom.axhline(0.5, **dotted, label="D can't tell: ½")
         bottom.set_ylabel("mean probability of being real")
         bottom.set_ylim(-0.02, 1.02)
+    if window > 1:
+        steps = f"{few[1] - few[0]:,.0f} steps"
+        figure.suptitle(f"thick lines are means over {steps} each", fontsize=9, x=0.99, ha="right")
     top.set_ylabel("loss")
     bottom.set_xlabel("step")
     bottom.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
@@ -168,61 +288,123 @@ def window_means(column: Array, window: int) -> Array:
     return column[:whole].reshape(-1, window).mean(axis=1)
 
 
-HEAT = {True: "D: probability of being real", False: "output of the critic"}
+HEAT = {
+    True: "D: probability of being real",
+    False: "output of the critic; the middle is its median",
+}
 
 
+@own_style()
 def points(
     fake: Array, real: Array | None = None, D: Layer | None = None, loss: Loss | None = None
 ) -> Figure:
     """Draw generated and real points of a 2-D data set over what D thinks of every place.
 
+    Generated ones are dots; real ones open rings above them, so that neither hides the other.
+
     Parameters
     ----------
     fake, real
-        (n, 2), on any device; the first 2,000 of each are drawn. The real ones, if there are any,
-        set the frame.
+        (n, 2), on any device; the first `CLOUD` of each are drawn. The real ones, if there are any,
+        set the frame. Generated ones that are not finite are left out.
     D, loss
         The discriminator, whose outputs make the background, and the loss, which says whether they
         are probabilities; no background without them.
+
+    Raises
+    ------
+    ValueError
+        For other shapes, and where what sets the frame is not finite.
     """
-    clouds = [("generated", to_numpy(fake)[:2000], G_COLOUR)]
-    if real is not None:
-        clouds.insert(0, ("real", to_numpy(real)[:2000], D_COLOUR))
-    for label, cloud, _ in clouds:
-        if cloud.ndim != 2 or cloud.shape[1] != 2 or len(cloud) == 0:
+    fake, real = to_numpy(fake)[:CLOUD], None if real is None else to_numpy(real)[:CLOUD]
+    for label, cloud in (("generated", fake), ("real", real)):
+        if cloud is not None and (cloud.ndim != 2 or cloud.shape[1] != 2 or len(cloud) == 0):
             raise ValueError(
                 f"points: the {label} ones have shape {cloud.shape}, expected (n, 2), n at least 1"
             )
-    frame = clouds[0][1]  # the real ones if there are any: G's may lie far out at first
-    if not np.isfinite(frame).all():
-        raise ValueError(f"points: the {clouds[0][0]} ones are not all finite: no frame holds them")
+    if real is not None and not np.isfinite(real).all():
+        raise ValueError("points: the real ones are not all finite: no frame holds them")
+    fake = fake[np.isfinite(fake).all(axis=1)]
+    frame = fake if real is None else real  # G's may lie far out at first
+    if len(frame) == 0:
+        raise ValueError("points: the generated ones are not finite: no frame holds them")
     centre, reach = frame_around(frame)
     figure = new_figure(832, 704)
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     if D is not None and loss is not None:
-        extent = centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach
         places = pixel_middles(centre, reach, 200)
-        x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
-        p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
-        is_probability = not isinstance(loss, Critic)
-        low, high = (0, 1) if is_probability else (p.min(), p.max())
-        tints = heat_colours()
-        heat = axes.imshow(p, extent=extent, origin="lower", cmap=tints, vmin=low, vmax=high)
-        figure.colorbar(heat, ax=axes, label=HEAT[is_probability])
-    for label, cloud, colour in clouds:
-        axes.scatter(
-            cloud[:, 0], cloud[:, 1], s=6, color=colour, alpha=0.7, linewidths=0, label=label
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # D at places beyond its numbers
+            x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
+            p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
+        draw_heat(axes, p, centre, reach, loss.is_critic)
+    draw_clouds(axes, fake, real)
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
     axes.set_aspect("equal")
-    axes.legend(**ABOVE, ncols=2, markerscale=3)
+    axes.legend(**ABOVE, ncols=2, markerscale=2)
     return figure
+
+
+def draw_clouds(axes: Any, fake: Array, real: Array | None = None) -> Any:
+    """Draw generated points as dots, real ones as rings above; return the collection of dots."""
+    if real is not None:
+        axes.scatter(
+            *real[:RINGS].T,
+            s=20,
+            facecolors="none",
+            edgecolors=D_COLOUR,
+            linewidths=0.8,
+            alpha=0.8,
+            zorder=4,
+            label="real",
+        )
+    return axes.scatter(
+        *fake.T, s=7, color=G_COLOUR, alpha=0.8, linewidths=0, zorder=3, label="generated"
+    )
+
+
+def draw_heat(
+    axes: Any, p: Array, centre: Array, reach: float, is_critic: bool, bar: Any = None
+) -> Any:
+    """Draw D's outputs (n, n), the lowest row first, over a square, with a labelled bar beside it.
+
+    A probability has the whole map, from 0 to 1; for a critic's outputs see `critic_range`. The bar
+    takes its room from `axes`, unless axes of its own are given. Returns the image.
+    """
+    low, high = critic_range(p) if is_critic else (0.0, 1.0)
+    heat = axes.imshow(
+        p,
+        extent=(centre[0] - reach, centre[0] + reach, centre[1] - reach, centre[1] + reach),
+        origin="lower",
+        cmap=heat_colours(),
+        vmin=low,
+        vmax=high,
+    )
+    ends = "both" if is_critic else "neither"
+    axes.figure.colorbar(
+        heat, cax=bar, ax=None if bar else axes, label=HEAT[not is_critic], extend=ends
+    )
+    return heat
+
+
+def critic_range(outputs: Array) -> tuple[float, float]:
+    """Return the two ends of a critic's map: its median in the middle, 98 % of outputs between.
+
+    A critic's outputs have no zero that means something, nor a scale.
+    """
+    outputs = outputs[np.isfinite(outputs)].astype(np.float64)
+    if len(outputs) == 0:
+        return -1.0, 1.0
+    middle = float(np.median(outputs))
+    half = float(np.quantile(abs(outputs - middle), 0.98))
+    half = half or max(1.0, abs(middle))  # one value everywhere
+    return middle - half, middle + half
 
 
 def frame_around(cloud: Array) -> tuple[Array, float]:
     """Return the centre (2,) and half the side of a square with room around points (n, 2)."""
+    cloud = np.asarray(cloud, np.float64)  # a side may be longer than float32 can say
     low, high = cloud.min(axis=0), cloud.max(axis=0)
     return (low + high) / 2, 0.65 * float((high - low).max()) or 1.0  # 1 around a single point
 
@@ -234,7 +416,8 @@ def pixel_middles(centre: Array, reach: float, n: int) -> Array:
 
 
 def heat_colours() -> Any:
-    """Return the points' own colours, light: D takes bluish places for real, reddish for not."""
+    """Return the map of D's outputs: one pale hue, from white where D says 0 to green at 1."""
+    import_matplotlib()
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("D", [G_TINT, "white", D_TINT])
+    return LinearSegmentedColormap.from_list("D", HEAT_COLOURS)

@@ -17,10 +17,11 @@ from ..layers.base import Layer, Shape
 from ..loop import Record, train
 from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
-from ..optim.rules import Optimiser
+from ..optim.base import Optimiser, unwrapped
 from ..optim.schedules import Rate
-from ..optim.wrappers import EMA, unwrapped
+from ..optim.wrappers import EMA
 from ..penalties import Penalty
+from ..sampling import draw_noise
 from ..step import Loss
 
 LOSSES: dict[str, Callable[..., Loss]] = {
@@ -85,6 +86,7 @@ class Setup:
     order: str = "alternating"
     conditional: bool = False
     flat: bool = False
+    classes: int = 0  # how many labels G is told, once `train` has seen them
 
     def train(self, x: Array, labels: Array | None, seed: int, start: int = 0) -> Iterator[Record]:
         """Return the records of a training run on the samples `x`, which live where G and D do.
@@ -104,6 +106,7 @@ class Setup:
                 "expected 0, 1, 2 … with none left out; number them anew, "
                 "labels = np.unique(labels, return_inverse=True)[1]"
             )
+        self.classes = len(found)
         return train(
             self.G,
             self.D,
@@ -161,10 +164,17 @@ class Setup:
         """Return the G to draw samples from: with its average weights, if an average is kept."""
         for optimiser in unwrapped(self.optimiser_G):
             if isinstance(optimiser, EMA) and optimiser.average is not None:
-                G = self.G.copy()
-                G.theta = optimiser.average
-                return G
+                return optimiser.averaged(self.G, map(self._inputs_of_G, range(40)))
         return self.G
+
+    def _inputs_of_G(self, i: int) -> Array:
+        """Return noise for G, and the labels in turn where it is told any: batch i of many."""
+        x = draw_noise(self.G, self.batch, stream(i, "renewed"), self.noise)
+        if self.classes:
+            x[:, -self.classes :] = 0
+            labels = np.arange(self.batch) % self.classes
+            x[np.arange(self.batch), labels - self.classes] = 1
+        return x
 
 
 def innermost(optimiser: Optimiser) -> Any:

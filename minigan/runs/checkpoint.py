@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
-from ..files.atomic import read_arrays, sync_folder, write_arrays
-from ..optim.wrappers import memory, remember
+from ..files.arrays import in_plain_order, read_arrays, write_arrays
+from ..files.atomic import sync_folder
 from ..recipes import Setup
 from .folder import CHECKPOINTS, file_kind
 from .versions import Versions, versions
@@ -34,7 +34,7 @@ class Snapshot:
     """The networks and optimisers of a set-up as they are after a number of steps: copies.
 
     Their vectors are `arrays`, by names such as ``"G.theta"``, ``"D.state"``, ``"optimiser_G.0.m"``
-    (see `minigan.optim.wrappers.memory`); what the optimisers count is in `numbers`.
+    (see `state_dict` in `minigan.optim.base`); what the optimisers count is in `numbers`.
     """
 
     step: int
@@ -47,7 +47,7 @@ class Snapshot:
         arrays = {name: vector.copy() for name, vector in _vectors(setup).items()}
         numbers: dict[str, int] = {}
         for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
-            for name, value in memory(optimiser).items():
+            for name, value in optimiser.state_dict().items():
                 kind = numbers if isinstance(value, int) else arrays
                 kind[f"optimiser_{player}.{name}"] = value
         return Snapshot(step, arrays, numbers)
@@ -78,13 +78,12 @@ class Snapshot:
         remembered = self.arrays | self.numbers
         for player, optimiser in (("G", setup.optimiser_G), ("D", setup.optimiser_D)):
             prefix = f"optimiser_{player}."
-            remember(
-                optimiser,
+            optimiser.load_state_dict(
                 {
                     name.removeprefix(prefix): value if isinstance(value, int) else xp.array(value)
                     for name, value in remembered.items()
                     if name.startswith(prefix)
-                },
+                }
             )
         for name, vector in vectors.items():
             vector[...] = xp.asarray(self.arrays[name])
@@ -128,7 +127,7 @@ class Checkpoint:
                 arrays |= {f"{name}.{key}": array for key, array in snapshot.arrays.items()}
                 content[name] = {"step": snapshot.step, "numbers": snapshot.numbers}
                 taken.append(snapshot.step)
-        arrays = {name: to_numpy(array) for name, array in arrays.items()}
+        arrays = {name: in_plain_order(to_numpy(array)) for name, array in arrays.items()}
         content |= {
             "restores": self.restores,
             "lr_factor": 0.5**self.restores,

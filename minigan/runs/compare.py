@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arrays import Array
-from ..plot.stills import SMOOTH_POINTS, new_figure, window_means
+from ..plot.stills import SMOOTH_POINTS, new_figure, own_style, plain_text, window_means
 from .folder import HISTORY
 from .history import MEASURED, read_history
 from .metrics import METRICS
@@ -33,7 +33,13 @@ PANELS = {
     "high_quality": "share within 3σ of a mode",
     "reverse_KL": "reverse KL over the modes",
 }
+# Numbers of which ratios matter, and how many times what is usual the largest may be before the
+# axis is logarithmic: else one outlier would flatten all the rest.
+RATIOS, FAR = ("loss_D", "loss_G", "D_real", "D_fake", "grad_D", "grad_G"), 20
 COLUMNS = 3  # panels in a row
+WIDTH = 1400  # pixels of the figure
+LETTER = 15  # pixels of the widest letter in the legend
+LONGEST_NAME = 85  # letters of a run's name that are shown
 # Colours that people with any colour vision tell apart (Okabe & Ito 2008), without the yellow.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
@@ -73,6 +79,7 @@ def read_histories(folders: list[Path]) -> dict[str, History]:
     return histories
 
 
+@own_style()
 def curves(histories: Mapping[str, History]) -> Figure:
     """Draw a panel for each number that a run has, with a curve for each run that has it.
 
@@ -80,54 +87,107 @@ def curves(histories: Mapping[str, History]) -> Figure:
     """
     names = [name for name in PANELS if any(_has(h, name) for h in histories.values())]
     rows = math.ceil(len(names) / COLUMNS)
-    figure = new_figure(1400, 330 * rows + 40 * math.ceil(len(histories) / 4))
+    runs = [_shortened(run, LONGEST_NAME) for run in histories]
+    in_a_row = max(1, min(4, WIDTH // (LETTER * max(map(len, runs)) + 60)))
+    figure = new_figure(WIDTH, 330 * rows + 30 * math.ceil(len(runs) / in_a_row))
     figure.set_layout_engine("constrained")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
+        drawn = []
         for i, (run, history) in enumerate(histories.items()):
             if not _has(history, name):
                 continue
             there = ~np.isnan(history[name])
             step, column = history["step"][there], history[name][there]
             window = max(1, len(step) // SMOOTH_POINTS)
+            drawn.append(window_means(column, window))
             axes.plot(
                 window_means(step, window),
-                window_means(column, window),
+                drawn[-1],
                 color=COLOURS[i % len(COLOURS)],
                 linestyle=STYLES[i // len(COLOURS) % len(STYLES)],
                 marker="o" if len(step) < 2 else "",
                 linewidth=1.4,
                 label=run,
             )
+        if name in RATIOS:
+            _scale_by_ratios(axes, np.concatenate(drawn))
         axes.set_title(_title(name, histories), fontsize=10)
         axes.grid(alpha=0.2)
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     for axes in panels[max(0, len(names) - COLUMNS) : len(names)]:
         axes.set_xlabel("step")
-    # Every run has both losses.
-    lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside upper center", ncols=4, frameon=False)
+    # Every run has both losses. A legend leaves out what begins with "_", and reads what is between
+    # two "$" as mathematics; so the names are put into it afterwards.
+    lines = panels[0].get_lines()
+    numbers = [str(i) for i in range(len(lines))]
+    legend = figure.legend(
+        *(lines, numbers),
+        loc="outside upper center",
+        ncols=in_a_row,
+        frameon=False,
+        fontsize=8,
+    )
+    for text, run in zip(legend.get_texts(), runs, strict=True):
+        text.set_parse_math(False)
+        text.set_text(run)
     return figure
 
 
-def table(histories: Mapping[str, History]) -> str:
+def _scale_by_ratios(axes: Any, values: Array) -> None:
+    """Make the axis of values logarithmic where the largest would flatten the usual ones."""
+    sizes = abs(values[np.isfinite(values) & (values != 0)])
+    if not len(sizes) or sizes.max() <= FAR * np.median(sizes):
+        return
+    if (values > 0).all():
+        axes.set_yscale("log")
+    else:  # linear around zero
+        axes.set_yscale("symlog", linthresh=float(np.median(sizes)))
+
+
+def _shortened(name: str, most: int) -> str:
+    """Return a name without its middle where it has more letters than these."""
+    name = plain_text(name)
+    return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-(most - most // 2) :]}"
+
+
+def table(histories: Mapping[str, History], width: int = 80) -> str:
     """Return the last values as text: a column for each run, a row for each number.
 
     They are means of the last `LAST` steps; of what is computed now and then, the last value.
+    Runs that find no room in lines of `width` letters have a table of their own, below.
     """
-    rows = [["", *histories], ["steps", *(f"{h['step'][-1]:,.0f}" for h in histories.values())]]
+    first = ["", "steps"]
+    columns = [[run, f"{h['step'][-1]:,.0f}"] for run, h in histories.items()]
     for name in PANELS:
         if any(_has(h, name) for h in histories.values()):
-            numbers = (_last(h, name) for h in histories.values())
-            rows.append(
-                [_title(name, histories), *("" if x is None else f"{x:.4g}" for x in numbers)]
-            )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            first.append(_title(name, histories))
+            for column, history in zip(columns, histories.values(), strict=True):
+                number = _last(history, name)
+                column.append("" if number is None else f"{number:.4g}")
+    room = width - max(map(len, first))
+    for column in columns:
+        column[0] = _shortened(column[0], max(room - 2, 10))
+    tables: list[list[list[str]]] = [[]]
+    used = 0
+    for column in columns:
+        wide = 2 + max(map(len, column))
+        if tables[-1] and used + wide > room:
+            tables.append([])
+            used = 0
+        tables[-1].append(column)
+        used += wide
+    return "\n\n".join(_rows(first, some) for some in tables)
+
+
+def _rows(first: list[str], columns: list[list[str]]) -> str:
+    """Return columns as lines of text, the first one flush left, the others right."""
+    widths = [max(map(len, column)) for column in columns]
     lines = []
-    for first, *others in rows:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    for head, *cells in zip(first, *columns, strict=True):
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join([head.ljust(max(map(len, first))), *padded]).rstrip())
     return "\n".join(lines)
 
 

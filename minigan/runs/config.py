@@ -25,8 +25,8 @@ from ..data import NAMES, Dataset
 from ..data import load as load_data
 from ..files.atomic import replacing
 from ..loop import total_steps
+from ..optim.base import unwrapped
 from ..optim.schedules import Rate
-from ..optim.wrappers import unwrapped
 from ..recipes import LOSSES, RECIPES, Setup, Task, recipe_for
 from ..sampling import NOISES
 from .folder import RUN
@@ -101,7 +101,7 @@ class Config:
     def load_data(self) -> Dataset:
         """Load the data, by default those that the recipe is made for."""
         made_for = RECIPES[self.recipe].data if self.recipe else "digits"
-        return load_data(self.data or made_for, seed=self.seed)
+        return load_data(made_for if self.data is None else self.data, seed=self.seed)
 
     def set_up(self, data: Dataset) -> tuple[Setup, Task]:
         """Make what is trained, and return it with the task that the recipe was given.
@@ -173,6 +173,8 @@ def describe(config: Config, setup: Setup, data: Dataset, task: Task) -> Setting
         "checksum": _checksum(data),
         "shape": list(task.shape),
         "labels": task.classes,
+        "mean": None if data.mean is None else data.mean.tolist(),
+        "scale": None if data.scale is None else data.scale.tolist(),
         "noise": setup.noise,
         "classes": task.classes if setup.conditional else 0,
         "made": _made(setup, _total(settled, data)),
@@ -209,6 +211,10 @@ def read(folder: Path) -> Settings:
             raise ValueError(f"shape is {settings['shape']!r}, expected whole numbers")
         if not (isinstance(settings["classes"], int) and settings["classes"] >= 0):
             raise ValueError(f"classes is {settings['classes']!r}, expected a whole number")
+        for name in ("mean", "scale"):  # older runs have neither
+            numbers = settings.get(name)
+            if numbers and np.array(numbers, np.float64).shape != tuple(settings["shape"]):
+                raise ValueError(f"{name} is {numbers!r:.80}, expected a number for each feature")
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}: {error}), expected the settings of a run; "
@@ -232,7 +238,10 @@ def make_again(
         old = Config.of_json(settings)
         config = old.lasting(steps, epochs)
         name = str(settings["data"])
-        data = replace(load_data(settings["path"] or name, seed=old.seed), name=name)
+        # Runs of minigan 0.1.0 took vectors as they are.
+        as_today = "scale" in settings
+        data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
+        data = replace(data, name=name)
         setup, task = config.set_up(data)
         was_made = _made_before(settings["made"])
         _ = settings["labels"], settings["checksum"]

@@ -14,7 +14,6 @@ from ..arrays import Array, array_module, as_like, stream
 from ..data import Dataset
 from ..layers.base import Layer
 from ..loop import Record
-from ..losses import Critic
 from ..optim.schedules import Rate, value_at
 from ..recipes import Setup
 from ..sampling import draw_noise, one_hot_labels
@@ -201,7 +200,7 @@ class Probe:
         """Return the metrics that are defined for this run, by name, each a 0-d array."""
         rng = stream(self.seed, "metrics", step)
         measured: dict[str, Array] = {}
-        if not isinstance(self.loss, Critic):
+        if not self.loss.is_critic:
             rows = rng.integers(len(self.data), size=self.batch)
             G, D = self._as_seen(rows)
             sigma = value_at(self.instance_noise, step - 1)  # the loop counts from 0

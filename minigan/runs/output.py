@@ -136,8 +136,8 @@ class Output:
         now = time.monotonic()
         self._next_write = now + max(self.policy.seconds, (now - began) / SHARE)
 
-    def write_results(self, with_film: bool) -> None:
-        """Write the weights and the pictures, the moving one if there is time for it."""
+    def write_results(self, step: int, with_film: bool) -> None:
+        """Write the weights and the pictures that are of this step, the moving one if asked for."""
         setup, folder = self.setup, self.folder
         save(folder / names.G, setup.sampler())
         save(folder / names.D, setup.D)
@@ -146,6 +146,11 @@ class Output:
             loss_curves(history, setup.loss).savefig(path)
         if has_picture(self.task.shape):
             run = Run.open(folder, self.task.device)
-            draw(folder / names.SAMPLES, run.samples(), real=self.x, D=setup.D, loss=setup.loss)
+            caption = f"{folder.name} · step {step:,} · seed {self.task.seed}"
+            draw(
+                *(folder / names.SAMPLES, run.samples(), self.x, setup.D, setup.loss),
+                classes=run.classes,
+                caption=caption,
+            )
             if with_film and len(list_frames(folder / names.FRAMES)) >= FEWEST:
                 animate(folder)

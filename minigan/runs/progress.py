@@ -8,7 +8,6 @@ import time
 from typing import Any, Self, TextIO
 
 from ..loop import Record
-from ..losses import Critic
 from ..step import Loss
 
 PAUSE = 10.0  # seconds from one plain line to the next
@@ -54,7 +53,7 @@ class Progress:
     def __init__(self, total: int, loss: Loss, quiet: bool = False, done: int = 0) -> None:
         self.total, self.quiet = total, quiet
         self.bar: Any = None
-        self.judge = "critic" if isinstance(loss, Critic) else "D"
+        self.judge = "critic" if loss.is_critic else "D"
         self.since, self.steps = time.monotonic(), done
         if not quiet and _can_move():
             from tqdm.auto import tqdm

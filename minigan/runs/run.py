@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array, as_like, to_numpy
-from ..files.atomic import replacing, write_arrays
+from ..files.arrays import write_arrays
+from ..files.atomic import replacing
 from ..files.networks import load
 from ..files.pytorch import describe, state_dict
 from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
-from ..sampling import sample, walk
+from ..plot.walk import walk
+from ..sampling import sample
 from ..step import Loss
 from ..views import Conditional
 from .config import read
@@ -34,6 +36,8 @@ class Run:
     noise: str
     shape: Shape
     classes: int  # labels that G is told, 0 if none
+    mean: Array | None = None  # of data that were standardised; samples are scaled back by them
+    scale: Array | None = None
 
     @staticmethod
     def open(folder: Path, device: str = "cpu") -> Run:
@@ -59,7 +63,9 @@ class Run:
                 f"{folder} is a run that diverged: G's weights are not finite; train again, "
                 "with smaller --lr-g and --lr-d"
             )
-        return Run(G, settings["noise"], shape, classes)
+        given = settings.get("mean"), settings.get("scale")
+        mean, scale = (None if numbers is None else np.array(numbers) for numbers in given)
+        return Run(G, settings["noise"], shape, classes, mean, scale)
 
     def samples(
         self,
@@ -68,7 +74,7 @@ class Run:
         label: int | None = None,
         interpolate: bool = False,
     ) -> Array:
-        """Return samples of the shape of the data.
+        """Return samples of the shape of the data; points on the scale that they had in their file.
 
         Parameters
         ----------
@@ -97,7 +103,8 @@ class Run:
             drawn = walk(G, rows, COLUMNS, seed)[:n]
         else:
             drawn = sample(G, n, seed, self.noise)
-        return drawn.reshape(len(drawn), *self.shape)
+        drawn = drawn.reshape(len(drawn), *self.shape)
+        return drawn if self.scale is None else to_numpy(drawn) * self.scale + self.mean
 
 
 def has_picture(shape: Shape) -> bool:
@@ -116,10 +123,16 @@ def draw(
     real: Array | None = None,
     D: Layer | None = None,
     loss: Loss | None = None,
+    classes: int = 0,
+    caption: str = "",
 ) -> None:
-    """Write a picture of samples of a shape that has one."""
-    is_images = samples.ndim == 4
-    figure = sample_grid(samples, COLUMNS) if is_images else points(samples, real, D, loss)
+    """Write a picture of samples of a shape that has one; with a few classes, a column for each."""
+    if samples.ndim == 4:
+        labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
+        columns = classes if labels else COLUMNS
+        figure = sample_grid(samples, columns, labels=labels, caption=caption)
+    else:
+        figure = points(samples, real, D, loss)
     with replacing(path) as temporary:
         figure.savefig(temporary)
 

@@ -204,7 +204,7 @@ def _go(
             run_config.write(folder, trainer.settings)  # with the length that it now has
             broken = trainer.train(output, lambda: bool(signals), quiet)
         seconds = time.monotonic() - began
-        output.write_results(with_film=not signals)
+        output.write_results(trainer.step, with_film=not signals)
     except OSError as error:
         written = written if output is None else output.written
         last = (

@@ -16,20 +16,31 @@ import numpy as np
 
 from ..arrays import Array
 from ..loop import Record
-from ..losses import Critic
 from ..step import Loss
 
 BLOCK = 50  # steps from one look at the numbers to the next
 WINDOW = 1500  # steps in which a swing is looked for
-READ = ("loss_D", "loss_G", "grad_G", "D_fake", "accuracy", "diversity")
+EARLY = 10  # blocks whose gradients are the measure of later ones
+READ = ("loss_D", "loss_G", "grad_G", "D_fake", "accuracy", "diversity", "modes", "high_quality")
 
 # Each pattern: how many blocks in a row its symptom is there before it is told, and what helps.
-PATIENCE = {"won": 20, "collapse": 20, "oscillation": 4, "divergence": 2}
+PATIENCE = {
+    "won": 20,
+    "collapse": 20,
+    "missed modes": 80,
+    "oscillation": 4,
+    "steepness": 10,
+    "divergence": 2,
+}
 HELPS = {
     "won": "a smaller --lr-d, --loss non-saturating, label smoothing, noise on what D sees "
     "(instance_noise), a gradient penalty (R1)",
     "collapse": "a smaller --lr-g, a D that sees several samples at once (MinibatchStd, Pack), "
     "--loss relativistic with R1, another --seed",
+    "missed modes": "a longer run (--steps), a gradient penalty on D (R1), a smaller --lr-d, "
+    "--loss relativistic with R1, the average of G's weights (EMA)",
+    "steepness": "a gradient penalty on D (R1, or GradientPenalty for --loss wasserstein), "
+    "SpectralNorm, a smaller --lr-d",
     "oscillation": "smaller --lr-g and --lr-d, less momentum (Adam with beta1=0), a gradient "
     'penalty (R1), the average of G\'s weights (EMA), order="extragradient"',
     "divergence": "--lr-g and --lr-d ten times smaller, a gradient penalty on D (R1), gradients "
@@ -52,12 +63,14 @@ class Watch:
     """
 
     def __init__(self, loss: Loss, path: Path | None = None) -> None:
-        self.is_critic, self.path = isinstance(loss, Critic), path
+        self.is_critic, self.path = loss.is_critic, path
         self.block: list[Record] = []
         self.losses_G: deque[float] = deque(maxlen=WINDOW)
         self.now = dict.fromkeys(READ, math.nan)  # medians of the last block
         self.first_loss_D = 0.0  # before anybody has learnt
         self.most_grad_G = 0.0  # the largest of all blocks
+        self.blocks = 0
+        self.early_grad_G = 0.0  # the largest of the first blocks
         # Blocks in a row with the symptom, or, below zero, without it.
         self.lasting = dict.fromkeys(PATIENCE, 0)
         self.told = dict.fromkeys(PATIENCE, False)
@@ -79,6 +92,9 @@ class Watch:
             if values:
                 self.now[name] = float(np.median(values))
         self.most_grad_G = max(self.most_grad_G, self.now["grad_G"])
+        self.blocks += 1
+        if self.blocks <= EARLY:
+            self.early_grad_G = self.most_grad_G
         lines = [
             f"warning at step {record.step:,}: {what}. What usually helps: {HELPS[name]}"
             for name, what in self._news(self._symptoms())
@@ -119,6 +135,17 @@ class Watch:
             found["collapse"] = (
                 "G has collapsed: its samples differ from each other by "
                 f"{now['diversity']:.1%} of what real ones do"
+            )
+        if now["high_quality"] < 0.5:
+            found["missed modes"] = (
+                f"few samples lie where the data do: {now['high_quality']:.0%} are within 3σ of a "
+                f"mode (of the data 99%), and {now['modes']:.0f} modes have any"
+            )
+        # Where nothing bounds D's slope, it grows between what is real and what is nearly so.
+        if now["grad_G"] >= 100 * self.early_grad_G > 0:
+            found["steepness"] = (
+                f"D gets steeper without end: what reaches G is a gradient of norm "
+                f"{now['grad_G']:.2g}, at first it was {self.early_grad_G:.2g}"
             )
         losses = np.array(self.losses_G)
         share, period = strongest_swing(losses)

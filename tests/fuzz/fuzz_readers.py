@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["minigan", "numpy.lib"]):
     import numpy as np
     import safetensors.numpy
-    from readers import NETWORK, READERS, checkpoint_file, read, sound
+    from readers import NETWORK, READERS, checkpoint_file, read, sound, sound_image
 
 FOLDER = Path(tempfile.mkdtemp(prefix="minigan-fuzz-"))
 NAMES = list(READERS)
@@ -60,6 +60,11 @@ def corpus() -> Path:
     for i, name in enumerate(NAMES):
         whole = sound(name, FOLDER)
         (folder / name).write_bytes(bytes([i, 0]) + whole)
+        if name == "image":
+            for kind in ("png", "jpeg", "webp"):
+                sound_image(FOLDER, kind)
+                content = (FOLDER / "sound").read_bytes()
+                (folder / f"image-{kind}").write_bytes(bytes([i, 0]) + content)
         if name == "idx":
             (folder / "idx-packed").write_bytes(bytes([i, 1]) + gzip.decompress(whole))
         if name in ARRAYS:

@@ -51,6 +51,7 @@ class Minimax:
     """
 
     needs_real = False  # G's loss does not look at D's outputs for real samples
+    is_critic = False  # `probability` says how probable it is that a sample is real
 
     def __init__(self, logits: bool = True, label_smoothing: float = 0.0) -> None:
         self.logits, self.label_smoothing = logits, label_smoothing

@@ -23,7 +23,7 @@ class Edit:
     """Another node in a place of the tree, and what mistake that undoes."""
 
     rank: int  # the smaller, the likelier
-    kind: str  # as in `minigan.check.diagnose.diagnosis.KINDS`
+    kind: str  # as in `minigan.check.diagnose.explain.KINDS`
     changes: list[tuple[Slot, ast.AST]]  # places, and what is put there
     statement: ast.stmt  # the first that is changed
 

@@ -31,14 +31,13 @@ from ...layers import Dense
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
-from ..facts import what_was_raised
-from ..functions import loss_function
+from ..compare import what_was_raised
+from ..functions import loss_function, pair
 from ..layers import away_from_zero, layer
 from ..losses import loss
 from ..optimisers import optimiser
-from ..pairs import pair
 from ..penalties import penalty
-from ..report import BrokenRule, Diagnosis, Report
+from ..report import BrokenRule, Report
 
 Declaration = dict[str, Any]
 DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments
@@ -103,7 +102,7 @@ def _import(place: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        _, text = what_was_raised(error)
+        text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
     finally:
         sys.path.pop(0)
@@ -185,10 +184,10 @@ def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
         try:
             return check(seed)
         except Exception as error:
-            mistake, text = what_was_raised(error)
-            rule = BrokenRule(f"{name} can be made and called, but {text}", "rules", mistake)
-            reason = f"it {text}; with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
-            return Report(name, broken_rules=[rule], diagnosis=Diagnosis(mistake, name, reason))
+            text = f"it {what_was_raised(error)}"
+            hint = f"with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
+            rule = BrokenRule(f"{name} can be made and called, but {text}; {hint}", name, "raised")
+            return Report(name, broken_rules=[rule])
 
     return Item(name, kind, guarded)
 

@@ -200,7 +200,7 @@ OPTIMISERS: dict[type, list[Callable[[Layer], Any]]] = {
     ],
     AdamW: [
         lambda net: AdamW(0.1),
-        lambda net: AdamW(schedules.constant(0.1), weight_decay=0.1, mask=net.kernel_mask),
+        lambda net: AdamW(schedules.linear(0.1, 0.1, 1), weight_decay=0.1, mask=net.kernel_mask),
     ],
     OptimisticAdam: [lambda net: OptimisticAdam(0.1), lambda net: OptimisticAdam(0.1, beta1=0.5)],
 }

@@ -1,19 +1,19 @@
-"""Your own files: what is read from them, and that all that does not fit is refused with a cure."""
+"""FILE.npz: what is read from them, and that all that does not fit is refused with a cure."""
 
+import json
 import math
 import os
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import pytest
 
-from minigan.data import load
-
-# --- FILE.npz -----------------------------------------------------------------------------------
+from minigan import cli
+from minigan import load as load_network
+from minigan.data import dataset, load, npz
+from minigan.sampling import sample
 
 
 def save(path: Path, **arrays: object) -> Path:
@@ -49,11 +49,29 @@ def test_npz_floats_in_0_1_are_mapped_and_in_minus_1_1_kept(tmp_path: Path, dtyp
     np.testing.assert_array_equal(load(save(tmp_path, x=signed)).x, signed.astype(np.float32))
 
 
-def test_npz_vectors_are_kept_as_they_are(tmp_path: Path) -> None:
-    vectors = RNG.standard_normal((6, 3)) * 100
-    mine = load(save(tmp_path, x=vectors, y=np.zeros(6, int)))
-    assert not mine.is_images and mine.labels is not None
-    np.testing.assert_array_equal(mine.x, vectors.astype(np.float32))
+# Features of other scales and places: one that float32 can't tell from a constant, one that is one.
+VECTORS = RNG.standard_normal((60, 4)) * [1e-9, 100, 1, 0] + [0, -3, 1e9, 5]
+
+
+def test_npz_vectors_are_standardised_and_samples_scaled_back(tmp_path: Path) -> None:
+    mine = load(save(tmp_path, x=VECTORS, y=np.zeros(60, int)))
+    assert not mine.is_images and mine.labels is not None and mine.x.dtype == np.float32
+    np.testing.assert_allclose(mine.x.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(mine.x.std(axis=0), [1, 1, 1, 0], rtol=1e-6)
+    back = mine.unscaled(mine.x)
+    np.testing.assert_allclose((back - VECTORS)[:, :3] / VECTORS.std(axis=0)[:3], 0, atol=1e-6)
+    np.testing.assert_array_equal(back[:, 3], 5)
+
+
+def test_npz_vectors_are_kept_as_they_are_where_that_is_asked_for(tmp_path: Path) -> None:
+    mine = load(save(tmp_path, x=VECTORS), standardise=False)
+    np.testing.assert_array_equal(mine.x, VECTORS.astype(np.float32))
+    assert mine.mean is None and mine.unscaled(mine.x) is mine.x
+
+
+def test_npz_images_are_not_standardised(tmp_path: Path) -> None:
+    mine = load(save(tmp_path, x=UNIT))
+    assert mine.mean is None and mine.x.min() == -1 and mine.unscaled(mine.x) is mine.x
 
 
 @pytest.mark.parametrize("key", ["x", "images"])
@@ -120,6 +138,14 @@ def test_npz_refuses_labels_that_do_not_fit(tmp_path: Path, labels: np.ndarray) 
         load(save(tmp_path, x=UNIT, y=labels))
 
 
+def test_npz_refuses_labels_that_number_no_classes(tmp_path: Path) -> None:
+    x = np.zeros((3, 2))
+    assert load(save(tmp_path, x=x, y=np.array([0, 999, 5]))).labels is not None
+    for labels in (np.array([0, 60_000, 5]), np.array([0, 2**64 - 1, 5], np.uint64)):
+        with pytest.raises(ValueError, match=r"among the labels, .* at most|more than 1,000"):
+            load(save(tmp_path, x=x, y=labels))
+
+
 def test_npz_never_unpickles(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
@@ -144,6 +170,58 @@ def test_npz_that_is_missing_or_no_npz(tmp_path: Path) -> None:
         load(tmp_path / "renamed.npz")
 
 
+def test_npz_that_can_not_be_opened_is_not_called_no_npz(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, x=UNIT)
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match=r"mine.npz can't be read \(Permission denied\)"):
+        load(path)
+
+
+def test_npz_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(ValueError, match="pipe.npz is a pipe or a device, expected an .npz file"):
+        load(tmp_path / "pipe.npz")
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_npz_packed_so_that_it_would_be_unpacked_at_once(tmp_path: Path, packed: int) -> None:
+    np.savez(tmp_path / "a.npz", x=UNIT)
+    with zipfile.ZipFile(tmp_path / "a.npz") as old:
+        with zipfile.ZipFile(tmp_path / "b.npz", "w", packed) as new:
+            new.writestr("x.npy", old.read("x.npy"))
+    with pytest.raises(ValueError, match="b.npz cannot be read .*packed otherwise than"):
+        load(tmp_path / "b.npz")
+
+
+def test_npz_that_would_grow_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz, "FREE", 10_000)
+    zeros = np.zeros((50, 400), np.uint8).reshape(50, 20, 20)
+    sound = save(tmp_path, x=zeros[:24])
+    assert load(sound).x.shape == (24, 20, 20, 1)
+    # 20,000 zeros take some 150 bytes, twice 200 times as much is allowed: so a hundred thousand.
+    with pytest.raises(ValueError, match=r"would grow to .* bytes, expected at most .*np.savez"):
+        load(save(tmp_path, x=np.tile(zeros, (20, 1, 1))))
+    np.savez(tmp_path / "plain.npz", x=np.tile(zeros, (20, 1, 1)))
+    assert load(tmp_path / "plain.npz").x.shape == (1000, 20, 20, 1)
+
+
+def test_data_larger_than_the_memory_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, x=np.zeros((100, 4, 4), np.uint8))
+    monkeypatch.setattr(dataset, "_memory", lambda: 2 * 6400)
+    assert load(path).x.nbytes == 6400
+    monkeypatch.setattr(dataset, "_memory", lambda: 2 * 6400 - 1)
+    with pytest.raises(ValueError, match=r"\(100, 4, 4, 1\) take .* at most half of the memory"):
+        load(path)
+
+
 def test_npz_that_is_damaged(tmp_path: Path) -> None:
     path = save(tmp_path, x=UNIT)
     whole = bytearray(path.read_bytes())
@@ -160,75 +238,28 @@ def test_npz_with_something_else_inside(tmp_path: Path) -> None:
         load(tmp_path / "text.npz")
 
 
-# --- FOLDER -------------------------------------------------------------------------------------
+def test_a_run_on_points_of_another_scale_draws_samples_on_that_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, x=VECTORS[:, :2])
+    assert cli.main("train --data mine.npz --steps 2 --batch 9 --out a --quiet".split()) == 0
+    assert cli.main("sample a -n 5 --seed 3 --out s.npz".split()) == 0
+    expected = load("mine.npz").unscaled(sample(load_network("a/G.safetensors"), 5, 3))
+    np.testing.assert_array_equal(np.load("s.npz")["x"], expected)
+    assert np.abs(expected[:, 0]).max() < 1e-7 and np.abs(expected[:, 1]).max() > 1
+    assert cli.main("train --resume a --steps 3 --quiet".split()) == 0
 
 
-def test_folder_of_png_is_read_in_order(tmp_path: Path) -> None:
-    grey = RNG.integers(256, size=(3, 4, 5), dtype=np.uint8)
-    grey[0, 0, 0], grey[0, 0, 1] = 0, 255
-    for name, pixels in zip(("c.png", "a.PNG", "b.png"), grey, strict=True):
-        rgb = np.stack([pixels, pixels // 2, pixels // 3], axis=-1)
-        matplotlib.image.imsave(tmp_path / name, rgb, format="png")
-    (tmp_path / "notes.txt").write_text("not an image")
-    mine = load(tmp_path)
-    assert mine.name == str(tmp_path) and mine.labels is None
-    assert mine.x.shape == (3, 4, 5, 3) and mine.x.dtype == np.float32
-    assert mine.x.min() == -1 and mine.x.max() == 1
-    red = mine.x[..., 0]
-    np.testing.assert_allclose(red, grey[[1, 2, 0]] / 127.5 - 1, atol=1e-6)
-    np.testing.assert_allclose(mine.x[..., 1], grey[[1, 2, 0]] // 2 / 127.5 - 1, atol=1e-6)
-
-
-def test_folder_drops_alpha(tmp_path: Path) -> None:
-    rgba = RNG.integers(256, size=(4, 5, 4), dtype=np.uint8)
-    matplotlib.image.imsave(tmp_path / "a.png", rgba)
-    mine = load(tmp_path)
-    assert mine.x.shape == (1, 4, 5, 3)
-    np.testing.assert_allclose(mine.x[0], rgba[..., :3] / 127.5 - 1, atol=1e-6)
-
-
-def test_folder_of_grey_png_and_jpeg(tmp_path: Path) -> None:
-    image_module = pytest.importorskip("PIL.Image")  # comes with matplotlib
-    for name in ("a.png", "b.jpg", "c.JPEG"):
-        image_module.fromarray(np.full((8, 8), 51, np.uint8)).save(tmp_path / name)
-    mine = load(tmp_path)
-    assert mine.x.shape == (3, 8, 8, 1)
-    np.testing.assert_allclose(mine.x, 51 / 127.5 - 1, atol=1e-6)
-
-
-def test_folder_with_another_shape_names_the_first_that_differs(tmp_path: Path) -> None:
-    for name, height in (("a.png", 4), ("b.png", 4), ("c.png", 6), ("d.png", 7)):
-        matplotlib.image.imsave(tmp_path / name, np.zeros((height, 5, 3), np.uint8))
-    expected = r"c.png has shape \(6, 5, 3\), but .*a.png has \(4, 5, 3\)"
-    with pytest.raises(ValueError, match=expected):
-        load(tmp_path)
-
-
-def test_folder_without_images(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not an image")
-    with pytest.raises(ValueError, match=r"holds no images, expected \*.png") as error:
-        load(tmp_path)
-    assert str(tmp_path) in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"])
-def test_folder_with_an_unreadable_image(tmp_path: Path, name: str, content: bytes) -> None:
-    matplotlib.image.imsave(tmp_path / "a.png", np.zeros((4, 5, 3), np.uint8))
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} cannot be read as an image .*replace or remove"):
-        load(tmp_path)
-
-
-def test_folder_with_a_truncated_png(tmp_path: Path) -> None:
-    path = tmp_path / "cut.png"
-    matplotlib.image.imsave(path, RNG.integers(256, size=(40, 40, 3), dtype=np.uint8))
-    path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match="cut.png cannot be read as an image"):
-        load(tmp_path)
-
-
-def test_folder_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.image", None)
-    with pytest.raises(ImportError, match="pip install matplotlib"):
-        load(tmp_path)
+def test_a_run_of_before_goes_on_with_points_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, x=VECTORS[:, 1:2])
+    with monkeypatch.context() as before:
+        before.setattr("minigan.data.load_npz", lambda path, _: npz.load_npz(path, False))
+        assert cli.main("train --data mine.npz --steps 2 --batch 9 --out a --quiet".split()) == 0
+    settings = json.loads(Path("a/run.json").read_text())
+    del settings["mean"], settings["scale"]
+    Path("a/run.json").write_text(json.dumps(settings))
+    assert cli.main("train --resume a --steps 3 --quiet".split()) == 0

@@ -1,4 +1,4 @@
-"""Your own data: FILE.npz and FOLDER. Whatever is wrong with them is said, with what to do."""
+"""FILE.npz, your own arrays. Whatever is wrong with them is said, with what to do."""
 
 from __future__ import annotations
 
@@ -14,43 +14,67 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .dataset import Dataset, from_bytes
+from ..files.outside import expect_file, printable
+from .dataset import Dataset, expect_room, from_bytes
 
-_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
-IMAGE_PATTERNS = "*.png *.jpg *.jpeg"
+# An array may have GROWTH times the bytes that it takes in the file, or FREE if that is more.
+GROWTH, FREE = 200, 1 << 26
+MOST_CLASSES = 1000
 
 
-def load_npz(path: Path) -> Dataset:
+def load_npz(path: Path, standardise: bool = True) -> Dataset:
     """Points of an .npz file, and its labels if it has any; `minigan.data.load` has the rules."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist, expected an .npz file; check the path")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is not an .npz file; write it with np.savez_compressed")
+    path, where = expect_file(path, "an .npz file; check the path"), printable(path)
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            names = list(file.files)
-            x_key, label_key = _keys(names)
-            x = None if x_key is None else _read(file, x_key)
-            labels = None if label_key is None else _read(file, label_key)
-    except _DAMAGED as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}); expected arrays of numbers, no Python objects; "
-            "write it anew with np.savez_compressed"
+        opened = path.open("rb")
+    except OSError as error:
+        raise OSError(
+            f"{where} can't be read ({error.strerror}); check whose file it is and its permissions"
         ) from error
+    with opened:
+        if not zipfile.is_zipfile(opened):
+            raise ValueError(f"{where} is not an .npz file; write it with np.savez_compressed")
+        opened.seek(0)
+        try:
+            with np.load(opened, allow_pickle=False) as file:
+                names = list(file.files)
+                x_key, label_key = _keys(names)
+                x = None if x_key is None else _read(file, x_key, path.stat().st_size)
+                labels = None
+                if label_key is not None:
+                    labels = _read(file, label_key, path.stat().st_size)
+        except _DAMAGED as error:
+            raise ValueError(
+                f"{where} cannot be read ({printable(error)}); expected arrays of numbers, no "
+                "Python objects; write it again with np.savez_compressed"
+            ) from error
     if x is None:
         raise ValueError(
-            f"{path} holds arrays named {sorted(names)}: expected one array, or one named 'x' or "
+            f"{where} holds arrays named {sorted(names)}: expected one array, or one named 'x' or "
             "'images', and at most one named 'labels' or 'y'; rename them"
         )
-    x = _check_points(x, f"{path}, array {x_key!r}")
+    x = _check_points(x, f"{where}, array {x_key!r}")
+    mean = scale = None
+    if standardise and x.ndim == 2:
+        mean, scale = x.mean(axis=0), x.std(axis=0)
+        scale[scale == 0] = 1  # a feature that never changes
+        x = (x - mean) / scale
+    expect_room(x.shape, where)
+    x = x.astype(np.float32, copy=False)
     if labels is None:
-        return Dataset(str(path), x)
+        return Dataset(str(path), x, mean=mean, scale=scale)
     if labels.dtype.kind not in "iu" or labels.shape != (len(x),):
         raise ValueError(
-            f"{path}, array {label_key!r}: {labels.dtype} of shape {labels.shape} came, "
+            f"{where}, array {label_key!r}: {labels.dtype} of shape {labels.shape} came, "
             f"expected integers of shape ({len(x)},), one a point; save them so, or leave them out"
         )
-    return Dataset(str(path), x, labels.astype(np.int64))
+    if labels.max() >= MOST_CLASSES:
+        raise ValueError(
+            f"{where}, array {label_key!r}: {labels.max()} is among the labels, expected classes "
+            f"0, 1, 2 … and no more than {MOST_CLASSES:,} of them; number them again, labels = "
+            "np.unique(labels, return_inverse=True)[1], or leave them out"
+        )
+    return Dataset(str(path), x, labels.astype(np.int64), mean=mean, scale=scale)
 
 
 # What a damaged .npz file, a zip archive of arrays, may raise; no file that is sound.
@@ -84,9 +108,18 @@ def _keys(names: list[str]) -> tuple[str | None, str | None]:
     return x_keys[0], label_keys[0] if label_keys else None
 
 
-def _read(file: Any, key: str) -> Array:
-    """Read one array, unless it promises more bytes than the file says it has."""
+def _read(file: Any, key: str, size: int) -> Array:
+    """Read one array of a file of so many bytes, if it takes no more memory than it may."""
     info = file.zip.getinfo(f"{key}.npy" if f"{key}.npy" in file.zip.namelist() else key)
+    # Of others zipfile would unpack all at once.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"array {key!r} is packed otherwise than np.savez_compressed does it")
+    most = max(FREE, GROWTH * min(info.compress_size, size))
+    if info.file_size > most:
+        raise ValueError(
+            f"array {key!r} would grow to {info.file_size:,} bytes, expected at most {most:,}, "
+            f"{GROWTH} times what it takes in the file; if it is meant, write it with np.savez"
+        )
     with file.zip.open(info) as member:
         version = np.lib.format.read_magic(member)
         header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
@@ -100,7 +133,7 @@ def _read(file: Any, key: str) -> Array:
 
 
 def _check_points(x: Array, where: str) -> Array:
-    """Return float32 images (n, h, w, c) in [-1, 1] or vectors (n, d), or say what is wrong."""
+    """Return images (n, h, w, c) in [-1, 1] or float64 vectors (n, d), or say what is wrong."""
     came = f"{where}: {x.dtype} of shape {x.shape} came"
     if x.ndim not in (2, 3, 4) or x.size == 0:
         raise ValueError(
@@ -123,15 +156,16 @@ def _check_points(x: Array, where: str) -> Array:
     if is_byte_images:
         return from_bytes(x)
     with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, seen next
-        x = x.astype(np.float32)
-    bad = x.size - np.count_nonzero(np.isfinite(x))
+        as_float32 = x.astype(np.float32)
+    bad = x.size - np.count_nonzero(np.isfinite(as_float32))
     if bad:
         raise ValueError(
             f"{came}, with {bad} of {x.size} values NaN, infinite or too large for float32, "
             "expected finite numbers; remove or repair those points"
         )
     if x.ndim == 2:
-        return x
+        return x.astype(np.float64)
+    x = as_float32
     low, high = float(x.min()), float(x.max())
     if low < -1 or high > 1:
         raise ValueError(
@@ -139,38 +173,3 @@ def _check_points(x: Array, where: str) -> Array:
             "the largest possible value first, or save 0..255 as uint8"
         )
     return x * 2 - 1 if low >= 0 else x
-
-
-def load_folder(folder: Path) -> Dataset:
-    """Images of a folder, sorted by file name; all have one shape."""
-    try:
-        from matplotlib.image import imread
-    except ImportError as error:
-        raise ImportError(
-            "reading a folder of images needs matplotlib: pip install matplotlib"
-        ) from error
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _IMAGE_ENDINGS)
-    if not paths:
-        raise ValueError(
-            f"folder {folder} holds no images, expected {IMAGE_PATTERNS} in it, not in folders "
-            "below it; check the path"
-        )
-    images: list[Array] = []
-    for path in paths:
-        try:
-            image = imread(path)
-        except Exception as error:  # the decoders fail in many ways, SyntaxError among them
-            raise ValueError(
-                f"{path} cannot be read as an image ({type(error).__name__}: {error}); "
-                "replace or remove it"
-            ) from error
-        # A PNG comes as float in [0, 1], the others as uint8.
-        image = from_bytes(image) if image.dtype == np.uint8 else image.astype(np.float32) * 2 - 1
-        image = image[..., None] if image.ndim == 2 else image[..., :3]  # the fourth is alpha
-        if images and image.shape != images[0].shape:
-            raise ValueError(
-                f"{path} has shape {image.shape}, but {paths[0]} has {images[0].shape}; expected "
-                "images of one shape (h, w, c): resize or convert them first"
-            )
-        images.append(image)
-    return Dataset(str(folder), np.stack(images))
