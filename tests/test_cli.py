@@ -587,8 +587,10 @@ def test_mistakes_in_sample_are_answered(a_run, capsys):
         )
     words = ["can't write missing/x.png", "the folder missing"]
     refused(capsys, words, "sample", a_run, "--out", "missing/x.png")
-    refused(capsys, ["memory does not suffice"], "sample", a_run, "-n", 10**12)
-    refused(capsys, ["minigan: "], "sample", a_run, "-n", 10**40)
+    refused(capsys, ["expected at most", "--out FILE.npz"], "sample", a_run, "-n", 10**12)
+    many = ("sample", a_run, "--out", "x.npz", "-n")
+    refused(capsys, ["memory does not suffice"], *many, 10**12)
+    refused(capsys, ["minigan: "], *many, 10**40)
     np.savez("v.npz", x=np.zeros((9, 3)))
     assert train("v", "--data", "v.npz", "--batch", 9, "--quiet") == 0
     capsys.readouterr()

@@ -28,13 +28,14 @@ from minigan.data import Dataset
 from minigan.optim.schedules import linear
 from minigan.penalties import R1
 from minigan.plot.stills import loss_curves, points
+from minigan.plot.walk import walk
 from minigan.recipes import RECIPES, Recipe, Setup
 from minigan.runs.config import Config
 from minigan.runs.history import read_history
 from minigan.runs.metrics import METRICS
 from minigan.runs.run import COLUMNS, Run
 from minigan.runs.training import train_run
-from minigan.sampling import draw_noise, sample, walk
+from minigan.sampling import draw_noise, sample
 from minigan.views import Conditional
 
 CLASSES = 3

@@ -148,7 +148,11 @@ class Output:
             run = Run.open(folder, self.task.device)
             caption = f"{folder.name} · step {step:,} · seed {self.task.seed}"
             draw(
-                *(folder / names.SAMPLES, run.samples(), self.x, setup.D, setup.loss),
+                folder / names.SAMPLES,
+                run.samples(),
+                real=self.x,
+                D=setup.D,
+                loss=setup.loss,
                 classes=run.classes,
                 caption=caption,
             )
