@@ -249,8 +249,6 @@ def _check_data(G: Layer, D: Layer, data: Array, batch: int) -> None:
             f"dtypes differ: data {data.dtype}, G {G.theta.dtype}, D {D.theta.dtype}; "
             "convert with astype"
         )
-    if data.dtype.char == "e":
-        raise TypeError("data and networks are float16, expected float32 or more; use astype")
     if G.in_shape is None:
         raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
     if G.output_shape(G.in_shape) != data.shape[1:]:

@@ -39,9 +39,7 @@ class Bug:
     old: str  # occurs once in it
     new: str
     item: str  # the class, or the function of losses.py, that is then wrong
-    kind: (
-        str | list[str]
-    )  # of minigan.check.diagnose.explain.KINDS; several if each would be right
+    kind: str | list[str]  # of minigan.check.diagnose.explain.KINDS; several if each would be right
     array: str = ""  # where it shows; "" where it is a rule that breaks
 
     def plant(self) -> ModuleType:

@@ -274,3 +274,34 @@ def test_no_false_alarm_in_a_thousand_seeds():
         check.layer(net, x, seed=seed).assert_ok()
         check.loss(NonSaturating(), seed=seed).assert_ok()
         check.loss(Minimax(logits=False), seed=seed, outputs=sigmoid).assert_ok()
+
+
+# --- numbers of all sizes -------------------------------------------------------------------------
+
+OF_ALL_SIZES = {
+    "large": (lambda x: (x * x).sum(), lambda x: 2 * x, [1e6, -3e6]),
+    "large beside small": (lambda x: (x**3).sum(), lambda x: 3 * x**2, [1e6, 1.3, 0.3]),
+    "large, and the slope varies": (lambda x: np.sin(x).sum(), np.cos, [1e6, 1.3, 0.3]),
+    "from tiny to large": (lambda x: np.log(x).sum(), lambda x: 1 / x, [1e-8, 1.0, 1e8]),
+    "tiny": (lambda x: (x**2).sum(), lambda x: 2 * x, [1e-9, -3e-9]),
+    "not analytic": (lambda x: np.abs(x).sum(), np.sign, [1e6, -1.3, 0.3]),
+}
+
+
+@pytest.mark.parametrize("case", OF_ALL_SIZES)
+def test_small_and_large_numbers_are_judged_alike(case):
+    f, df, x = OF_ALL_SIZES[case]
+    x = np.array(x)
+    with np.errstate(invalid="ignore"):  # a first step may lead to where f is not defined
+        check.gradient(f, df, x).assert_ok()
+        assert not check.gradient(f, lambda x: -df(x), x).ok
+        report = check.gradient(f, lambda x: df(x) * (1 + 1e-5), x)
+    assert not report.ok
+
+
+def test_a_function_that_casts_to_float32_is_told_so():
+    def f(x):
+        return float((x.astype(np.float32) ** 2).sum())
+
+    report = check.gradient(f, lambda x: 2 * x, np.array([0.3, 1.7, -2.2]))
+    assert report.diagnosis.kind == "float32" and "small steps are lost" in str(report)

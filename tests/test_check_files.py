@@ -14,13 +14,13 @@ from hypothesis import given, settings
 
 import minigan
 from minigan import Dense, Tanh, check, cli
-from minigan.check import compare
-from minigan.check.find import strategies
+from minigan.check import strategies
+from minigan.check.find import command
 from minigan.check.find.discover import find
 from minigan.check.layers import layer as check_layer
 
 ROOT = Path(minigan.__file__).parent.parent
-PLUGIN = ROOT / "minigan" / "check" / "pytest_plugin" / "__init__.py"
+PLUGIN = ROOT / "minigan" / "check" / "find" / "pytest_plugin" / "__init__.py"
 
 # One of each kind, all of them right.
 RIGHT = '''
@@ -580,13 +580,11 @@ def test_seeds_go_into_a_check(seed, x):
     check_layer(Tanh(), x, seed=seed).assert_ok()
 
 
-def test_a_failing_example_shrinks_to_a_small_batch(monkeypatch):
+def test_a_failing_example_shrinks_to_a_small_batch():
     class Wrong(Tanh):
         def derivative(self, cache):
             return 2 * super().derivative(cache)
 
-    # Some hundred batches are tried, and none of them needs a diagnosis.
-    monkeypatch.setattr(compare.Checker, "_diagnosis", lambda self: None)
     x = hypothesis_find(
         strategies.batches(3),
         lambda x: not check.layer(Wrong(), x).ok,
@@ -610,3 +608,89 @@ def test_without_hypothesis_it_is_said_what_to_install():
         done.stdout.strip()
         == "minigan.check.find.strategies needs hypothesis: pip install hypothesis"
     )
+
+
+# --- nothing is right that was not checked --------------------------------------------------------
+
+SQUARE = """
+def square_forward{suffix}(x):
+    return x * x, x
+
+def square_backward{suffix}(dout, cache):
+    return {factor} * dout * cache
+"""
+
+
+@pytest.mark.parametrize("suffix", ["", "_naive", "_fast"])
+def test_pairs_are_found_with_a_word_behind(write, suffix):
+    right, wrong = (SQUARE.format(suffix=suffix, factor=c) for c in (2, 3))
+    assert [item.check(0).verdict for item in find(write(right))] == ["ok"]
+    assert [item.check(0).verdict for item in find(write(wrong))] == ["WRONG"]
+
+
+@pytest.mark.parametrize("names", [("square_fwd", "square_bwd"), ("forward_square",) * 2])
+def test_pairs_are_found_by_other_words(write, names):
+    forward, backward = names[0], names[1].replace("forward", "backward")
+    text = SQUARE.format(suffix="", factor=2)
+    text = text.replace("square_forward", forward).replace("square_backward", backward)
+    (item,) = find(write(text))
+    assert item.name == "square" and item.check(0).ok
+
+
+def test_one_pair_of_a_file_is_chosen_by_its_stem(write, capsys):
+    path = write(SQUARE.format(suffix="", factor=2) + "\ndef cube_forward(x):\n    return x, x\n")
+    assert command.run([f"{path}:square"]) == command.ALL_RIGHT
+    assert command.run([str(path)]) == command.NOT_ALL_CHECKED
+    output = capsys.readouterr().out
+    assert "not checked: cube_forward: no cube_backward beside it" in output
+    assert "1 checked in" in output and "all right" not in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        (
+            "class Nadam:\n    def step(self, theta, grad):\n        pass\n",
+            "no definition of Nadam",
+        ),
+        (
+            "class Mine:\n    def gradient(self, x):\n        pass\n",
+            "Mine: has gradient, but is no",
+        ),
+        ("def conv_grad(x):\n    pass\n", "conv_grad: a function is checked as a pair"),
+    ],
+)
+def test_what_is_passed_over_is_listed_and_the_exit_code_tells(write, capsys, text, reason):
+    path = write(SQUARE.format(suffix="", factor=2) + text)
+    assert command.run([str(path)]) == command.NOT_ALL_CHECKED
+    assert reason in capsys.readouterr().out
+
+
+def test_a_gradient_that_nobody_asked_for_is_not_right(write, capsys):
+    text = SQUARE.format(suffix="", factor=2)
+    path = write(text.replace("2 * dout * cache", "2 * dout * cache, dout"))
+    assert command.run([str(path)]) == command.NOT_ALL_CHECKED
+    assert "1 more than the 1 arrays of floats" in capsys.readouterr().out
+
+
+def test_unknown_keys_of_check_are_errors_with_a_hint(write):
+    with pytest.raises(ValueError, match=r"CHECK has 'squre', .*did you mean 'square'"):
+        find(write(SQUARE.format(suffix="", factor=2) + "CHECK = {'squre': dict(x=(2, 3))}"))
+    text = SQUARE.format(suffix="", factor=2)
+    (item,) = find(write(text + "CHECK = {'square': dict(x=(2, 7))}"))
+    assert item.check(0).findings[0].shape == (2, 7)
+    (item,) = find(write(text + "CHECK = {'square_forward': dict(z=(2, 7))}"))
+    assert "CHECK says z, but square_forward takes x" in str(item.check(0))
+
+
+def test_a_package_of_the_library_is_found_through_its_names():
+    names = {item.name for item in find("minigan.losses")}
+    assert {"Minimax", "Hinge", "Wasserstein"} <= names
+    names = {item.name for item in find("minigan.layers")}
+    assert {"Dense", "Conv2d", "Pack", "Reshape"} <= names and not {"Layer", "LinearMap"} & names
+
+
+def test_packs_and_shapes_find_their_batches():
+    for name in ("Pack", "Reshape"):
+        (item,) = find(f"minigan.layers:{name}")
+        item.check(0).assert_ok()

@@ -202,7 +202,7 @@ def test_no_message_brings_a_terminal_what_it_acts_on(tmp_path):
         ("net.safetensors", r"save\(path, net\): net is 'net.safetensors', expected a network"),
         (None, "net is None, expected a network"),
         (Dense(2, 2).astype(complex), "complex128.* expected float32 or float64; .*astype"),
-        (Dense(2, 2).astype(np.float16), "float16"),
+        (Dense(2, 2).astype(np.complex64), "complex64"),
         (Gain(2, names={"a": 1}), "the argument {'a': 1}, .* expected numbers"),
         (Gain(2, layer=np.ones(2)), "which a file can't hold"),
     ],

@@ -276,7 +276,7 @@ def test_a_signal_finishes_the_step_and_writes_everything(number):
     with start("train", "--steps", str(10**12), "--out", "a") as process:
         assert process.stdout.readline().startswith("training on digits")
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 128 + number
     assert "Traceback" not in err and "Ctrl-C again stops at once" in err
     assert {p.name for p in Path("a").iterdir()} == FILES
@@ -296,12 +296,12 @@ def test_a_signal_finishes_the_step_and_writes_everything(number):
 def test_ctrl_c_while_loading_leaves_nothing():
     wait = (
         "from minigan.runs import config; "
-        "config.load_data = lambda *a, **k: (print('loading'), time.sleep(60))"
+        "config.load_data = lambda *a, **k: (print('loading'), time.sleep(10**6))"
     )
     with start("train", "--out", "a/b", before=wait) as process:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err == "minigan: interrupted\n"
     assert everything() == []
@@ -344,7 +344,7 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys, ctrl_c_works):
 
 
 def test_a_second_ctrl_c_is_no_loss_either():
-    slow = "from minigan.runs import output; output.save = lambda *a: time.sleep(60)"
+    slow = "from minigan.runs import output; output.save = lambda *a: time.sleep(10**6)"
     with start("train", "--steps", "1000000", "--out", "a", "--quiet", before=slow) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -352,7 +352,7 @@ def test_a_second_ctrl_c_is_no_loss_either():
         while not list(Path("a").glob("checkpoints/step-*")):  # the step is finished, it is saved
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
     assert process.returncode == 130 and err.endswith("minigan: interrupted\n")
     steps = len(read_history("a/history.csv")["step"])
     assert minigan("train", "--resume", "a", "--steps", steps + 1, "--quiet") == 0

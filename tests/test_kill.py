@@ -16,20 +16,38 @@ import pytest
 from running import THE_SAME, contents, go, resume, same
 
 from minigan import cli
+from minigan.runs import output
 from minigan.runs.checkpoint import checkpoints, newest
 from minigan.runs.history import read_history
 
-# A checkpoint every few steps, however long it takes: so a good part of the time is writing.
-OFTEN = (
-    "from minigan import cli; from minigan.runs import output, trainer; "
-    "trainer.LOOK = 5; output.SHARE = 1e9"
-)
+# A checkpoint every few steps, however long it takes: so a good part of the time is writing. No
+# film, which would take most of it.
+OFTEN = """from minigan import cli
+from minigan.runs import output, trainer
+assert trainer.LOOK and output.SHARE and output.FEWEST
+trainer.LOOK = 5; output.SHARE = 1e9; output.FEWEST = 10**9"""
+
+# Seconds after which a process hangs: more than the slowest machine needs.
+HANGS = 600
+
+
+def no_further_than(step):
+    """Return what makes a process wait at a step for its end, so that it is killed before it."""
+    return f"""{OFTEN}
+import time
+look = trainer.Trainer._look
+def held(self, output):
+    if self.step >= {step}:
+        time.sleep(10**6)
+    return look(self, output)
+trainer.Trainer._look = held"""
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Work in an empty folder."""
+    """Work in an empty folder; draw no film."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(output, "FEWEST", 10**9)
 
 
 @contextlib.contextmanager
@@ -50,45 +68,51 @@ def start(*arguments, before=OFTEN, limit=None):
             process.kill()
 
 
-def kill_until(kills, *arguments, seed):
+def last_saved():
+    return next(iter(checkpoints(Path("a"))), 0)
+
+
+def kill_until(kills, *arguments, total, seed):
     """Train in the folder a, killed at random moments and resumed, then to its end."""
     rng, first = random.Random(seed), ("train", "--out", "a", *arguments)
     steps = []
-    for _ in range(kills):
+    for i in range(kills):
         is_begun = Path("a/run.json").exists()
         again = ("train", "--resume", "a") if is_begun else first
         if not is_begun and Path("a").exists():
             shutil.rmtree("a")  # killed before its first file was whole
-        with start(*again, "--quiet", "--save-every", "0.02") as process:
-            # From its first word on; now and then sooner.
+        saved = last_saved()
+        limit = no_further_than((i + 1) * total // (kills + 1))
+        with start(*again, "--quiet", "--save-every", "0.02", before=limit) as process:
+            # Once it has come further, as far as may be on any machine; now and then sooner.
             if rng.random() < 0.8:
-                process.stdout.readline()
-            time.sleep(rng.uniform(0, 0.6))
+                while last_saved() <= saved and process.poll() is None:
+                    time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.3))
             process.send_signal(signal.SIGKILL)
-            process.communicate()
-        if process.returncode == 0:
-            break  # it was faster
-        steps.append(next(iter(checkpoints(Path("a"))), 0))
+            out, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, (out, err)
+        steps.append(last_saved())
     with start("train", "--resume", "a", "--quiet") as process:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 0, (out, err)
     assert not [p for p in Path("a").rglob(".*") if p.is_file()], "leftovers"
     return steps
 
 
-def killed_and_whole(kills, *arguments, seed=0):
-    steps = kill_until(kills, *arguments, seed=seed)
-    assert len(steps) == kills, f"all was done after {len(steps)} of {kills} kills: more steps"
+def killed_and_whole(kills, *arguments, total, seed=0):
+    arguments = (*arguments, "--steps", total)
+    steps = kill_until(kills, *arguments, total=total, seed=seed)
     assert steps == sorted(steps) and steps[-1] > steps[0]
     with start("train", "--out", "whole", *arguments, "--quiet") as process:
-        process.communicate(timeout=300)
+        process.communicate(timeout=HANGS)
     same("whole", "a")
     history = read_history("a/history.csv")
     assert (history["step"] == np.arange(1, len(history["step"]) + 1)).all()
 
 
 def test_killed_and_resumed_a_few_times():
-    killed_and_whole(3, "--data", "ring", "--steps", 1200, "--batch", 32)
+    killed_and_whole(3, "--data", "ring", "--batch", 32, total=600)
 
 
 @pytest.mark.slow
@@ -103,7 +127,7 @@ def test_killed_and_resumed_a_few_times():
     ids=["points", "r3", "conditional", "dcgan"],
 )
 def test_killed_and_resumed_many_times(arguments, steps):
-    killed_and_whole(25, *arguments, "--steps", steps, seed=1)
+    killed_and_whole(25, *arguments, total=steps, seed=1)
 
 
 # --- a disk that is full --------------------------------------------------------------------------
@@ -120,7 +144,7 @@ def test_a_disk_that_is_full_for_the_checkpoint():
     arguments = ("--data", "ring", "--steps", 60, "--quiet")
     # Of a checkpoint the file is 400 kB.
     with start("train", "--out", "a", *arguments, before=before, limit=no_file_above(200_000)) as p:
-        out, err = p.communicate(timeout=60)
+        out, err = p.communicate(timeout=HANGS)
     assert p.returncode == 2 and "Traceback" not in err
     assert err.startswith(
         "minigan: the run in a stopped, there is no checkpoint yet: can't write a/"
@@ -133,19 +157,19 @@ def test_a_disk_that_is_full_for_the_checkpoint():
 
 
 def test_a_disk_that_is_full_for_the_history():
-    go("whole", steps=600)
+    go("whole", steps=120)
     go("a", steps=20)
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
     # Checkpoints and frames are larger than that, so none is written; the limit meets the history.
     before = f"{OFTEN}; output.Output.write = lambda self, checkpoint: self.history.sync()"
     before += "; output.has_picture = lambda shape: False"
-    with start("train", "--resume", "a", "--steps", 600, "--quiet", before=before, limit=full) as p:
-        out, err = p.communicate(timeout=60)
+    with start("train", "--resume", "a", "--steps", 120, "--quiet", before=before, limit=full) as p:
+        out, err = p.communicate(timeout=HANGS)
     assert p.returncode == 2 and "Traceback" not in err
     assert "its checkpoint of step 20 is whole" in err and "File too large" in err
     assert Path("a/history.csv").stat().st_size == size + 3000  # it ends within a row
-    resume("a", steps=600)
+    resume("a", steps=120)
     for name in ("G.safetensors", "D.safetensors", "history.csv"):
         assert Path("a", name).read_bytes() == Path("whole", name).read_bytes(), name
 

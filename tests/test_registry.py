@@ -5,6 +5,9 @@ in `minigan/check/find/registry.py`; a wrapper or a schedule until it has one he
 """
 
 import inspect
+import itertools
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,7 +250,7 @@ def attributes(optimiser):
         {
             name: value.copy() if isinstance(value, np.ndarray) else value
             for name, value in vars(inner).items()
-            if name != "optimiser"
+            if name not in ("optimiser", "net")  # the network is the caller's
         }
         for inner in unwrapped(optimiser)
     ]
@@ -353,3 +356,91 @@ def test_schedules_start_and_stay_where_they_should(schedule, start, end):
     assert values[0] == start and set(values[20:]) == {end}
     steps = np.diff(values) * np.sign(end - start)
     assert (steps >= 0).all()
+
+
+# --- numbers that can't stand for each other ------------------------------------------------------
+
+
+def cancelling(numbers):
+    """Pairs of which a product, ratio, sum or difference is 0, 1 or another one of the numbers."""
+    known = [0.0, 1.0, *numbers.values()]
+    pairs = itertools.combinations(numbers.items(), 2)
+    return [
+        f"{text.format(a, b)} = {c:g}"
+        for (a, x), (b, y) in pairs
+        for text, c in {
+            "{} · {}": x * y,
+            "{} / {}": x / y,
+            "{1} / {0}": y / x,
+            "{} + {}": x + y,
+            "{} - {}": x - y,
+            "{1} - {0}": y - x,
+        }.items()
+        if any(abs(c - k) <= 1e-9 * max(1, abs(k)) for k in known if k not in (x, y) or x == y)
+    ]
+
+
+def settings_of(thing):
+    """Its numbers but for those that are off, 0, and an ε, which is meant to be small."""
+    held = vars(thing).items()
+    return {k: v for k, v in held if type(v) in (int, float) and v and k not in ("eps", "t")}
+
+
+OF_A_PENALTY = {"n": 3, "features": 5, "width": 7}  # minigan.check.penalties.small_critic
+OF_AN_OPTIMISER = {"entries": 5}
+
+
+def test_what_cancels_is_seen():
+    assert cancelling({"gamma": 3.0, "n": 3}) == ["gamma / n = 1", "n / gamma = 1"] + [
+        "gamma - n = 0",
+        "n - gamma = 0",
+    ]
+    assert cancelling({"lr": 0.1, "beta": 0.9}) == ["lr + beta = 1"]
+    assert cancelling({"a": 0.5, "b": 2}) == ["a · b = 1"]
+
+
+def test_the_critic_of_penalties_has_the_sizes_that_are_named_here():
+    D = check.penalties.small_critic()
+    assert D.in_shape == (5,) and D.layers[0].W.shape == (5, 7)
+    assert cancelling(OF_A_PENALTY) == []
+
+
+@pytest.mark.parametrize("penalty", [p for made in PENALTIES.values() for p in made], ids=repr)
+def test_settings_of_penalties_do_not_cancel(penalty):
+    takes = inspect.signature(type(penalty)).parameters
+    settings = {k: v for k, v in settings_of(penalty).items() if k in takes}
+    assert cancelling(OF_A_PENALTY | settings) == []
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_settings_of_optimisers_do_not_cancel(kind):
+    for make in OPTIMISERS[kind]:
+        assert cancelling(OF_AN_OPTIMISER | settings_of(make(Sequential(Dense(4, 1))))) == []
+
+
+@pytest.mark.parametrize("losses", LOSSES.values(), ids=lambda made: type(made[0][0]).__name__)
+def test_settings_of_losses_do_not_cancel(losses):
+    for loss, _ in losses:
+        assert cancelling({"n": 5} | settings_of(loss)) == []
+
+
+EXERCISES = Path(__file__).parent.parent / "tutorials" / "exercises"
+
+
+@pytest.mark.parametrize("file", ["03_losses.py", "05_optimisers.py", "10_r1.py"])
+def test_settings_of_the_exercises_do_not_cancel(file):
+    sizes = {"03": {"n": 5}, "05": OF_AN_OPTIMISER, "10": OF_A_PENALTY}[file[:2]]
+    for said in runpy.run_path(str(EXERCISES / file))["CHECK"].values():
+        settings = {k: v for k, v in said.items() if type(v) in (int, float)}
+        assert settings or file[:2] != "10"
+        assert cancelling(sizes | settings) == [], said
+
+
+def test_a_penalty_without_its_share_of_a_sample_is_wrong():
+    """With γ = 3 on a batch of 3 this one would pass."""
+
+    class Undivided(minigan.R1):
+        def of_gradient(self, g):
+            return 0.5 * self.gamma * (g * g).sum() / len(g), g
+
+    assert not check.penalty(Undivided(1.7)).ok

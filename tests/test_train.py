@@ -263,10 +263,13 @@ def test_probabilities_are_not_squashed_twice():
     assert record["D_real"] < 1e-8
 
 
-@pytest.mark.parametrize("name", ["needs_real", "discriminator", "generator", "probability"])
+@pytest.mark.parametrize(
+    "name", ["needs_real", "is_critic", "discriminator", "generator", "probability"]
+)
 def test_a_loss_without_what_a_step_asks_of_it_is_refused_at_the_call(name):
     class Mine:
         needs_real = False
+        is_critic = False
         discriminator = NonSaturating.discriminator
         generator = NonSaturating.generator
         probability = NonSaturating.probability
@@ -295,9 +298,8 @@ def test_one_penalty_needs_no_list():
 
 
 def test_float16_is_refused():
-    nets = [net.astype(np.float16) for net in networks()]
-    with pytest.raises(TypeError, match="float16, .* astype"):
-        run(DATA.astype(np.float16), nets=nets)
+    with pytest.raises(TypeError, match="float16, .*astype"):
+        run(DATA.astype(np.float16))
 
 
 class Keep:

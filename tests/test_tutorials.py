@@ -76,7 +76,7 @@ def test_it_runs_as_it_stands_there(path, tmp_path):
     environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", str(path)]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=3600
     )
     assert done.returncode == 0, done.stderr[-4000:]
 

@@ -1,6 +1,7 @@
 """What the bits depend on: it is found, and a difference is put into words."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -20,6 +21,9 @@ def test_all_is_found():
     assert versions() == found
 
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def versions_where(**variables):
     """Return the versions that a process finds which is started with these variables."""
     code = "import json; from minigan.runs.versions import versions; print(json.dumps(versions()))"
@@ -30,6 +34,8 @@ def versions_where(**variables):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_is_the_one_that_blas_is_told(threads):
+    if threads > CORES:
+        pytest.skip("OpenBLAS takes no more threads than there are cores")
     names = ("OPENBLAS", "MKL", "OMP", "VECLIB")
     told = {f"{name}_NUM_THREADS": str(threads) for name in names}
     assert versions_where(**told)["threads"] == threads
@@ -61,6 +67,6 @@ def test_where_no_blas_tells_the_threads_are_unknown(monkeypatch):
 def test_a_difference_is_named():
     now = versions()
     assert difference(now, now) == ""
-    then = now | {"numpy": "2.0.0"}
+    then = now | {"numpy": "0.0.0"}
     then.pop("blas")
-    assert difference(then, now) == f"numpy 2.0.0 → {now['numpy']}, blas unknown → {now['blas']}"
+    assert difference(then, now) == f"numpy 0.0.0 → {now['numpy']}, blas unknown → {now['blas']}"

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan import (
+    R1,
     Adam,
     Dense,
     LeakyReLU,
@@ -37,6 +38,7 @@ from minigan import (
 )
 from minigan.check import away_from_zero, complex_step, finite_difference, relative_error
 from minigan.data import load
+from minigan.optim.schedules import cosine
 from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
 from minigan.sampling import sample
 
@@ -56,12 +58,19 @@ GREEN, PURPLE = "#009E73", "#CC79A7"  # two more colours that everybody tells ap
 
 # %%
 ring = load("ring").x
-G = Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 2), seed=0)
-D = Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=1)
+G, D = (
+    Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 64), LeakyReLU(), Dense(64, q), seed=seed)
+    for q, seed in ((2, 0), (1, 1))
+)
 GAN_STEPS = max(40, round(1500 * BUDGET))
 seen = {0: sample(G, 500, seed=1)}
-adams = Adam(1e-3, beta1=0.5), Adam(1e-3, beta1=0.5)
-for record in train(G, D, ring, NonSaturating(), *adams, batch=128, steps=GAN_STEPS):
+adams = [Adam(cosine(2e-3, 0.0, GAN_STEPS), beta1=0, beta2=0.99) for _ in "GD"]
+rest = {
+    "batch": 128,
+    "steps": GAN_STEPS,
+    "penalties": [R1(0.05)],
+}  # tutorials 6 and 8 explain these
+for record in train(G, D, ring, NonSaturating(), *adams, **rest):
     if record.step in (GAN_STEPS // 10, GAN_STEPS // 3, GAN_STEPS):
         seen[record.step] = sample(G, 500, seed=1)
 
@@ -442,9 +451,9 @@ for name, curve in curves.items():
 assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db averaged"][-1])
 
 # %% [markdown]
-# All three learn. The right one ends lowest, but you would have to have it to know that: each of the
-# others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an angle
-# below 90° with the right one at the same weights, and so a small step against it still goes
+# All three learn. The right one ends lowest, but you would have to have it to know that: each of
+# the others, seen alone, is an ordinary learning curve. At every step the wrong gradient makes an
+# angle below 90° with the right one at the same weights, and so a small step against it still goes
 # downhill. In a GAN, where two networks chase each other and the loss need not fall at all, a
 # mistake of this kind shows even less. **That it learns does not say that it is right.**
 #

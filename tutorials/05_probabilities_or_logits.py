@@ -538,6 +538,7 @@ assert D_BOUND - 1e-6 <= lowest(8, [Sigmoid()]) < D_BOUND + 0.05
 # that keeps the slope of $-\log(p/q)$, here 2. With $D^* \to \beta$ the logarithm is flat too: no
 # slope tells these samples where to go (that section of the paper says so). At $x = 6$:
 
+
 # %%
 def slope_of_log_D(x, s, beta, h=1e-4):
     """Return the slope of −log D*, which G goes down, by a central difference."""

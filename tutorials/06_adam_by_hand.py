@@ -457,5 +457,5 @@ if BUDGET == 1:  # the way takes a thousand steps
 #    what `train` says to it.)
 # 4. Count $t$ from 0 in `AdamByHand`. What is the first step?
 #
-# In the library: [`optim.py`](../minigan/optim/rules.py). Write it yourself:
+# In the library: [`optim/rules.py`](../minigan/optim/rules.py). Write it yourself:
 # [exercise 5](exercises/05_optimisers.py). Next: [mode collapse](07_mode_collapse.py).

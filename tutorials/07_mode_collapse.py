@@ -12,15 +12,16 @@
 # %% [markdown]
 # # 7. Mode collapse
 #
-# A generator can fool D for a while by making one thing only. On images you see it late and doubt
-# what you see; on points in the plane you can count. This page makes a GAN collapse, measures it
-# with three numbers, says which of them can be fooled, and tries seven cures side by side, three
-# seeds each. Some help here and some do not, and curing collapse is not yet making good samples.
+# A generator can fool D for a while by making the same thing again and again. On images this is
+# hard to see; on points in the plane you can count. This page makes a GAN collapse, measures it
+# with three numbers, shows how each of them can be fooled, and tries seven cures side by side,
+# three seeds each. Some help and some do not, and a cure for collapse does not yet make good
+# samples.
 #
-# It answers three questions that are asked again and again: all my samples are the same; does
-# BatchNorm in D want real and generated samples in one batch or in two; and what BatchNorm does
-# with one sample, and in evaluation. It needs a first GAN (tutorial 3) and the two losses (tutorial
-# 4). Reading time: 35 minutes.
+# It answers three common questions: what to do when all samples are the same; whether D's BatchNorm
+# should see real and generated samples in one batch or in two; and what BatchNorm does with one
+# sample, and in evaluation. You need a first GAN ([tutorial 3](03_a_first_gan.py)) and the two
+# losses ([tutorial 4](04_minimax_or_non_saturating.py)). Reading time: 35 minutes.
 
 # %%
 from pathlib import Path
@@ -57,11 +58,11 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # %% [markdown]
 # ## Two data sets that can be counted
 #
-# The **ring** has 8 heaps of points on a circle of radius 1, each a Gaussian with a standard
-# deviation of σ = 0.01. The **grid** has 25 heaps, 5 by 5, two apart, with σ = 0.05. Such a heap is
-# a **mode** of the distribution. Such sets, and the first two of these numbers, are those of VEEGAN
-# (Srivastava et al. 2017); the third is PacGAN's (Lin et al. 2018). `minigan.runs.metrics.mixture`
-# computes all three:
+# The **ring** has 8 clusters of points on a circle of radius 1, each a Gaussian with a standard
+# deviation of σ = 0.01. The **grid** has 25 clusters, 5 by 5, two apart, with σ = 0.05. Each
+# cluster is a **mode** of the distribution. The sets and the first two numbers below come from
+# VEEGAN (Srivastava et al. 2017), the third from PacGAN (Lin et al. 2018).
+# `minigan.runs.metrics.mixture` computes all three:
 #
 # - **modes**: the number of centres with at least one sample within 3σ of them;
 # - **high quality**: the share of samples that lie within 3σ of some centre;
@@ -70,10 +71,10 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #
 # $$ \mathrm{KL}(q \,\|\, \text{uniform}) = \sum_j q_j \log \frac{q_j}{1/k} $$
 #
-# is 0 where all modes get the same share, $\log(k/m)$ where $m$ of them share all, and so $\log k$
-# where one gets all.
+# is 0 when all modes get the same share, $\log(k/m)$ when $m$ of them share everything equally, and
+# so $\log k$ when one gets everything.
 #
-# Each of them is blind to something. So before we train anything, we make four "generators" for
+# Each number is blind to something. So before we train anything, we make four "generators" for
 # the grid by hand: the data themselves, one mode only, 12 of the 25 modes, and points spread evenly
 # over the square, which know nothing of any mode. In all pictures the points are samples, and blue
 # circles show where the modes are, not how wide.
@@ -85,7 +86,7 @@ n = 2000
 
 
 def around(centres):
-    """Draw n points of a mixture of the grid's heaps around these centres."""
+    """Draw n points of a mixture of the grid's clusters around these centres."""
     which = rng.integers(len(centres), size=n)
     return centres[which] + grid.sigma * rng.standard_normal((n, 2), dtype=np.float32)
 
@@ -219,11 +220,11 @@ assert (-1e-12 < looks[:, 2]).all() and (looks[:, 2] < np.log(8) + 1e-12).all()
 #
 # **Why all together?** G's loss is a mean over single samples,
 # $L_G = \frac1n \sum_i \mathrm{softplus}(-D(G(z_i)))$. No term compares two samples. If all of them
-# lay at the one point that D likes best, the loss would be as low as it can be. It is D's work to
-# make that point unattractive, and D judges one point at a time: it can only say "this place is
-# bad", not "these are all alike". So a cure can come from D: it sees several samples at once, or
-# its slope is kept small, so that it can't drive all samples far to one side. Or it comes from the
-# speed of the two players: tutorial 8 has a GAN with two weights only, which goes in circles.
+# lay at the one point that D likes best, the loss would be as low as it can be. It is up to D to
+# make that point unattractive, and D judges one point at a time: it can say "this place is bad",
+# not "these are all alike". So a cure can change D: let it see several samples at once, or keep its
+# slope small, so that it can't drive all samples far to one side. Or it can change the speed of the
+# two players: [tutorial 8](08_why_gans_circle.py) has a GAN of two weights that goes in circles.
 #
 # ## Question: all my samples are the same. What now?
 #
@@ -244,14 +245,15 @@ assert (-1e-12 < looks[:, 2]).all() and (looks[:, 2] < np.log(8) + 1e-12).all()
 #
 # D gets real and generated samples in two batches, so "the batch" is of one kind. A pair is a real
 # and a generated sample: the loss sees only the difference of their logits. R1 penalises D's
-# squared slope at real points, R2 at generated ones (tutorials 8 and 9).
+# squared slope at real points, R2 at generated ones (tutorials [8](08_why_gans_circle.py) and
+# [9](09_gradient_penalty.py)).
 
 # %%
 SEEDS = range(3 if BUDGET == 1 else 2)  # with one there would be no error bars
 
 
 def changes(steps):
-    """Return what each change passes to `run`; optimisers hold state, so all is made anew."""
+    """Return what each change passes to `run`, with new optimisers, since they hold state."""
     return {
         "nothing changed": {},
         "packing": dict(first=[Pack(4)], features=8),
@@ -311,13 +313,12 @@ assert (mean[:, 0] <= 8).all() and (mean[:, 2] < np.log(8) + 1e-12).all()
 #
 # **What helps here.** Packing and minibatch standard deviation, which let D see several samples at
 # once; pairing with R1 and R2; and two changes that cost nothing, a slower G and no momentum. (The
-# last line printed says which of them did here.) With momentum, G goes on for some steps
-# in the direction in which D has stopped pointing; that it matters so much is a measurement, not a
-# theorem.
+# last line printed says which of them did here.) With momentum, G keeps moving for some steps in a
+# direction in which D no longer points. That this matters so much is a measurement, not a theorem.
 #
 # **What does not help here.** Slowing *both* players by the same factor leaves G collapsed. With
-# noise that fades out it depends on the seed: look at the crosses. None of this is a law.
-# On other data, or with another network, the order can be another one; that is why one measures.
+# noise that fades out it depends on the seed: look at the crosses. None of this is a law: with
+# other data or another network the order can change. That is why you measure.
 
 # %% [markdown]
 # ## No collapse is not yet quality
@@ -325,8 +326,9 @@ assert (mean[:, 0] <= 8).all() and (mean[:, 2] < np.log(8) + 1e-12).all()
 # Hardly a sample came within 3σ of a centre in these runs ("high quality" above). A thousand steps
 # were enough to spread G out, not to make it sharp. So here are three more pictures: the slower G
 # from above; the grid after as many steps with nothing changed; and the ring after four times as
-# many, with what sharpens: 2 numbers of noise in the place of 16, no momentum, a weak R1, and
-# learning rates that fall to 0 along a cosine.
+# many, with what sharpens: 2 numbers of noise instead of 16, no momentum, a weak R1, and learning
+# rates that fall to 0 along a cosine. ([Tutorial 13](13_what_a_wasserstein_loss_tells.py) has a run
+# that gets both, all eight modes and sharp ones.)
 
 # %%
 long = 4 * STEPS
@@ -431,12 +433,12 @@ for joined in (True, False):
 # %% [markdown]
 # **One batch.** D learns to tell the two apart from where they lie within the joint batch. In G's
 # step there are no real samples beside the generated ones. They are centred by their own mean, and
-# the same points that D rejected get about ½. G is trained on another D than the one that learnt.
+# the same points that D rejected get about ½. G is not trained by the D that has learnt.
 #
 # **Two batches.** Now D's loss stays near $2 \log 2 = 1.386$: D says ½ to all. Each batch is
 # centred and scaled by itself, and the two clouds differ in nothing else. D *cannot* see where the
-# samples lie. That is consistent in both players' steps, and it is the usual choice; but it is a
-# blindness that one should know of, and a reason to keep BatchNorm away from D's input. DCGAN
+# samples lie. That is consistent in both players' steps, and it is the usual choice; but you
+# should know about this blindness. It is a reason to keep BatchNorm away from D's input. DCGAN
 # leaves it out there and at G's output, because samples oscillated with it (Radford et al. 2016,
 # section 3). One layer later, D can already have computed something before the mean is taken away:
 
@@ -527,12 +529,13 @@ assert abs(y[0, 0]) < 0.1
 #
 # 1. Change two things at once in `changes`: packing and a slower G. Is it better than each alone?
 # 2. Make D slower instead of G. What do you expect, and what happens?
-# 3. `Minimax()` in the place of `NonSaturating()`, with nothing else changed. Does the ring
+# 3. Use `Minimax()` instead of `NonSaturating()`, with nothing else changed. Does the ring
 #    collapse?
 # 4. What does reverse KL say of 100 samples from the data themselves, with 25 modes, and of 1,000?
 #    So how many samples does a measurement need?
 #
-# The numbers are defined in `minigan/runs/metrics.py`, packing and minibatch standard deviation in
-# `minigan/layers/minibatch.py`, BatchNorm in `minigan/layers/norm.py`; write it line by line in
-# `tutorials/exercises/07_batchnorm.py`. Next: tutorial 8, why G and D
-# chase each other in the first place.
+# The numbers are defined in [`runs/metrics.py`](../minigan/runs/metrics.py), packing and minibatch
+# standard deviation in [`layers/minibatch.py`](../minigan/layers/minibatch.py), BatchNorm in
+# [`layers/norm.py`](../minigan/layers/norm.py); write it line by line in
+# [exercise 7](exercises/07_batchnorm.py). Next: [why G and D chase each
+# other](08_why_gans_circle.py) in the first place.

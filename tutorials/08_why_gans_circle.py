@@ -12,18 +12,18 @@
 # %% [markdown]
 # # 8. Why GANs circle
 #
-# A GAN's losses often swing for ever instead of settling. This page shows why, on the smallest GAN
-# that there is: one weight for each player, the **Dirac-GAN** of Mescheder, Geiger and Nowozin,
+# A GAN's losses often swing for ever instead of settling. This page shows why, on the smallest
+# possible GAN: one weight for each player, the **Dirac-GAN** of Mescheder, Geiger and Nowozin,
 # "Which training methods for GANs do actually converge?" (ICML 2018). With two numbers, a whole
-# training run is a curve in the plane, and what each loss and each penalty does to it can be seen.
+# training run is a curve in the plane, and you can see what each loss and each penalty does to it.
 #
-# You learn why plain training circles, why it makes a difference whether both players move at once
-# or one after the other, why WGAN and WGAN-GP circle too, what instance noise and the penalty R1
-# change, and how strong that penalty should be. The last part asks what a Wasserstein loss tells
-# and when to stop.
+# You learn why plain training circles, why it matters whether both players move at once or one
+# after the other, why WGAN and WGAN-GP circle too, what instance noise and the penalty R1 change,
+# and how strong that penalty should be.
 #
-# It needs the two halves of a training step (tutorial 2), the two losses of G (tutorial 4), and
-# eigenvalues of a 2×2 matrix. Reading time: 35 minutes.
+# You need the two halves of a training step ([tutorial 2](02_theta_is_one_vector.py)), the two
+# losses of G ([tutorial 4](04_minimax_or_non_saturating.py)), and eigenvalues of a 2×2 matrix.
+# Reading time: 25 minutes.
 
 # %%
 from pathlib import Path
@@ -33,21 +33,15 @@ import numpy as np
 from minigan import (
     R1,
     SGD,
-    Adam,
     ClipWeights,
     Dense,
     GradientPenalty,
-    LeakyReLU,
     Minimax,
     NonSaturating,
-    Sequential,
-    SpectralNorm,
     Wasserstein,
     stream,
-    train,
 )
 from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
-from minigan.sampling import sample
 from minigan.step import discriminator_step, generator_step
 from minigan.views import InstanceNoise
 
@@ -149,8 +143,8 @@ for theta, psi in ((1.0, 0.5), (-0.7, 2.0), (0.0, -1.0)):
 
 # %% [markdown]
 # In both fields the arrows go round. If D's slope is positive, G walks up it, to larger $\theta$.
-# When $\theta$ is positive, D lowers its slope, since the generated point lies on the right and
-# shall get a low logit. Then the slope turns negative and G walks back, through the data at 0 and
+# When $\theta$ is positive, D lowers its slope: the generated point lies on the right, and D wants
+# its logit to be low. Then the slope turns negative and G walks back, through the data at 0 and
 # out at the other side. D tells G in which direction the data lie, not how far.
 
 
@@ -204,10 +198,10 @@ figure
 #
 # $$ \frac{d}{dt}\,\frac{r^2}{2} = -a \tanh(a/2) \approx -\tfrac12\,\theta^2\psi^2 . $$
 #
-# It comes in, but ever more slowly: the right side is of fourth order in $r$. Over a round the mean
-# of $\theta^2\psi^2$ is $r^4/8$, so $\frac{d}{dt} \frac{r^2}{2} \approx -\frac{r^4}{16}$, and this
-# gives $1/r^2 \approx 1/r_0^2 + t/8$ for a start at $r_0$. From $r = 1$ to 0.1 takes about 800
-# units of time, to 0.01 about 80,000.
+# The run spirals in, but ever more slowly: the right side is of fourth order in $r$. Averaged over
+# one round, $\theta^2\psi^2$ is $r^4/8$, so $\frac{d}{dt} \frac{r^2}{2} \approx -\frac{r^4}{16}$,
+# and this gives $1/r^2 \approx 1/r_0^2 + t/8$ for a start at $r_0$. From $r = 1$ to 0.1 takes about
+# 800 units of time, to 0.01 about 80,000.
 
 # %%
 path = follow(1.5, 0.0, Minimax(), time=20 * BUDGET)
@@ -302,8 +296,8 @@ figure = new_figure(1024, 500)
 figure.set_layout_engine("constrained")
 left, right = figure.subplots(1, 2)
 for path, colour, style, label in (
-    (both_at_once, D_COLOUR, "-", "simultaneous"),
-    (in_turn, G_COLOUR, "--", "alternating"),
+    (both_at_once, "#009E73", "-", "simultaneous"),
+    (in_turn, "black", "--", "alternating"),
 ):
     left.plot(*path.T, color=colour, linestyle=style, linewidth=1)
     right.plot(np.linalg.norm(path, axis=1), color=colour, linestyle=style, label=label)
@@ -364,7 +358,7 @@ assert 0.9 < np.linalg.norm(in_turn, axis=1).min() < np.linalg.norm(in_turn, axi
 #   ones. D's output is a score and no probability, so D is called a **critic**; D's weight is
 #   clipped to $[-1, 1]$ after each step. The field is $(\psi, -\theta)$, a pure rotation with
 #   eigenvalues $\pm i$;
-# - **WGAN-GP** (Gulrajani et al. 2017): in the place of clipping, a penalty
+# - **WGAN-GP** (Gulrajani et al. 2017): instead of clipping, a penalty
 #   $w \cdot (|D'(x)| - 1)^2$ that asks D for a slope of 1, here with the weight $w = \frac12$;
 # - **instance noise** (Sønderby et al. 2017): D sees real and generated points with Gaussian noise
 #   added, of standard deviation $\sigma = 1$ (from here on, $\sigma$ is no sigmoid);
@@ -567,217 +561,10 @@ assert np.allclose(rates[elsewhere], -spectrum.real.max(axis=1)[elsewhere], atol
 # much and D goes blind, and the right value depends on the scale of the data. γ = 10 is what the
 # paper used for images.
 #
-# ## Question: what does a Wasserstein loss tell, and when to stop?
+# ## An average comes closer
 #
-# For a critic whose slope is at most 1, and which is the best among those, $-L_D$ is the
-# **Wasserstein-1 distance** $W_1$: how far, on average, the generated points have to be moved to
-# lie like the data (Arjovsky et al. 2017, equation 2). In the Dirac-GAN that distance is
-# $|\theta|$. And
-#
-# $$ -L_D = D(0) - D(\theta) = -\psi\theta, $$
-#
-# which is $|\theta|$ only where $\psi = -\operatorname{sign}\theta$. So everything hangs on how far
-# D has come. Here are WGAN runs with weight clipping, with 1, 5 and 50 steps of D for one of G.
-
-# %%
-steps = max(15, int(150 * BUDGET))
-figure = new_figure(1200, 430)
-figure.set_layout_engine("constrained")
-error = {}
-for axes, d_steps in zip(figure.subplots(1, 3, sharey=True), (1, 5, 50), strict=True):
-    theta, psi = run((1.0, 0.0), Wasserstein(), steps, d_steps=d_steps, clip=1)[1:].T
-    # D was trained before G moved: its estimate belongs to the θ that it saw.
-    theta_seen = np.concatenate([[1.0], theta[:-1]])
-    estimate = -psi * theta_seen
-    error[d_steps] = abs(estimate - abs(theta_seen)).mean()
-    axes.plot(
-        abs(theta_seen), color="black", linestyle="--", linewidth=1, label="|θ|, the distance"
-    )
-    axes.plot(estimate, color=D_COLOUR, linewidth=1.2, label="−D's loss")
-    axes.set_title(f"{d_steps} step{'s' if d_steps > 1 else ''} of D", loc="left")
-    axes.set_xlabel("step of G")
-figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
-figure.savefig(FIGURES / "dirac_wasserstein.png")
-figure
-
-# %%
-for d_steps, wrong in error.items():
-    print(f"{d_steps:2} steps of D: −L_D is off by {wrong:.3f} on average")
-assert error[1] > 0.2 > error[50]
-
-# %% [markdown]
-# With one step of D for each of G, $-L_D$ swings through zero and below, out of step with the
-# distance: it tells nothing about G. With five it is right from the second step until G first
-# passes the data. With fifty it is right for as long, and closer afterwards, but near the goal it
-# fails again: D's gradient there is $\theta$ itself, so small that even fifty steps do not turn the
-# slope from −1 to 1 in time. For the same reason the run does not arrive.
-#
-# Real critics have many weights, and the same two conditions: a slope of at most 1, and the best
-# such D. To see them we need a case in which the true distance is known. In one dimension it is:
-# sort both samples, pair them in this order, and take the mean difference. The data are two heaps
-# around −1 and 1. One run has a critic with spectral normalisation (Miyato et al. 2018): each layer
-# is divided by an estimate of its largest slope, so that the slope is at most about 1. It makes ten
-# steps of D for one of G. The other run is WGAN-GP with its usual weight 10, and five steps of D.
-
-# %%
-rng = stream(0, "two heaps")
-heaps = np.where(rng.random((4096, 1)) < 0.5, -1, 1) + 0.2 * rng.standard_normal((4096, 1))
-heaps = heaps.astype(np.float32)
-
-
-def distance(a, b):
-    """Wasserstein-1 distance of two samples of equal size in one dimension."""
-    return abs(np.sort(a[:, 0]) - np.sort(b[:, 0])).mean()
-
-
-def networks(wrap, seed, H=64):
-    """Return G 4-64-64-1 and D 1-64-64-1, with each dense layer of D wrapped."""
-    G = Sequential(Dense(4, H), LeakyReLU(), Dense(H, H), LeakyReLU(), Dense(H, 1), seed=seed)
-    D = [wrap(Dense(1, H)), LeakyReLU(), wrap(Dense(H, H)), LeakyReLU(), wrap(Dense(H, 1))]
-    return G, Sequential(*D, seed=seed + 1)
-
-
-def critic_run(wrap, lr_G, lr_D, d_steps, steps, penalties=(), seed=1):
-    """Train on the heaps; return −L_D and the true distance, step by step, and G and D."""
-    G, D = networks(wrap, seed)
-    records = train(
-        G,
-        D,
-        heaps,
-        Wasserstein(),
-        Adam(lr_G, beta1=0, beta2=0.9),
-        Adam(lr_D, beta1=0, beta2=0.9),
-        batch=64,
-        steps=steps,
-        d_steps=d_steps,
-        penalties=penalties,
-    )
-    rows = []
-    before = distance(sample(G, 4096), heaps)
-    for record in records:
-        rows.append((-record["loss_D"], before))
-        before = distance(sample(G, 4096), heaps)
-    return np.array(rows), G, D
-
-
-steps = max(20, int(400 * BUDGET))
-spectral, G_sn, D_sn = critic_run(SpectralNorm, 1e-3, 3e-3, 10, steps // 2)
-penalised, _, D_gp = critic_run(lambda layer: layer, 1e-4, 1e-3, 5, steps, [GradientPenalty(10.0)])
-floor = distance(heaps[:64], heaps[64:128])
-
-figure = new_figure(1100, 460)
-figure.set_layout_engine("constrained")
-for axes, rows, title in zip(
-    figure.subplots(1, 2),
-    (spectral, penalised),
-    ("spectral norm", "WGAN-GP, weight 10"),
-    strict=True,
-):
-    axes.plot(rows[:, 1], color="black", linestyle="--", label="true distance")
-    axes.plot(rows[:, 0], color=D_COLOUR, linewidth=1, label="−D's loss")
-    axes.axhline(0, color="black", linewidth=0.5)
-    axes.set_title(title, loc="left")
-    axes.set_xlabel("step of G")
-figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
-figure.savefig(FIGURES / "critics.png")
-figure
-
-# %%
-loss, true = spectral[-len(spectral) // 4 :].mean(axis=0)
-print(f"spectral norm, last quarter: −L_D = {loss:.3f}, true distance {true:.3f}")
-print(f"WGAN-GP, last step: −L_D = {penalised[-1, 0]:.3f}, true distance {penalised[-1, 1]:.3f}")
-for name, D in (("start", networks(lambda layer: layer, 1)[1]), ("end", D_gp)):
-    logits, cache = D.forward(heaps)
-    slopes = D.backward(np.ones_like(logits), cache)  # one logit a sample: its slope in x
-    print(f"WGAN-GP, D's slope at the data, {name}: {slopes.min():.2f} to {slopes.max():.2f}")
-    assert slopes.min() > 0
-print(f"two batches of 64 from the data themselves: distance {floor:.3f}")
-if BUDGET == 1:  # it takes some hundred steps for both to show
-    assert (spectral[20:, 0] < spectral[20:, 1]).all() and loss < true / 2
-    assert penalised[-1, 0] < -1 and penalised[-1, 1] > 2
-    assert spectral[28:31, 1].mean() > spectral[14:18, 1].mean() + 0.05
-    assert spectral[20:26, 0].mean() < 0.1
-
-# %% [markdown]
-# **Left.** The slope is at most 1, so $-L_D$ is a lower bound of the distance, up to the noise of a
-# batch, and a loose one: the best D would give the dashed line. Both fall at first. Then, around
-# step 25, $-L_D$ comes close to 0 while the distance *grows*: G has overshot, and D has not yet
-# turned round. Later the distance falls slowly, and $-L_D$ is noise around one level: it does not
-# show that G still improves.
-#
-# **Right.** $-L_D$ is negative: D calls generated points better than real ones, and G, which walks
-# up D's slope, walks away from the data, to the right. It is the Dirac-GAN again. D started with a
-# small positive slope, and the penalty drew it to 1. Now G is on the right and the slope should be
-# negative; to change its sign it has to pass through 0, where the penalty pushes it back. In one
-# dimension there is no other way. In many a gradient can turn round without getting short, and
-# WGAN-GP is used there with success; this picture is a warning about the number, not a verdict on
-# the method.
-#
-# So, what does the loss tell?
-#
-# - $-L_D$ estimates a distance from below, **if** D's slope is bounded by 1 and D is near its best.
-#   Stop G and train D alone for a while: if $-L_D$ rises, D was not at its best. If it does not
-#   rise, D may be at its best or stuck.
-# - A fall of $-L_D$ means a better G or a worse D. Which of the two, it does not say.
-# - Numbers of two runs compare only if the bound on the slope is the same. Clipped weights bound it
-#   by an unknown constant, and then the scale means nothing.
-# - $L_G = -\mathbb{E}\, D(G(z))$ means nothing by itself: a constant added to D changes it and
-#   changes nothing else.
-
-# %%
-wasserstein = Wasserstein()
-real, fake = heaps[:64], sample(G_sn, 64)
-logits_real, logits_fake = D_sn.forward(real)[0], D_sn.forward(fake)[0]
-for constant in (0, 100):
-    of_D, _, _ = wasserstein.discriminator(logits_real + constant, logits_fake + constant)
-    of_G, d_fake = wasserstein.generator(logits_fake + constant)
-    print(f"D + {constant:3}: L_D = {of_D:.3f}, L_G = {of_G:.3f}, slope of L_G {d_fake[0, 0]:.4f}")
-
-
-def rise(G, D, steps):
-    """Train D alone for some steps; return −L_D on 1,024 samples before and after."""
-    adam, values = Adam(3e-3, beta1=0, beta2=0.9), []
-    for t in range(steps + 1):
-        n = 1024 if t in (0, steps) else 64
-        rows = stream(0, "rows", t).integers(len(heaps), size=n)
-        z = stream(0, "z", t).standard_normal((n, 4), dtype=np.float32)
-        values.append(-discriminator_step(G, D, Wasserstein(), adam, heaps[rows], z)["loss_D"])
-    return values[0], values[-1]
-
-
-start, end = rise(G_sn, D_sn, max(20, int(1000 * BUDGET)))
-print(f"G stands still, D goes on: −L_D {start:.3f} → {end:.3f}; true {spectral[-1, 1]:.3f}")
-logits, cache = D_sn.forward(heaps)
-slopes = D_sn.backward(np.ones_like(logits), cache)
-print(f"slope of this D at the data: {slopes.min():.2f} to {slopes.max():.2f}")
-fake = np.sort(sample(G_sn, 4096)[:, 0])
-data = np.sort(heaps[:, 0])
-rising = (np.searchsorted(fake, data) > np.searchsorted(data, data)).mean()
-print(f"the best D has slope 1 at {rising:.0%} of the data, −1 at the others")
-if BUDGET == 1:  # a twentieth of the steps moves D by less than the noise of a batch
-    assert start < end < spectral[-1, 1] / 2
-    assert slopes.min() > 0 and slopes.max() > 0.8 and 0.1 < rising < 0.9
-
-# %% [markdown]
-# The constant moves $L_G$ by 100 and neither $L_D$ nor any slope. And D alone, trained for 1,000
-# more steps, raises $-L_D$ somewhat; it stays under half of the true distance. The last lines say
-# why. Let $F_G$ and $F$ be the shares of generated and of real points to the left of $x$. By parts,
-#
-# $$ -L_D = \int D'(x)\,\bigl(F_G(x) - F(x)\bigr)\,dx , $$
-#
-# so the best D with a slope between −1 and 1 rises with slope 1 where $F_G > F$ and falls with
-# slope −1 where $F_G < F$. This D comes near to 1 at its steepest, but it rises at all the data. To
-# fall in some places it would have to bend, and it got stuck before.
-#
-# **When to stop?** Not at a certain value of a loss.
-#
-# - Stop when what you want of the samples has stopped improving: a distance or a score computed
-#   from samples at intervals (`minigan.runs.metrics`; the history that `minigan train` writes has
-#   some), and keep the best weights, since a run that circles is not at its best at its end.
-# - Know the floor. Two batches of the data themselves have a distance too, printed further above
-#   for 64 points. Below that nothing can be seen with such batches.
-# - EMA G's weights over the steps (`EMA`): a run that circles around the goal has its
-#   average near it. The last cell shows it on the minimax game.
+# A run that circles around the goal has its *average* close to it. So the average of G's weights
+# over the steps (`EMA` in the library) is often better than the last weights. On the minimax game:
 
 # %%
 path = run((1.0, 0.0), Minimax(), steps=max(130, int(1000 * BUDGET)))
@@ -800,7 +587,9 @@ if BUDGET == 1:  # an average over one round that is not whole lies off the cent
 #    players extrapolate, then both step. (A half step calls `step`; so hand it an object like
 #    `Direction` whose `step` extrapolates.) By what factor does a round with $h = 0.2$ come in?
 #
-# The losses are in `minigan/losses.py`, the penalties in `minigan/penalties.py`, the two half steps
-# in `minigan/loop.py`; derive R1's gradient yourself in `tutorials/exercises/10_r1.py`, and the
-# critics' losses in `tutorials/exercises/04_critics.py`. Next: tutorial 9, how a gradient penalty
-# is differentiated without autograd.
+# The losses are in [`losses.py`](../minigan/losses.py), the penalties in
+# [`penalties.py`](../minigan/penalties.py), the two half steps in [`step.py`](../minigan/step.py).
+# Derive R1's gradient yourself in [exercise 10](exercises/10_r1.py), and the critics' losses in
+# [exercise 4](exercises/04_critics.py). Next: [tutorial 9](09_gradient_penalty.py), how a gradient
+# penalty is differentiated without autograd; and
+# [what a Wasserstein loss tells](13_what_a_wasserstein_loss_tells.py).

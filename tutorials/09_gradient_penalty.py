@@ -12,15 +12,15 @@
 # %% [markdown]
 # # 9. A gradient penalty without autograd
 #
-# A gradient penalty is a term of D's loss that contains D's own gradient. To train with it, one
-# needs the derivative of a derivative. Frameworks get it by recording the backward pass and
+# A gradient penalty is a term of D's loss that contains D's own gradient. To train with it you
+# need the derivative of a derivative. Frameworks get it by recording the backward pass and
 # differentiating the record ("double backward"). Here it is done by hand: four sweeps over the
 # layers, each drawn with its numbers. With them R1 and WGAN-GP are a few lines each, and right
 # to rounding. One section is about the NaN that a gradient penalty's square root can make.
 #
 # You need [tutorial 1](01_a_layer_by_hand.py) (backward passes, complex step) and
 # [tutorial 2](02_theta_is_one_vector.py) (θ, caches, `grad`). Why GANs want such a penalty is the
-# subject of [tutorial 8](08_why_gans_circle.py). Reading time: 30 minutes.
+# subject of [tutorial 8](08_why_gans_circle.py). Reading time: 25 minutes.
 
 # %%
 from pathlib import Path
@@ -65,14 +65,16 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 #
 # $$
 # P_{\text{R1}} = \frac{\gamma}{2}\,\frac1n\sum_i \lVert g_i\rVert^2
-#   \quad\text{at real samples,}\qquad
-# P_{\text{WGAN-GP}} = \lambda\,\frac1n\sum_i \bigl(\lVert g_i\rVert - 1\bigr)^2
-#   \quad\text{at points between real and generated ones.}
 # $$
 #
-# (R1: Mescheder et al. 2018, equation 9. WGAN-GP: Gulrajani et al. 2017, equation 3.) $n$ is the
-# number of samples in the batch, and γ and λ are numbers that say how much the penalty weighs. The
-# first penalty asks D to be flat on the data; the second asks for a slope of 1.
+# $$
+# P_{\text{WGAN-GP}} = \lambda\,\frac1n\sum_i \bigl(\lVert g_i\rVert - 1\bigr)^2
+# $$
+#
+# R1 takes real samples, WGAN-GP points between real and generated ones. (R1: Mescheder et al. 2018,
+# equation 9. WGAN-GP: Gulrajani et al. 2017, equation 3.) $n$ is the number of samples in the
+# batch, and γ and λ are numbers that say how much the penalty weighs. The first penalty asks D to
+# be flat on the data; the second asks for a slope of 1.
 #
 # First we use both as the library has them, and look at what they do, in one dimension. Real
 # samples come from $N(0.7,\,0.7^2)$, generated ones from $N(-0.7,\,0.7^2)$, made by a G that stands
@@ -600,7 +602,7 @@ for activation in (Tanh(), LeakyReLU()):
 # which gives $g$; then, within `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the
 # tangents, and last `backward 0`, the pull-back. LeakyReLU's line is the same without that last
 # call. (Sweep 2 is walked twice because layers remember nothing: `jvp_backward` is handed the ones,
-# and makes its cotangents anew.)
+# and computes its cotangents again.)
 #
 # In the LeakyReLU critic all biases get a gradient of *exactly zero* from the penalty. A picture
 # shows why: R1 on 40 samples, while one bias of the first layer moves.
@@ -684,10 +686,12 @@ assert 0.01 < dead < 0.99
 assert np.float32(1e-23) ** 2 == 0 and np.float32(1e-22) ** 2 > 0
 
 # %% [markdown]
-# **The usual cure is an ε under the root**, $\sqrt{g\cdot g + \varepsilon}$: it has the derivative
-# $g/\sqrt{g\cdot g + \varepsilon}$, which is 0 at $g = 0$. It must stand *under* the root.
-# $\sqrt{g\cdot g} + \varepsilon$ has the same $\infty\cdot 0$ as before. What else does the ε do?
-# We compare $v$ with two ε and with none, for one sample with one feature, and λ = 1.
+# **The usual cure is an ε under the root**, $\sqrt{g\cdot g + \varepsilon}$, with the derivative
+# $g/\sqrt{g\cdot g + \varepsilon}$, which is 0 at $g = 0$. It must stand *under* the root:
+# $\sqrt{g\cdot g} + \varepsilon$ has the same $\infty\cdot 0$ as before. Slopes well above
+# $\sqrt\varepsilon$ do not notice it; slopes below are pushed less and less; and the slope asked
+# for is $\sqrt{1 - \varepsilon}$ instead of 1. (Keras' example of WGAN-GP had a bare root until
+# people reported NaN; now $10^{-7}$ stands under it: keras-io, issue 910 and pull request 2364.)
 
 
 # %%
@@ -697,64 +701,17 @@ def v_of(slope, epsilon):
     return 2 * (root - 1) * slope / root
 
 
-slope = np.concatenate([-np.logspace(0.2, -9, 2000), np.logspace(-9, 0.2, 2000)])
-EPSILONS = ((1e-2, G_COLOUR, "--"), (1e-12, D_COLOUR, "-"))
-figure = new_figure(1100, 420)
-figure.set_layout_engine("constrained")
-left, right = figure.subplots(1, 2)
-for epsilon, colour, style in EPSILONS:
-    label = f"ε = {epsilon:g}"
-    left.plot(slope, v_of(slope, epsilon), color=colour, linestyle=style, label=label)
-    positive = slope > 0
-    right.plot(slope[positive], -v_of(slope, epsilon)[positive], color=colour, linestyle=style)
-exact_v = 2 * (np.abs(slope) - 1) * np.sign(slope)
-left.plot(slope, exact_v, color="black", linestyle=":", label="no ε")
-right.plot(slope[positive], -exact_v[positive], color="black", linestyle=":")
-left.plot(0, 0, "o", color="black", markersize=4, label="minigan at 0")
-left.set_xlabel("slope g of one sample (one feature)")
-left.set_ylabel("v = ∂P/∂g")
-left.legend(fontsize=8, frameon=False, loc="lower right")
-right.set_xscale("log")
-right.set_xlim(1e-9, 0.9)
-right.set_ylim(-0.1, 2.2)
-right.set_xlabel("slope g, logarithmic")
-right.set_ylabel("−v, the push towards slope 1")
-for epsilon, colour, _ in EPSILONS:
-    right.axvline(np.sqrt(epsilon), color=colour, linewidth=0.6)
-    right.text(
-        np.sqrt(epsilon) * 0.8,
-        0.05,
-        f"√ε = {np.sqrt(epsilon):g}",
-        rotation=90,
-        ha="right",
-        fontsize=8,
-        color=colour,
-    )
-figure.savefig(FIGURES / "square_root.png")
-figure
-
-# %%
 for epsilon in (1e-2, 1e-7, 1e-12):
+    half = np.sqrt(epsilon / 3)  # here g/√(g² + ε) = ½
     print(
-        f"ε = {epsilon:g}: about half the push at slope {np.sqrt(epsilon / 3):.1e}, the slope "
-        f"asked for is 1 − {1 - np.sqrt(1 - epsilon):.1e}, v at slope 2 off by "
+        f"ε = {epsilon:g}: about half the push at slope {half:.1e}, the slope asked for is "
+        f"1 − {1 - np.sqrt(1 - epsilon):.1e}, v at slope 2 off by "
         f"{abs(v_of(2.0, epsilon) / v_of(2.0, 0.0) - 1):.1e}"
     )
+    assert np.isclose(half / np.sqrt(half**2 + epsilon), 0.5)
 assert np.float32(1) + np.float32(1e-12) == 1
 
 # %% [markdown]
-# - Slopes well above $\sqrt\varepsilon$ do not notice the ε. Near slope 1, float32 can't even hold
-#   $1 + 10^{-12}$.
-# - Slopes below $\sqrt\varepsilon$ are pushed less and less, and at 0 not at all. The factor
-#   $g/\sqrt{g^2 + \varepsilon}$ is ½ at $g = \sqrt{\varepsilon/3}$, the slope printed. Without ε
-#   the push has its full strength on both sides of 0, where it changes sign.
-# - The slope that is asked for is not 1 but $\sqrt{1-\varepsilon}$.
-#
-# So an ε of $10^{-12}$ matters only for slopes near $10^{-6}$ or below. A large ε makes another
-# penalty. Keras' example of WGAN-GP had a bare root until people reported NaN. Now Keras'
-# epsilon, $10^{-7}$ unless set otherwise, stands under it (keras-io, issue 910 and pull request
-# 2364).
-#
 # **What minigan does:** no ε. Where $g_i\cdot g_i$ is 0 it does not divide by the root, so that
 # $v_i = 0$ for $g_i = 0$ (and next to 0 after an underflow); everywhere else it takes the formula.
 # Zero is the one choice that prefers no direction: from a flat D, every direction leads equally
@@ -786,28 +743,9 @@ assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 # `GradientPenalty(target=0)`. Their $v$ is a multiple of $g$.
 #
 # One trouble at $g = 0$ is left, and no arithmetic cures it. $\lambda(\lVert g\rVert - 1)^2$ has a
-# *peak* there, and on either side the penalty pushes away from it. In one dimension slope 0 lies
-# between slope −1 and slope 1, so a critic that begins with the wrong sign has to cross the peak.
-# We train the critic of the first figure from six initial weights.
-
-# %%
-print("seed   mean slope: at first   with WGAN-GP   with R1")
-for seed in range(6):
-    begin = slope_of(Sequential(*critic_layers(), seed=seed), x_axis).mean()
-    ends = [
-        slope_of(trained_critic([penalty], seed), x_axis).mean()
-        for penalty in (GradientPenalty(10), R1(1.0))
-    ]
-    print(f"{seed:4}{begin:23.2f}{ends[0]:15.2f}{ends[1]:10.2f}")
-    assert np.sign(ends[0]) == np.sign(begin)
-    assert ends[1] > 0
-
-# %% [markdown]
-# Under WGAN-GP each keeps the sign that it began with. Where that is negative, D takes generated
-# samples for real ones, at a slope of nearly the right size, and the penalty is small. D's own loss
-# did not get it over the peak. Under R1, which pulls towards 0 from both sides, all turn the right
-# way. With two or more features $g$ can turn round without passing 0, so there is a way around the
-# peak.
+# *peak* there, and pushes away from it on either side. In one dimension a critic that begins with
+# the wrong sign can't cross it; with two or more features $g$ can turn round without passing 0.
+# [Tutorial 13](13_what_a_wasserstein_loss_tells.py) shows both.
 #
 # ## Where it lives, and what to try
 #
@@ -821,7 +759,7 @@ for seed in range(6):
 # - How many sweeps does a critic with `Maxout(p, q)` need, where each output is the largest of five
 #   affine functions? And one with LayerNorm and LeakyReLU? Guess, then look at the network's
 #   `piecewise_linear`, and at its calls.
-# - In the figure with the stairs, use 4,000 samples in place of 40. What becomes of the stairs, and
+# - In the figure with the stairs, use 4,000 samples instead of 40. What becomes of the stairs, and
 #   of the gradient?
 # - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
 #

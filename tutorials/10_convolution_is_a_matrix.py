@@ -238,7 +238,7 @@ for A, (s, p) in zip(matrices, KINDS, strict=True):
 # - **It is no inverse**, though it is called "deconvolution" here and there. $A^\mathsf{T} A x$ is
 #   not $x$, as the last picture above shows. With stride 2 it can't be: $A$ keeps 16 numbers of 64.
 # - **Its size has to be said.** Images of 8×8 and of 7×7 both become 4×4 with $k = 3$, $s = 2$,
-#   $p = 1$. On the way back somebody must say which is meant: `x_shape` here, in the layer
+#   $p = 1$. On the way back you have to say which one you mean: `x_shape` here, in the layer
 #   `output_padding`: 0 for the smaller size, 1 for the larger.
 
 # %%
@@ -383,8 +383,8 @@ figure.savefig(FIGURES / "two_matrices.png")
 figure
 
 # %% [markdown]
-# Each row of $P$ is one window; each column is a part of 6×6 pixels of the image, for each kernel
-# entry another one (in print $P$ is often called "im2col"). Many fast convolutions multiply by $P$
+# Each row of $P$ is one window; each column holds the 6×6 pixels that one kernel entry is
+# multiplied with (in print $P$ is often called "im2col"). Many fast convolutions multiply by $P$
 # rather than by $A$: without padding $P$ has no zeros by construction (black is −1), and
 # all windows of all images of a batch become rows of one large matrix product. The backward pass
 # for the kernel is $P^\mathsf{T} dy$.
@@ -667,8 +667,8 @@ figure
 # learns what there is of texture. In the run that goes on, the checkerboard shrinks further (the
 # last line printed), while shapes of clothes appear.
 #
-# This does not show that one way ends with better images: it is two seeds and a fraction of an
-# epoch, and no trained DCGAN. For that take the recipe, which has more channels and five epochs:
+# This does not show that one way ends with better images: two seeds and a fraction of an epoch do
+# not make a trained DCGAN. For that take the recipe, which has more channels and five epochs:
 # `minigan train --recipe dcgan --data fashion-mnist`. And the third way costs more: its kernel of
 # 3×3 runs over the large image. For each pixel of the small one and each pair of channels that is
 # 4·9 = 36 products, where the transposed layer with $k = 4$ has 4·4 = 16.
@@ -676,7 +676,7 @@ figure
 # ## Where it lives, and what to try
 #
 # [`layers/conv.py`](../minigan/layers/conv.py) has the three functions and the two layers made of
-# them; [`layers/resize.py`](../minigan/layers/shape.py) has `Upsample` and `AvgPool2d`.
+# them; [`layers/shape.py`](../minigan/layers/shape.py) has `Upsample` and `AvgPool2d`.
 #
 # - `matrix` takes any linear map. Look at those of `Upsample(2)`, from 4×4 pixels, and of
 #   `AvgPool2d(2)`, from 8×8, which takes the mean of each 2×2 block. (Their `forward` returns

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 11. Handwritten digits, end to end
 #
-# What lies between a file of images on a disk and weights that somebody else can use? This page
-# walks the whole way once: the bytes of a data file, two networks, a run that is interrupted and
+# What lies between a file of images and weights that somebody else can use? This page
+# goes the whole way once: the bytes of a data file, two networks, a run that is interrupted and
 # goes on to the same bits, numbers that say how good the samples are, and the weights opened by
 # another library.
 #
@@ -163,7 +163,7 @@ figure
 #
 # A *recipe* is a named set-up: networks, loss, optimisers, batch size. `minigan recipes` lists
 # them. The one for these digits is `digits`, in
-# [`recipes/small.py`](../minigan/recipes/mlps.py). A `Task` says what the networks are for.
+# [`recipes/mlps.py`](../minigan/recipes/mlps.py). A `Task` says what the networks are for.
 
 # %%
 recipe = RECIPES["digits"]
@@ -189,7 +189,7 @@ assert (setup.G.theta.size, setup.D.theta.size) == (51_648, 12_673)
 # (`label_smoothing` comes in section 8.) Neither takes a label: training makes no use of the
 # digits' labels.
 #
-# An epoch is one pass through the data, in an order that is drawn anew. Batches have 64 images, and
+# An epoch is one pass through the data, in a new random order. Batches have 64 images, and
 # 1797 = 28·64 + 5: the last five images of each order are left out.
 
 # %%
@@ -292,16 +292,16 @@ assert set(point.now.numbers.values()) == {STEPS}
 # The bits agree on one machine. Another NumPy, another BLAS (the library that multiplies the
 # matrices) or another number of its threads may add numbers in another order, and the last bits
 # differ. The checkpoint notes all these, and a resumed run prints a line if one of them has
-# changed. Nor need the run be asked to stop: [`tests/test_kill.py`](../tests/test_kill.py) kills
-# runs at random moments, by a signal that a program can't answer, and resumes them to the same
-# bits.
+# changed. Nor does a run have to be stopped gently: [`tests/test_kill.py`](../tests/test_kill.py)
+# kills runs at random moments, with a signal that a program can't catch, and resumes them to the
+# same bits.
 
 # %% [markdown]
 # ## 7. What lies in the folder
 
 # %%
 MEANING = {
-    "run.json": "the settings: data, recipe, seed, all rates; the run can be made again from it",
+    "run.json": "the settings: data, recipe, seed, all rates; enough to repeat the run",
     "history.csv": "every number that was measured, a row a step; the same in every repetition",
     "checkpoints": "all that the next step depends on; the two newest are kept",
     "frames": "a few samples at many steps, from which the film is drawn",
@@ -389,11 +389,11 @@ if BUDGET == 1:  # a short run has not got there
     assert np.nanmin(history["diversity"][last]) > 0.85
 
 # %% [markdown]
-# At the grey line, where the run was interrupted, nothing is to be seen. The run does not quite end
-# where the theorem says: the two curves lie around 0.45 but do not meet there. D has an edge, and
-# slowly adds to it. That does not mean that G gets worse. D's answers say how G stands against this
-# D, which learns too; they do not say how good the samples are. So look at the samples: the same
-# eleven points of noise, at several times of the run.
+# The grey line marks where the run was interrupted; the curves show nothing there. The run does not
+# quite end where the theorem says: the two curves lie around 0.45 but do not meet there. D has an
+# edge, and slowly adds to it. That does not mean that G gets worse. D's answers say how G stands
+# against this D, which learns too; they do not say how good the samples are. So look at the
+# samples: the same eleven points of noise, at several times of the run.
 
 # %%
 z = stream(0, "the same noise").standard_normal((11, 16), dtype=np.float32)
@@ -586,7 +586,7 @@ assert gap < 1e-5
 
 # %% [markdown]
 # And with PyTorch itself, where it is installed. The text that `describe` returns is a
-# `torch.nn.Sequential(…)`; one would paste it into a program, here it is evaluated.
+# `torch.nn.Sequential(…)`. You would paste it into a program; here it is evaluated.
 
 # %%
 if importlib.util.find_spec("torch"):
@@ -605,11 +605,11 @@ else:
     print("PyTorch is not installed here, so that its own part is left out.")
 
 # %% [markdown]
-# ## What to take along
+# ## What to remember
 #
 # - Between a file and D there are a scale, a shape and a type. Check each once, by hand.
-# - If every random number is a function of seed, purpose and step, a run can be stopped anywhere
-#   and goes on to the same bits. A checkpoint is then three vectors and a count for each player.
+# - If every random number is a function of seed, purpose and step, a run can stop anywhere and
+#   resume to the same bits. A checkpoint is then three vectors and a count for each player.
 # - Losses do not say how good samples are. Precision, recall and the distance to the nearest real
 #   image each answer one question, and each needs a yardstick made of real data.
 #
@@ -618,7 +618,7 @@ else:
 # 1. Make the data lie in [0, 1], `(images[..., None] / 16).astype(np.float32)`, and give them to
 #    the loop of section 6 for 300 steps. Does D get more sure of itself than in the page's run?
 #    Which share of G's pixels is negative before the first step, and after the last?
-# 2. In section 9, take k = 1 and k = 10 in the place of 3. Which of the two marks of the other half
+# 2. In section 9, take k = 1 and k = 10 instead of 3. Which of the two marks of the other half
 #    is higher, and why is a higher mark not a better measure?
 # 3. `minigan train --resume RUN --steps 10000` makes the run longer; `Run.open(RUN).G` is then its
 #    G. Do its precision and recall come any closer to those of the other half?

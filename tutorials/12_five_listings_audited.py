@@ -12,13 +12,14 @@
 # %% [markdown]
 # # 12. Five listings, audited
 #
-# Which mistakes do GAN programs in print contain, what does each of them do, and which check would
-# have caught it? The mistakes below were found in five web articles, some of them widely read. Each
-# is made again here, with this library and in code of our own; its effect is shown by a number,
-# and it is mended. At the end every check is run on every mistake.
+# Which mistakes do published GAN programs contain, what does each one do, and which check would
+# have caught it? The five listings below are of the kind found in introductory web articles: a text
+# with formulas, then a short training program. Each is rebuilt here in code of our own, with the
+# mistakes that such listings have; a number shows what each mistake does, and then it is mended. At
+# the end every check is run on every mistake.
 #
 # For readers who know one training step of a GAN (the [README](../README.md) shows one, whole) and
-# the two losses of Goodfellow et al. 2014 ([tutorial 3](03_a_first_gan.py)). Reading time: 25
+# the two losses of Goodfellow et al. 2014 ([tutorial 3](03_a_first_gan.py)). Reading time: 20
 # minutes.
 
 # %%
@@ -50,7 +51,7 @@ from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
 from minigan.runs.finite import first_broken
 from minigan.runs.metrics import mean_distance
 from minigan.sampling import draw_noise, sample
-from minigan.step import discriminator_step, generator_step, norm
+from minigan.step import discriminator_step, generator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/12_five_listings_audited")
@@ -225,77 +226,6 @@ figure
 # the wrong order suffers. −V is a sum of two cross-entropies, neither of which can be negative. So
 # a negative loss of D of this form has a wrong sign somewhere. Mended: minimise −V, which is
 # `bce_with_logits(real, 1) + bce_with_logits(fake, 0)`.
-#
-# ### "Mode collapse comes from numerical overflow"
-#
-# So the same article explains a G that makes the same sample again and again. If that were so,
-# float64 would be a cure: there $e^a$ overflows only from a = 709.8 on, in float32 from 88.7. Here
-# is a collapse in float64, made by a G whose learning rate is ten times that of D, with more
-# momentum for both (Adam's β₁ = 0.9, not 0.5). The loss notes the largest logit that it has met, by
-# its absolute value.
-
-
-# %%
-class Noting(NonSaturating):
-    """The right loss; it notes how far the logits have gone."""
-
-    largest = 0.0
-
-    def discriminator(self, real_logits, fake_logits):
-        """Return what the right loss returns."""
-        self.largest = max(
-            [self.largest, *(float(abs(a).max()) for a in (real_logits, fake_logits))]
-        )
-        return super().discriminator(real_logits, fake_logits)
-
-
-def in_precision(dtype, **rates):
-    """Train in a precision; return G, the largest logit, and whether all numbers were finite."""
-    program = Program()
-    program.loss = Noting()
-    players = [net.astype(dtype) for net in program.players()]
-    G, D, measured = play(program, ring.x.astype(dtype), STEPS, players=players, **rates)
-    numbers = [*G.theta, *D.theta, *(value for row in measured for value in row.values())]
-    return G, program.loss.largest, bool(np.isfinite(numbers).all())
-
-
-fast_G = {"lr_G": 1e-2, "lr_D": 1e-3, "beta1": 0.9}
-runs = {
-    "float64, a fast G": in_precision("float64", **fast_G),
-    "float32, a fast G": in_precision("float32", **fast_G),
-    "float64, mended": in_precision("float64"),
-}
-for name, (G, largest, finite) in runs.items():
-    diversity, clouds, _ = look(G)
-    print(f"{name:<18} diversity {diversity:.2f}, {clouds} of 8 clouds, ", end="")
-    print(f"largest logit {largest:.1f}, all numbers finite: {finite}")
-    assert finite and largest < 50
-    if BUDGET == 1:  # a short run has not got there
-        assert (diversity > 0.8 and clouds == 8) if "mended" in name else diversity < 0.5
-assert round(float(np.log(np.finfo(np.float64).max)), 1) == 709.8
-assert round(float(np.log(np.finfo(np.float32).max)), 1) == 88.7
-
-# %%
-figure = new_figure(1000, 420)
-figure.set_layout_engine("constrained")
-for axes, (name, (G, largest, _)) in zip(figure.subplots(1, 3), runs.items(), strict=True):
-    axes.scatter(*ring.x[:1000].T, s=8, color=D_COLOUR, marker="s", label="real")
-    axes.scatter(*sample(G, 500, seed=1).T, s=5, color=G_COLOUR, alpha=0.6, label="generated")
-    axes.set_title(f"{name}\nlargest logit {largest:.1f}", fontsize=9)
-    axes.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9), aspect="equal")
-handles, names = figure.axes[0].get_legend_handles_labels()
-figure.legend(handles, names, loc="outside lower center", frameon=False, ncols=2)
-figure.savefig(FIGURES / "collapse.png")
-figure
-
-# %% [markdown]
-# The collapse is there in both precisions (at other places, since they round differently), every
-# number is finite, and no logit came near a number that overflows. With G's learning rate and β₁ as
-# they were, the same program in the same precision finds all eight clouds. (Cures of collapse, side
-# by side, are the matter of [tutorial 7](07_mode_collapse.py).) Overflow does exist: it gives
-# infinities and NaN, which is another failure, and easy to tell from this one. Mended: measure
-# diversity, and change the rates. A run of `minigan train` writes the diversity of its samples into
-# `history.csv` every 50 steps, and a line into `warnings.txt` if it stays below 0.1.
 
 # %% [markdown]
 # ## Listing 2
@@ -337,10 +267,10 @@ if BUDGET == 1:  # a short run has not got there
 # ### A sigmoid before "from logits"
 #
 # D ends in a sigmoid, and the loss is told that it gets logits. So the sigmoid is applied twice.
-# Whatever a is, σ(a) lies between 0 and 1, so that D can't say anything beyond
-# σ(0) = 0.5 ≤ σ(σ(a)) ≤ σ(1) = 0.731. And by the chain rule the gradient gets one more factor,
-# σ′(a) = σ(a)·(1 − σ(a)), which vanishes where D is sure, rightly or wrongly. For a real sample the
-# loss −log σ(a) has the slope −(1 − σ(a)); −log σ(σ(a)) has −(1 − σ(σ(a)))·σ′(a).
+# Whatever a is, σ(a) lies between 0 and 1, so D can't say anything beyond
+# σ(0) = 0.5 ≤ σ(σ(a)) ≤ σ(1) = 0.731. By the chain rule the gradient gets one more factor,
+# σ′(a) = σ(a)·(1 − σ(a)), which vanishes where D is sure, rightly or wrongly.
+# ([Tutorial 5](05_probabilities_or_logits.py) draws all this.)
 
 
 # %%
@@ -350,41 +280,16 @@ class SigmoidTwice(Program):
     last = (Sigmoid,)
 
 
-a = np.linspace(-10, 10, 401)[:, None]
+a = np.array([[-8.0]])  # a real sample that D takes for a fake: it should pull hardest
 p, cache = Sigmoid().forward(a)
-twice, once = sigmoid(p), sigmoid(a)
-# The slope of −log D for a single sample with the label 1, by the library's own functions.
-slope_once = np.array([bce_with_logits(row[None], 1)[1] for row in a])[:, 0, 0]
-slope_p = np.array([bce_with_logits(row[None], 1)[1] for row in p])[:, 0]
-slope_twice = Sigmoid().backward(slope_p, cache)[:, 0]
-
-assert twice.min() >= 0.5 and twice.max() <= 0.7311
-at = int(np.argmin(abs(a + 8)))
-ratio = slope_once[at] / slope_twice[at]
-print(f"a real sample that D rejects, a = −8: slope {slope_once[at]:.4f}, ", end="")
-print(f"with the sigmoid twice {slope_twice[at]:.6f}, {ratio:,.0f} times less")
-assert 5000 < ratio < 7000
-
-figure = new_figure(1000, 400)
-figure.set_layout_engine("constrained")
-left, beside = figure.subplots(1, 2)
-left.plot(a, once, color=D_COLOUR, label="σ(a)")
-left.plot(a, twice, color=G_COLOUR, linestyle="--", label="σ(σ(a))")
-left.set(xlabel="a, what D computes", ylabel="probability of being real", ylim=(-0.03, 1.03))
-beside.semilogy(a, -slope_once, color=D_COLOUR, label="one sigmoid: 1 − σ(a)")
-beside.semilogy(a, -slope_twice, color=G_COLOUR, linestyle="--", label="two: (1 − σ(σ(a)))·σ′(a)")
-beside.set(xlabel="a", ylabel="pull of a real sample: −slope")
-beside.minorticks_off()
-left.legend(loc="upper left", frameon=False)
-beside.legend(loc="lower center", frameon=False)
-for axes in (left, beside):
-    axes.grid(alpha=0.2)
-figure.savefig(FIGURES / "sigmoid_twice.png")
-figure
+slope_once = -bce_with_logits(a, 1)[1].item()
+slope_twice = -Sigmoid().backward(bce_with_logits(p, 1)[1], cache).item()
+print(f"pull of a real sample with a = −8: {slope_once:.4f}, with the sigmoid twice ", end="")
+print(f"{slope_twice:.6f}, {slope_once / slope_twice:,.0f} times less")
+assert 5000 < slope_once / slope_twice < 7000
 
 # %% [markdown]
-# A real sample that D takes for a fake should pull hardest. With two sigmoids it hardly pulls. D's
-# loss can't fall to zero either. With softplus(a) = log(1 + eᵃ) = −log σ(−a), the term of real
+# D's loss can't fall to zero either. With softplus(a) = log(1 + eᵃ) = −log σ(−a), the term of real
 # samples is softplus(−σ(a)), at least softplus(−1) = 0.3133; that of generated ones is
 # softplus(σ(a)), at least softplus(0) = log 2 = 0.6931. Together that is 1.0064. Look at D alone
 # again:
@@ -401,7 +306,7 @@ assert curve_twice[-1, 1] > 0.98 and floor < curve_twice[:, 2].min() and curve_t
 
 # %% [markdown]
 # D does rank nearly all pairs right, and its loss is close to the floor: it is as good as it can
-# get. But somebody who looks at the loss alone sees a D not far from one that can't tell. And G?
+# get. But judged by its loss alone it is not far from a D that can't tell. And G?
 
 # %%
 for name, G in (("twice", play(SigmoidTwice(), ring.x, STEPS)[0]), ("once", right[0])):
@@ -552,14 +457,14 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# ### Layers made anew at every call
+# ### New layers at every call
 #
 # In the same article the layers are created within the function that computes the network's output.
 # Each call has new weights.
 
 
 # %%
-class Anew(Layer):
+class Remade(Layer):
     """A network whose layers are made within `forward`."""
 
     def __init__(self, make):
@@ -581,29 +486,29 @@ class Anew(Layer):
 
     def __repr__(self):
         """Return its name."""
-        return "Anew(…)"
+        return "Remade(…)"
 
 
-class LayersAnew(Program):
+class LayersRemade(Program):
     """Listing 3, second mistake."""
 
     def players(self):
         """Return a G as it should be, and a D whose layers are made in `forward`."""
         G, _ = super().players()
-        return G, Anew(lambda i: Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=i))
+        return G, Remade(lambda i: Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 1), seed=i))
 
 
-G, D_anew, _ = d_alone(LayersAnew(), ring.x, ALONE)
+G, D_remade, _ = d_alone(LayersRemade(), ring.x, ALONE)
 fake, x = sample(G, 100, seed=1), ring.x[:3]
-ranks = [ranked_right(D_anew, ring.x[:100], fake) for _ in range(200)]
-print("the same x, called twice:", D_anew.forward(x)[0].ravel().round(2), end=" ")
-print(D_anew.forward(x)[0].ravel().round(2))
-print(f"weights that the optimiser is given: {D_anew.theta.size}")
+ranks = [ranked_right(D_remade, ring.x[:100], fake) for _ in range(200)]
+print("the same x, called twice:", D_remade.forward(x)[0].ravel().round(2), end=" ")
+print(D_remade.forward(x)[0].ravel().round(2))
+print(f"weights that the optimiser is given: {D_remade.theta.size}")
 print(f"pairs ranked right after {ALONE} steps, mean of 200 calls: {np.mean(ranks):.2f}")
-assert (D_anew.forward(x)[0] != D_anew.forward(x)[0]).all() and D_anew.theta.size == 0
+assert (D_remade.forward(x)[0] != D_remade.forward(x)[0]).all() and D_remade.theta.size == 0
 assert 0.4 < np.mean(ranks) < 0.6
 
-report = check.layer(D_anew, stream(0, "x").standard_normal((5, 2)))
+report = check.layer(D_remade, stream(0, "x").standard_normal((5, 2)))
 print(report)
 assert not report.ok
 
@@ -615,45 +520,13 @@ assert not report.ok
 # %% [markdown]
 # ## Listing 4
 #
-# ### Question: why flip the labels for G?
+# ### The text has one loss, the code another
 #
-# The text of this article states the minimax loss for G, $\mathrm{E}\,\log(1 - D(G(z)))$, and the
-# code gives G's samples the label 1, which is $-\mathrm{E}\,\log D(G(z))$, the non-saturating loss.
-# Minimax is D's term with the sign flipped, and the code flips the label instead. That is another
-# loss:
-
-# %%
-logits = np.array([-6.0, -3.0, 0.0, 3.0])[:, None]
-# The loss is a mean, so each slope is divided by the number of logits; this is undone below.
-_, sign = Minimax().generator(logits)
-_, label = NonSaturating().generator(logits)
-print("D(G(z))                ", sigmoid(logits).ravel().round(4))
-print("slope, minimax         ", (len(logits) * sign).ravel().round(4))
-print("slope, non-saturating  ", (len(logits) * label).ravel().round(4))
-assert np.allclose(len(logits) * sign, -sigmoid(logits))
-assert np.allclose(len(logits) * label, sigmoid(logits) - 1)
-assert sign[2] == label[2]  # the same where D can't tell, a = 0
-
-G, _ = Program().players()
-z = draw_noise(G, 1000, stream(0, "z"))
-norms = {}
-for loss in (Minimax(), NonSaturating()):
-    fake, c_g = G.forward(z)
-    fake_logits, c_d = D_right.forward(fake)
-    _, d_fake = loss.generator(fake_logits)
-    grad = G.new_grad()
-    G.backward(D_right.backward(d_fake, c_d), c_g, grad)
-    norms[type(loss).__name__] = float(norm(grad))
-print("norm of G's gradient, against the D of listing 1 that was trained alone:", end=" ")
-print(", ".join(f"{name} {value:.3f}" for name, value in norms.items()))
-assert norms["NonSaturating"] > 10 * norms["Minimax"]
-
-# %% [markdown]
-# The slopes in the logit a are −σ(a) and −(1 − σ(a)). At D(G(z)) = ½ both are −½. Where D(G(z)) is
-# near 0, where G loses, the first is next to nothing and the second nearly −1. So the label is
-# flipped to give G a gradient when it needs one (Goodfellow et al. 2014, section 3). The mistake is
-# that text and code differ and the article does not say so. Mended: say which it is.
-# [Tutorial 4](04_minimax_or_non_saturating.py) compares the two.
+# The text states the minimax loss for G, $\mathrm{E}\,\log(1 - D(G(z)))$, and the code gives G's
+# samples the label 1, which is $-\mathrm{E}\,\log D(G(z))$, the non-saturating loss. The code is
+# the better choice; the mistake is that the text does not say so. Mended: say which it is.
+# ([Tutorial 4](04_minimax_or_non_saturating.py#question-why-flip-the-labels-for-g) compares the
+# two.)
 #
 # ### The last, smaller batch
 #
@@ -785,7 +658,7 @@ for name, program in (("L_G of the article", OneFormulaForBoth()), ("mended", Pr
 
 # %%
 class LogOfLogit(NonSaturating):
-    """Both losses with log a in the place of log σ(a)."""
+    """Both losses with log a instead of log σ(a)."""
 
     def discriminator(self, real_logits, fake_logits):
         """Return −E log a − E log(1 − a), and its derivatives."""
@@ -916,7 +789,7 @@ MISTAKES = {
     "2  sigmoid twice": SigmoidTwice(),
     "2  D sees fakes only": DNeverSeesData(),
     "3  images against labels": ImagesAgainstLabels(),
-    "3  layers made anew": LayersAnew(),
+    "3  new layers each call": LayersRemade(),
     "4  text minimax, code not": Program(),
     "4  labels of one length": LabelsOfOneLength(),
     "5  L_D: fakes called real": FakesCalledReal(),
@@ -983,13 +856,13 @@ figure
 # Every mistake is caught, and the right program passes all. (The number before a name is its
 # listing's.) Three mistakes are caught by a single check, each by a different one. *D alone* and
 # *G alone* together catch eight of the ten, and need nothing but the program. They miss a batch of
-# another size, and a formula that works and is not the one that the text states: for that somebody
-# has to write down which one was meant. (A dot says that this check passes, and no more: where D
+# another size, and a formula that works but is not the one in the text: to catch that you have to
+# write down which one you meant. (A dot says that this check passes, and no more: where D
 # has failed already, what G does against it means little. With the sigmoid applied twice *G alone*
 # can't fail, since σ(σ(a)) > ½. And the program that compares images with labels passes *formula*
 # because it never calls its loss.)
 #
-# ## What to take along
+# ## What to remember
 #
 # - Write both losses as cross-entropies with a label for each kind of sample. Then a sign can't get
 #   lost, no term is negative, and the formula is that of the library's
@@ -1011,5 +884,5 @@ figure
 #
 # **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
 # against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the
-# library: [`losses.py`](../minigan/losses.py), [`train.py`](../minigan/loop.py) (the two halves),
+# library: [`losses.py`](../minigan/losses.py), [`step.py`](../minigan/step.py) (the two halves),
 # [`check/losses.py`](../minigan/check/losses.py), [`finite.py`](../minigan/runs/finite.py).

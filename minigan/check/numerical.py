@@ -40,7 +40,8 @@ def finite_difference(f: Function, x: Array, v: Array) -> Array:
     is free of the h² term (Richardson extrapolation). Its truncation error, ~h⁴, and its rounding
     error, ~ε/h, balance near h = ε^(1/5), 7e-4 in float64, where f varies on a scale of 1. Where f
     varies faster, or has a kink nearby, smaller steps are better: h goes down by factors of 4, and
-    the two neighbours that agree best are believed (Ridders 1982 does this at more length).
+    the two neighbours that agree best are believed (Ridders 1982 does this at more length). Where x
+    is far from 1 in size, that scale may be the one of x or still 1 (log x, sin x): each is tried.
     """
     return _difference(f, x, v)[0]
 
@@ -70,6 +71,7 @@ class Slope:
 
     by_differences: Array
     exact: Array | None
+    doubt: float = 0.0  # how far the differences may be off
 
     @property
     def best(self) -> Array:
@@ -158,13 +160,32 @@ def unit(i: tuple[int, ...], shape: tuple[int, ...]) -> Array:
 
 
 def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
-    """Return the finite difference, and how far it may be off: how well two steps agree."""
+    """Return the finite difference, and how far it may be off: how well two steps agree.
+
+    Steps are taken on the scale of those entries of x that v moves, if need be on others.
+    """
     xp = array_module(x)
-    largest_v = float(xp.abs(v).max())
-    if largest_v == 0:
+    moved = v != 0
+    if not moved.any():
         return xp.zeros_like(xp.asarray(f(x))), 0.0
+    sizes, largest_v = xp.abs(x[moved]), float(xp.abs(v).max())
+    scales = [max(1.0, float(sizes.max())), 1.0, float(sizes.min())]
+    best, doubt = None, float("inf")
+    for scale in dict.fromkeys(scale for scale in scales if scale > 0):
+        found, now = _on_a_scale(f, x, v, scale / largest_v)
+        if best is None or now < doubt:
+            best, doubt = found, now
+        if doubt <= ROUNDED * float(xp.abs(best).max()):
+            break
+    assert best is not None
+    return best, doubt
+
+
+def _on_a_scale(f: Function, x: Array, v: Array, scale: float) -> tuple[Array, float]:
+    """Do so with first steps of about 1e-3 times a scale along v."""
+    xp = array_module(x)
     eps = float(np.finfo(x.dtype).eps)
-    first = 2 * eps**0.2 * max(1.0, float(xp.abs(x).max())) / largest_v
+    first = 2 * eps**0.2 * scale
     size = 0.0
 
     def c(k: int) -> Array:
@@ -233,7 +254,7 @@ def _believed(by_differences: Array, exact: Array | None, doubt: float) -> Slope
         size = float(np.max(np.abs(by_differences), initial=0.0))
         if not difference <= max(NOT_ANALYTIC * size, 10 * doubt):
             exact = None
-    return Slope(by_differences, exact)
+    return Slope(by_differences, exact, doubt)
 
 
 def _dot(a: Array, b: Array) -> float:

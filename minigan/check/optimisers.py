@@ -36,7 +36,7 @@ HARMLESS = set(
     "my our their your own the a simple basic plain vanilla naive pure slow fast custom manual "
     "base numpy np python keras torch py pytorch tf jax tensorflow course book "
     "cs optim optimizer optimiser opt descent gradient stochastic with and w "
-    "momentum nesterov sgd".split()
+    "momentum nesterov amsgrad sgd".split()
 )
 
 
@@ -106,7 +106,7 @@ def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
         if definition is not None:
             rest = joined.replace(definition.lower(), " ")
             known = all(_is_harmless(part) for part in rest.split())
-            return (definition, _numbers(optimiser, "nesterov" in words)) if known else (None, {})
+            return (definition, _numbers(optimiser, words)) if known else (None, {})
     return None, {}
 
 
@@ -117,15 +117,14 @@ def _is_harmless(letters: str) -> bool:
     )
 
 
-def _numbers(optimiser: Any, nesterov: bool) -> Numbers:
+def _numbers(optimiser: Any, words: list[str]) -> Numbers:
     numbers: Numbers = dict(DEFAULTS)
     for name, aliases in NAMES.items():
         for alias in aliases:
             if hasattr(optimiser, alias):
                 numbers[name] = getattr(optimiser, alias)
                 break
-    if nesterov:
-        numbers["nesterov"] = True
+    numbers |= {name: True for name in ("nesterov", "amsgrad") if name in "".join(words)}
     if hasattr(optimiser, "betas"):
         numbers["beta1"], numbers["beta2"] = optimiser.betas
     return numbers

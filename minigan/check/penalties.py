@@ -109,8 +109,8 @@ class Pull:
 
 
 def small_critic(seed: int = 0) -> Sequential:
-    """Return a critic for vectors of 4 whose slope depends on x in all the ways there are."""
-    layers = Dense(4, 5), Tanh(), LayerNorm(5), LeakyReLU(), Dense(5, 1)
+    """Return a critic for vectors of 5 whose slope depends on x in all the ways there are."""
+    layers = Dense(5, 7), Tanh(), LayerNorm(7), LeakyReLU(), Dense(7, 1)
     D = Sequential(*layers, dtype=np.float64, seed=seed)
     D.theta += 0.3 * stream(seed, "small critic").standard_normal(D.theta.size)
     return D

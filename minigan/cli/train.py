@@ -10,6 +10,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from ..fast.memory import keep_freed_memory
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
 from ..runs.config import Config
@@ -67,6 +68,7 @@ def train_command(options: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
+    keep_freed_memory()  # of this process, which is ours: the next step's arrays have the same sizes
     settings = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in settings}
     policy = CheckpointPolicy(options.save_every, options.keep)

@@ -119,10 +119,10 @@ class _Stage:
         self.moving = sorted(moving, key=lambda artist: artist.zorder)
         for artist in self.moving:
             artist.set_animated(True)
-        self.figure: Any = figure
-        self.canvas: Any = FigureCanvasAgg(figure)
-        self.canvas.draw()
-        self.background: Any = self.canvas.copy_from_bbox(figure.bbox)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+        self.figure, self.canvas = figure, canvas
+        self.background = canvas.copy_from_bbox(figure.bbox)
         self.colours = None
         if palette is not None:
             self.colours = Image.new("P", (1, 1))

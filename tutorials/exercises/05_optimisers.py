@@ -17,7 +17,7 @@ r"""Exercise 5: what makes a step of a gradient: momentum, RMSProp, Adam.       
 4.  Under a constant gradient, what is a step of Adam then, at every t? And if all gradients were a
     thousand times as large? What does `lr` mean to Adam that it does not mean to SGD?
 5.  What is the first step of RMSProp, which corrects nothing, with ρ = 0.99?
-6.  amsgrad: √v̂ can shrink, and the pace rises again. Put the largest v so far in the place of v;
+6.  amsgrad: √v̂ can shrink, and the pace rises again. Use the largest v so far instead of v;
     the correction stays as it is. Is "v so far" the one before the correction, or after it?
 
 `step` moves θ in place (``theta -= …``), leaves `grad` alone and returns nothing. What you remember
@@ -90,9 +90,9 @@ class AMSGradAdam(Adam):
 
 
 CHECK = {
-    "SGD": dict(lr=0.1, momentum=0.9, reference="minigan.SGD"),
-    "Nesterov": dict(lr=0.1, momentum=0.9, nesterov=True, reference="minigan.SGD"),
-    "RMSProp": dict(lr=0.1, reference="minigan.RMSProp"),
-    "Adam": dict(lr=0.1, beta1=0.5, reference="minigan.Adam"),
-    "AMSGradAdam": dict(lr=0.1, beta2=0.5, amsgrad=True, reference="minigan.Adam"),
+    "SGD": dict(lr=0.13, momentum=0.9, reference="minigan.SGD"),
+    "Nesterov": dict(lr=0.13, momentum=0.9, nesterov=True, reference="minigan.SGD"),
+    "RMSProp": dict(lr=0.13, reference="minigan.RMSProp"),
+    "Adam": dict(lr=0.13, beta1=0.5, reference="minigan.Adam"),
+    "AMSGradAdam": dict(lr=0.13, beta2=0.5, amsgrad=True, reference="minigan.Adam"),
 }

@@ -57,7 +57,7 @@ class BatchNorm(Layer):
         self.initialise(generator(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Start anew: gain and running_var are 1, shift and running_mean 0."""
+        """Reset: gain and running_var are 1, shift and running_mean 0."""
         self.gain[...] = self.running_var[...] = 1
         self.shift[...] = self.running_mean[...] = 0
 

@@ -47,7 +47,7 @@ class LayerNorm(Layer):
         self.initialise(generator(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Start anew: gain is 1 and shift 0."""
+        """Reset: gain is 1 and shift 0."""
         self.gain[...] = 1
         self.shift[...] = 0
 

@@ -92,7 +92,7 @@ class GradientPenalty(R1):
 
 
 CHECK = {
-    "R1": dict(gamma=3.0, reference="minigan.R1"),
-    "R2": dict(gamma=3.0, reference="minigan.R2"),
-    "GradientPenalty": dict(weight=2.0, reference="minigan.GradientPenalty"),
+    "R1": dict(gamma=1.7, reference="minigan.R1"),
+    "R2": dict(gamma=1.7, reference="minigan.R2"),
+    "GradientPenalty": dict(weight=2.6, target=0.7, reference="minigan.GradientPenalty"),
 }

@@ -13,6 +13,7 @@ extensions = [
     "myst_nb",  # tutorials: percent files, executed
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # MathJax's own files, so that readers need no network
+    "sphinx_copybutton",
     "pages",  # the library's pages, downloads and alternative texts: pages.py
 ]
 root_doc = "tutorials/README"
@@ -21,11 +22,13 @@ exclude_patterns = ["minigan/**.py", "tests/**.py", "tutorials/exercises/*.py", 
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
-nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_custom_formats = {".py": "pages.read_tutorial"}
 nb_execution_mode = "cache"
 nb_execution_timeout = 300  # seconds a cell
 nb_execution_show_tb = True  # of a tutorial that fails, with the warning that breaks the build
 nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 
 # MathJax 3, which is what sphinx-mathjax-offline carries.
 mathjax_path = "mathjax/tex-chtml.js"
@@ -42,6 +45,9 @@ html_static_path = [
 ]
 html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+copybutton_selector = "div:not(.aligned) > div.highlight > pre"  # code, not derivations
+
 html_copy_source = False  # pages offer the file that they are made from
 html_show_sphinx = False
 html_use_index = False

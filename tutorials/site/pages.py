@@ -1,7 +1,7 @@
 """What the site adds to Sphinx: pages of Python files, downloads, and alternative texts.
 
-A page of the library shows each class and function twice: at the left its docstring, where the
-derivation is, at the right its source. On a narrow screen one stands below the other.
+A page of the library shows each class and function twice: its docstring, where the derivation is,
+and its source. They stand side by side where the screen is wide enough for both.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def source(lines: list[str]) -> list[nodes.Node]:
 
 
 def docstring(text: str | None) -> list[nodes.Node]:
-    """Return a docstring as a block: prose is filled anew, all else keeps its lines and spaces."""
+    """Return a docstring as a block: prose is filled again, all else keeps its lines and spaces."""
     if not text:
         return []
     block = nodes.container(classes=["derivation"])
@@ -129,6 +129,36 @@ def marked(text: str) -> list[nodes.Node]:
         else:
             result.append(nodes.literal("", piece.strip("`")))
     return result
+
+
+PLOT = re.compile(r"new_figure\(")
+SETTING_UP = 8  # lines before a cell's figure that may be folded away with it
+
+
+def read_tutorial(text: str) -> nbformat.NotebookNode:
+    """Return a tutorial as a notebook in which the code that only draws or asserts is folded."""
+    notebook = jupytext.reads(text, fmt="py:percent")
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (draws(cell.source) or asserts(cell.source)):
+            tags = cell.metadata.setdefault("tags", [])
+            if "hide-input" not in tags:
+                tags.append("hide-input")
+    return notebook
+
+
+def draws(code: str) -> bool:
+    """Say whether a cell draws, with next to nothing computed before."""
+    found = PLOT.search(code)
+    return bool(found) and code[: found.start()].count("\n") <= SETTING_UP
+
+
+def asserts(code: str) -> bool:
+    """Say whether a cell does nothing but print and assert."""
+    return "assert" in code and all(
+        isinstance(statement, (ast.Assert, ast.Assign, ast.For, ast.If))
+        or (isinstance(statement, ast.Expr) and ast.unparse(statement).startswith("print("))
+        for statement in ast.parse(code).body
+    )
 
 
 def offer_files(app: Sphinx, doctree: nodes.document) -> None:

@@ -4,16 +4,20 @@ A tutorial leaves runs/tutorials/NN_name/index.png where it is run; from the rep
 
     python tutorials/01_a_layer_by_hand.py && python tutorials/site/pictures.py
 
-Each such picture becomes tutorials/site/pictures/NN_name.png, with at most 40 kB.
+Each such picture becomes tutorials/site/pictures/NN_name.png, with at most 40 kB. With ``--film``
+the moving picture of the start page is made instead: half a minute of training, a few kilobytes.
 """
 
 import io
+import sys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image  # matplotlib brings it
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, LARGEST = 480, 40_000  # pixels, bytes
+STEPS = 1500  # of the run in the moving picture
 
 
 def main() -> None:
@@ -22,6 +26,53 @@ def main() -> None:
         small = ROOT / "tutorials" / "site" / "pictures" / f"{path.parent.name}.png"
         small.write_bytes(shrink(Image.open(path)))
         print(f"{small.relative_to(ROOT)}  {small.stat().st_size / 1000:.1f} kB")
+
+
+def film() -> None:
+    """Write the moving picture: generated points on their way to a ring, over D's answers."""
+    from minigan import R1, Adam, Dense, LeakyReLU, NonSaturating, Sequential, train
+    from minigan.data import load
+    from minigan.optim.schedules import cosine
+    from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+    from minigan.sampling import sample
+
+    ring, loss = load("ring").x, NonSaturating()
+    G, D = (
+        Sequential(Dense(2, 64), LeakyReLU(), Dense(64, 64), LeakyReLU(), Dense(64, q), seed=seed)
+        for q, seed in ((2, 0), (1, 1))
+    )
+    ticks = np.linspace(-1.6, 1.6, 60, dtype=np.float32)
+    places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    frames = []
+
+    def draw(step: int) -> None:
+        figure = new_figure(360, 390)
+        axes = figure.add_axes((0, 0, 1, 360 / 390))
+        answers = loss.probability(D.forward(places)[0]).reshape(60, 60)
+        box = {"extent": (-1.6, 1.6) * 2, "origin": "lower", "vmin": 0, "vmax": 1}
+        axes.imshow(np.round(answers * 8) / 8, cmap=heat_colours(), **box)
+        axes.plot(*ring[:400].T, ".", color=D_COLOUR, markersize=4)
+        axes.plot(*sample(G, 400, seed=1).T, ".", color=G_COLOUR, markersize=3)
+        axes.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+        axes.set_axis_off()
+        figure.text(0.5, 0.96, f"after {step} steps", ha="center", va="center", fontsize=9)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        image = Image.open(buffer).convert("RGB")
+        frames.append(image.quantize(24, dither=Image.Dither.NONE))
+
+    draw(0)
+    looks = set(np.geomspace(20, STEPS, 24).round().astype(int).tolist())
+    adams = [Adam(cosine(2e-3, 0.0, STEPS), beta1=0, beta2=0.99) for _ in "GD"]
+    rest = {"batch": 128, "steps": STEPS, "penalties": [R1(0.05)]}
+    for record in train(G, D, ring, loss, *adams, **rest):
+        if record.step in looks:
+            draw(record.step)
+    how_long = [300] * (len(frames) - 1) + [3000]  # milliseconds
+    path = ROOT / "tutorials" / "site" / "film.gif"
+    rest = {"append_images": frames[1:], "duration": how_long, "loop": 0, "optimize": True}
+    frames[0].save(path, save_all=True, **rest)
+    print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.1f} kB")
 
 
 def shrink(image: Image.Image) -> bytes:
@@ -38,4 +89,4 @@ def shrink(image: Image.Image) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    film() if "--film" in sys.argv[1:] else main()

@@ -8,7 +8,6 @@ entries that differ most are named.
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -76,8 +75,6 @@ GUESSES = (
 )
 
 
-SECONDS = 15.0  # of computing: how long guesses are tried
-
 # Kinds that the two arrays prove by themselves.
 PLAIN = ("sign", "factor", "ignored", "n-1", "transposed", "zero")
 
@@ -96,9 +93,8 @@ def plain(e: Evidence) -> Diagnosis | None:
     return None
 
 
-def diagnose(e: Evidence, seconds: float = float("inf")) -> Diagnosis:
-    """Name the mistake in one array; within so many seconds of computing, or not at all."""
-    deadline = time.process_time() + seconds
+def diagnose(e: Evidence) -> Diagnosis:
+    """Name the mistake in one array."""
     if e.found.shape != e.exact.shape:
         guess = from_shapes(e)
         assert guess is not None
@@ -110,8 +106,6 @@ def diagnose(e: Evidence, seconds: float = float("inf")) -> Diagnosis:
         reason = "the value is not finite at or near the point: an exp too large, a log of zero?"
         return Diagnosis("nan", e.where, reason)
     for guess in _all_guesses(e):
-        if time.process_time() > deadline:
-            break
         if e.explained_by(guess.predicted):
             return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)
         if not guess.alone:
@@ -235,15 +229,14 @@ class _Detective:
                 where = here[0].where if here else map
                 if simple is not None and simple.certain:
                     return replace(simple, reason=f"{simple.reason}; {mended.edit}")
-                numbers = diagnose(here[0], SECONDS) if here and not mended.own else None
+                numbers = diagnose(here[0]) if here and not mended.own else None
                 if numbers is not None and numbers.kind != "unknown":
                     return numbers
                 why = failed[map].text if map in failed else KINDS[mended.kind]
                 return Diagnosis(mended.kind, where, f"{why}; {mended.edit}")
         if first is not None:
             return first
-        seconds = SECONDS / max(1, len(self.evidence))
-        diagnoses = [self._exchanged(e) or diagnose(e, seconds) for e in self.evidence]
+        diagnoses = [self._exchanged(e) or diagnose(e) for e in self.evidence]
         last = most_likely(rules, diagnoses)
         if last is not None and not last.certain:
             return next((d for map in wrong if (d := self._other_value(map))), last)

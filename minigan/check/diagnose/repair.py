@@ -5,6 +5,9 @@ axis, a name for another, a factor or a term taken out or put in, a transpose, a
 ``+=``. Each edited function is run once and held against the derivative, which is known by now. An
 edit that makes every array of a map right says what is wrong, and in which line. Nothing is written
 anywhere: the edited function lives for one call.
+
+How many are tried goes by what one run of the code costs, counted in lines and not in seconds, so
+that a slow machine gives the answers of a fast one; and no edit may take more than a little memory.
 """
 
 from __future__ import annotations
@@ -12,13 +15,13 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
 import sys
 import textwrap
-import time
 import types
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,7 +31,9 @@ from ...arrays import Array
 from ..report import COMPLEX_STEP_LIMIT
 from .edits import Edit, edits
 
-SECONDS = 5.0  # of computing: how long edits are tried
+LINES = 3_000_000  # of Python, that are run while edits are tried: some seconds
+LINES_OF_AN_EDIT = 300  # what it costs to make and compile one
+MEMORY = 400 * 2**20  # bytes that an edit may take beside what is taken already
 
 Functions = dict[str, types.FunctionType]
 Found = dict[str, Array]  # what a map has found, by array
@@ -99,14 +104,14 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
         f = _compiled(tree, patient.functions[name], patient.class_of(name))
         if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
             return None  # right without an edit: the file is not what runs, it has been changed
-    values = _values(patient)
+    values, lines = _values(patient)
     candidates = [
         (edit, name)
         for name, tree in trees.items()
         for edit in edits(tree, values.get(name, {}), patient.inputs)
         if not (patient.value and edit.is_constant)
     ]
-    deadline = time.process_time() + SECONDS
+    tries = LINES // (LINES_OF_AN_EDIT + lines)
     nearest = patient.nearest_class()
 
     def rank(pair: tuple[Edit, str]) -> int:
@@ -114,10 +119,8 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
         inherited = patient.class_of(pair[1]) not in (None, nearest)
         return pair[0].rank + 3 * inherited
 
-    for edit, name in sorted(candidates, key=rank):
-        if time.process_time() > deadline:
-            return None
-        with edit.applied():
+    for edit, name in sorted(candidates, key=rank)[:tries]:
+        with edit.applied(), _little_memory():
             f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
             if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
@@ -246,8 +249,30 @@ def _compiled(
     return edited
 
 
-def _values(patient: Patient) -> dict[str, dict[str, Any]]:
-    """Run the code once, and keep what the names of each function hold when it returns."""
+@contextmanager
+def _little_memory() -> Iterator[None]:
+    """Let what asks for too much memory raise a MemoryError, where the system can do that.
+
+    An edit may turn a sum into a table of millions of rows.
+    """
+    try:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            taken = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, before[1]))
+    except (ImportError, OSError, ValueError):  # not on this system
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _values(patient: Patient) -> tuple[dict[str, dict[str, Any]], int]:
+    """Run the code once; return what the names of each function hold in the end, and its lines."""
     codes = {f.__code__: name for name, f in patient.functions.items()}
     values: dict[str, dict[str, Any]] = {}
 
@@ -256,13 +281,24 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
         if event == "return" and name is not None and name not in values:
             values[name] = {k: v for k, v in frame.f_locals.items() if k.isidentifier()}
 
+    lines = 0
+
+    def count(frame: types.FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
     if sys.getprofile() is not None:
-        return {}  # somebody is profiling this: their tool stays where it is
+        return {}, 0  # somebody is profiling this: their tool stays where it is
+    tracer = sys.gettrace()  # a debugger, or what measures coverage
     sys.setprofile(see)
+    if tracer is None:
+        sys.settrace(count)
     try:
         _run(patient, {})
     finally:
         sys.setprofile(None)
+        sys.settrace(tracer)
     for held in values.values():
         for name, value in list(held.items()):
             if hasattr(value, "_asdict"):  # a cache with names
@@ -276,7 +312,7 @@ def _values(patient: Patient) -> dict[str, dict[str, Any]]:
             a = held[upstream]
             held |= {f"len({upstream})": len(a), f"{upstream}.size": a.size}
             held[f"{upstream}.shape[-1]"] = a.shape[-1] if a.ndim else 1
-    return values
+    return values, lines
 
 
 def _is_right(found: Found, exact: Found, limit: float) -> bool:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 
 from ..report import COLUMNS, Report, number
-from .discover import Item, find
+from .discover import Item, search
 
-ALL_RIGHT, WRONG = 0, 1  # exit codes
+ALL_RIGHT, WRONG, NOT_ALL_CHECKED = 0, 1, 3  # exit codes; 2 is for a target that can't be read
+ABSENT = (": not written", ", refused: ")  # what a layer does not have is nothing left to check
 WIDTHS = (16, 38, *(14 for _ in COLUMNS), 8)  # map, shapes, the errors, time
 
 
@@ -18,7 +19,7 @@ def run(targets: list[str], seed: int = 0, seeds: int = 1, full: bool = False) -
     Parameters
     ----------
     targets
-        As for `minigan.check.find.discover.find`; none for the library itself.
+        As for `minigan.check.find.discover.search`; none for the library itself.
     seed, seeds
         The first seed, and how many.
     full
@@ -27,10 +28,13 @@ def run(targets: list[str], seed: int = 0, seeds: int = 1, full: bool = False) -
     Returns
     -------
     int
-        The exit code: 1 if anything is wrong.
+        The exit code: 0 if all is right, 1 if anything is wrong, 3 if nothing is but something
+        with a derivative in it was not checked.
     """
     start = time.perf_counter()
-    items = [item for target in targets for item in find(target)] if targets else _library()
+    found = [search(target) for target in targets]
+    items = [item for items, _ in found for item in items] if targets else _library()
+    left_out = {name: why for _, passed_over in found for name, why in passed_over.items()}
     wrong = []
     print("".join(cell.ljust(width) for cell, width in zip(_HEAD, WIDTHS, strict=True)).rstrip())
     for item in items:
@@ -38,12 +42,20 @@ def run(targets: list[str], seed: int = 0, seeds: int = 1, full: bool = False) -
         report = next(reports)
         for line in _rows(item, report):
             print(line)
+        missing = [text for text in report.not_checked if not any(a in text for a in ABSENT)]
+        if missing or report.verdict == "not checked":
+            left_out[item.name] = "; ".join(missing or report.not_checked)
         failed = next(
-            ((seed, r) for seed, r in enumerate((report, *reports), seed) if not r.ok), None
+            (
+                (seed, r)
+                for seed, r in enumerate((report, *reports), seed)
+                if not r.ok and r.verdict != "not checked"
+            ),
+            None,
         )
         if failed is not None:
             wrong.append((item, *failed))
-        elif seeds > 1:
+        elif seeds > 1 and report.ok:
             print(f"  right with {seeds:,} seeds", flush=True)
         if full and failed is None:
             print(f"\n{report}\n")
@@ -51,9 +63,13 @@ def run(targets: list[str], seed: int = 0, seeds: int = 1, full: bool = False) -
         print(f"\n{item.kind} {report}" + (f"\n  (with --seed {at_seed})" if at_seed else ""))
     seconds = time.perf_counter() - start
     names = ", ".join(dict.fromkeys(item.name for item, *_ in wrong))
-    verdict = f"{len(wrong)} wrong: {names}" if wrong else "all right"
-    print(f"\n{len(items)} checked in {seconds:.1f} s, {verdict}")
-    return WRONG if wrong else ALL_RIGHT
+    verdict = f"{len(wrong)} wrong: {names}" if wrong else "all right" if not left_out else "right"
+    for name, why in left_out.items():
+        print(f"\nnot checked: {name}: {why}")
+    not_checked = f", {len(left_out)} not checked: {', '.join(left_out)}" if left_out else ""
+    checked = sum(item.name not in left_out for item in items)
+    print(f"\n{checked} checked in {seconds:.1f} s, {verdict}{not_checked}")
+    return WRONG if wrong else NOT_ALL_CHECKED if left_out else ALL_RIGHT
 
 
 def _library() -> list[Item]:
@@ -82,8 +98,8 @@ def _rows(item: Item, report: Report) -> Iterator[str]:
         seconds = f"{report.seconds:.2f} s" if i == 0 else ""
         cells = (f"  {map}", _cut(shapes, WIDTHS[1] - 2), *(number(x) for x in worst), seconds)
         yield "".join(c.ljust(w) for c, w in zip(cells, WIDTHS, strict=True)).rstrip()
-    for left_out in report.not_checked:
-        yield f"  not checked: {left_out}"
+    for text in report.not_checked:
+        yield f"  not checked: {text}"
 
 
 def _worst(column: tuple[float | None, ...]) -> float | None:

@@ -3,7 +3,9 @@
 Shapes and constructor arguments are drawn from signatures. What can't be guessed is said in the
 file itself, in one line for each thing:
 
-    CHECK = {"MyDense": dict(p=3, q=2, x=(5, 3)), "relu_forward": dict(x=(5, 3))}
+    CHECK = {"MyDense": dict(p=3, q=2, x=(5, 3)), "relu": dict(x=(5, 3))}
+
+("relu" or "relu_forward" for the pair relu_forward, relu_backward.)
 
 For a class the names are those of its constructor's arguments; for a function those of its own,
 where a tuple is the shape of an array. Besides, ``x`` is the shape of a batch of samples, ``train``
@@ -14,6 +16,7 @@ nothing that it has may be missing.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -53,33 +56,128 @@ class Item:
 
 
 def find(target: str) -> list[Item]:
+    """Return what can be checked; see `search`, which says too what was passed over."""
+    return search(target)[0]
+
+
+def search(target: str) -> tuple[list[Item], dict[str, str]]:
     """Return what can be checked in ``file.py``, ``package.module``, or ``…:Name`` of either.
+
+    Returns
+    -------
+    items, passed_over
+        The second says of every other thing with a derivative in it, by name, why it is left out.
 
     Raises
     ------
     FileNotFoundError, ImportError
         Where there is no such file or module, or it can't be imported.
     ValueError
-        Where there is nothing to check in it, or nothing of that name.
+        Where there is nothing to check in it, or nothing of that name, or CHECK has a key that is
+        no name in the file.
     """
     place, _, name = target.partition(":")
     module = _import(place)
-    declarations = getattr(module, "CHECK", {})
-    items = [
-        item
+    things = {
+        key: thing
         for key, thing in vars(module).items()
-        if (not name or key == name) and not (key.startswith("_") and key != name)
-        for item in _items(module, key, thing, declarations.get(key, {}))
-    ]
+        if (not name or name in (key, _stem(key))) and not (key.startswith("_") and key != name)
+    }
+    declarations = _declarations(module, place)
+    items, passed_over = [], {}
+    for key, thing in things.items():
+        said = declarations.get(key, declarations.get(_stem(key), {}))
+        here = list(_items(module, key, thing, said))
+        items += here
+        if not here and (reason := _passed_over(module, key, thing)):
+            passed_over[key] = reason
     if not items:
-        names = [
-            k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__
-        ]
+        names = [k for k, v in things.items() if _is_of(module, v)]
+        why = "".join(f"; {key}: {reason}" for key, reason in passed_over.items())
         raise ValueError(
             f"{target}: nothing to check; expected a layer, a loss, a penalty, an optimiser, or "
-            f"functions x_forward and x_backward, got {', '.join(names) or 'nothing'}"
+            f"functions x_forward and x_backward, got {', '.join(names) or 'nothing'}{why}"
         )
-    return items
+    return items, passed_over
+
+
+def _stem(name: str) -> str:
+    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
+    words = [word for word in name.split("_") if word not in (*PARTNER, *PARTNER.values())]
+    return "_".join(words)
+
+
+PARTNER = {"forward": "backward", "fwd": "bwd"}
+
+
+def _partner(name: str) -> str:
+    """Return what the backward function of a forward function is called; nothing for others."""
+    words = name.split("_")
+    if not set(words) & set(PARTNER) or len(words) < 2:
+        return ""
+    return "_".join(PARTNER.get(word, word) for word in words)
+
+
+def _is_of(module: ModuleType, thing: Any) -> bool:
+    """Whether a thing is made in a module, or in one of a package's own."""
+    home = getattr(thing, "__module__", None) or ""
+    return home == module.__name__ or home.startswith(f"{module.__name__}.")
+
+
+def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:
+    """Return CHECK, whose keys are names of the file."""
+    declared: dict[str, Declaration] = getattr(module, "CHECK", {})
+    names = {*vars(module), *map(_stem, vars(module))}
+    for key in declared:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{place}: CHECK has {key!r}, expected a name in this file{hint}")
+    return declared
+
+
+def _is_base(module: ModuleType, cls: Any) -> bool:
+    """Whether a class is one that others are made from, and leaves them something to write."""
+    if not inspect.isclass(cls) or cls in (Layer, Penalty) or getattr(cls, "_is_protocol", False):
+        return inspect.isclass(cls)
+    unwritten = any(
+        inspect.isfunction(f) and "NotImplementedError" in f.__code__.co_names
+        for f in vars(cls).values()
+    )
+    heirs = [
+        v
+        for v in vars(module).values()
+        if inspect.isclass(v) and v is not cls and issubclass(v, cls)
+    ]
+    return inspect.isabstract(cls) or (unwritten and bool(heirs))
+
+
+LOOKS_LIKE_ONE = ("forward", "backward", "grad", "deriv", "prime", "loss", "penalty")
+
+
+def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
+    """Say why a thing that seems to have a derivative in it is not checked; nothing for others."""
+    if not _is_of(module, thing) or _is_base(module, thing):
+        return ""
+    if inspect.isclass(thing):
+        methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
+        seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
+        seems += [m for m in methods if m in ("step", "update")]
+        if not seems or issubclass(thing, Penalty):
+            return ""
+        return (
+            f"has {', '.join(seems)}, but is no minigan.Layer, loss (discriminator, generator), "
+            "penalty (called with D, real, fake, grad) or optimiser (step(theta, grad))"
+        )
+    if not inspect.isfunction(thing):
+        return ""
+    if _partner(name):
+        return f"no {_partner(name)} beside it"
+    if any(_partner(other) == name for other in vars(module)):
+        return ""
+    if any(word in name.lower() for word in LOOKS_LIKE_ONE):
+        return "a function is checked as a pair x_forward, x_backward, or as x_loss"
+    return ""
 
 
 def _import(place: str) -> ModuleType:
@@ -113,16 +211,17 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
     """Give the item that a thing of a module is, if it is one."""
     if isinstance(thing, Layer):
         yield _item(name, "layer", lambda seed: _check_layer(lambda: thing, said, seed))
-    elif getattr(thing, "__module__", None) != module.__name__:
-        return  # imported from elsewhere
+    elif not _is_of(module, thing) or _is_base(module, thing):
+        return  # imported from elsewhere, or what others are made from
     elif inspect.isclass(thing):
         yield from _class_items(name, thing, said)
-    elif inspect.isfunction(thing) and name.endswith("_forward"):
-        stem = name.removesuffix("_forward")
-        backward = getattr(module, f"{stem}_backward", None)
+    elif inspect.isfunction(thing) and _partner(name):
+        backward = getattr(module, _partner(name), None)
         if backward is not None:
-            yield _item(stem, "functions", lambda seed: _check_pair(thing, backward, said, seed))
-    elif inspect.isfunction(thing) and name.endswith("_loss"):
+            yield _item(
+                _stem(name), "functions", lambda seed: _check_pair(thing, backward, said, seed)
+            )
+    elif inspect.isfunction(thing) and (name.endswith("_loss")):
         yield _item(name, "loss function", lambda seed: _check_loss_function(thing, said, seed))
 
 
@@ -198,8 +297,9 @@ def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Rep
     shapes = [tuple(said["x"])[1:]] if "x" in said else _sample_shapes(made)
     n = said["x"][0] if "x" in said else None
     error: Exception | None = None
-    for shape in shapes:
-        batch = n or next(k for k in (5, 6, 7, 11) if k not in shape)
+    # 12 for what takes several samples together, and so only certain batches
+    tries = [(shape, n or next(k for k in (5, 6, 7, 11) if k not in shape)) for shape in shapes]
+    for shape, batch in tries + ([] if n else [(shape, 12) for shape in shapes]):
         x = away_from_zero(stream(seed, "x").standard_normal((batch, *shape)))
         try:
             wide = made.astype(np.float64)
@@ -220,7 +320,17 @@ def _sample_shapes(made: Layer) -> list[tuple[int, ...]]:
     if made.in_shape is not None:
         return [made.in_shape]
     numbers = [v for v in vars(made).values() if type(v) is int and 0 < v < 20]
-    return [*((v,) for v in numbers), (4,), *((4, 6, v) for v in numbers), (4, 6, 2), (2, 4, 6)]
+    tuples = [
+        v for v in vars(made).values() if isinstance(v, tuple) and v and set(map(type, v)) == {int}
+    ]
+    return [
+        *((int(np.prod(v)),) for v in tuples),
+        *((v,) for v in numbers),
+        (4,),
+        *((4, 6, v) for v in numbers),
+        (4, 6, 2),
+        (2, 4, 6),
+    ]
 
 
 def _check_pair(
@@ -278,14 +388,14 @@ COMMON: Declaration = {
     "alpha": 0.2,
     "seed": 0,
     "bias": True,
-    "lr": 0.01,
-    "learning_rate": 0.01,
+    "lr": 0.013,
+    "learning_rate": 0.013,
     "beta1": 0.9,
     "beta2": 0.999,
     "rho": 0.9,
-    "gamma": 2.0,
-    "weight": 2.0,
-    "target": 1.0,
+    "gamma": 1.7,
+    "weight": 2.6,
+    "target": 0.7,
 }
 
 
@@ -294,6 +404,8 @@ def _make(cls: type, said: Declaration) -> Any:
     arguments = {k: v for k, v in said.items() if k not in DECLARED}
     sizes = iter(SIZES)
     if cls.__init__ is object.__init__:  # type: ignore[misc]
+        if arguments:
+            raise TypeError(f"CHECK says {', '.join(arguments)}, but {cls.__name__} takes nothing")
         return cls()
     for name, parameter in inspect.signature(cls).parameters.items():
         if name in arguments or parameter.default is not parameter.empty:
@@ -332,6 +444,10 @@ def _function_arguments(
 ) -> Iterator[tuple[Any, ...]]:
     """Give arguments for a function, the likely ones first: dense, number by number, images."""
     names = list(inspect.signature(f).parameters)
+    unknown = [key for key in said if key not in names]
+    if unknown:
+        takes = ", ".join(names)
+        raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
     shapes: list[dict[str, tuple[int, ...]]] = [
         {"x": (5, 3), "w": (3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
         {"x": (5, 3, 2), "w": (6, 4), "b": (4,)},

@@ -178,31 +178,31 @@ LOSSES: dict[type, list[tuple[Any, Callable[[Array], Array] | None]]] = {
 
 # Class → a list of penalties.
 PENALTIES: dict[type[Penalty], list[Penalty]] = {
-    R1: [R1(3.0)],
+    R1: [R1(1.7)],
     R2: [R2(0.7)],
-    GradientPenalty: [GradientPenalty(), GradientPenalty(2.0, target=0)],
-    DRAGAN: [DRAGAN(3.0, c=0.1)],
+    GradientPenalty: [GradientPenalty(2.6, target=0.7), GradientPenalty(2.3, target=0)],
+    DRAGAN: [DRAGAN(2.3, c=0.17)],
 }
 
 # Class → a list of functions that make one for a network. By hand they are in tests/test_optim.py.
 OPTIMISERS: dict[type, list[Callable[[Layer], Any]]] = {
     SGD: [
-        lambda net: SGD(0.1),
-        lambda net: SGD(0.1, momentum=0.9),
-        lambda net: SGD(0.1, momentum=0.9, nesterov=True),
+        lambda net: SGD(0.13),
+        lambda net: SGD(0.13, momentum=0.9),
+        lambda net: SGD(0.13, momentum=0.9, nesterov=True),
         lambda net: SGD(schedules.linear(0.2, 0.1, 10), momentum=schedules.linear(0, 0.5, 10)),
     ],
-    RMSProp: [lambda net: RMSProp(0.01), lambda net: RMSProp(schedules.cosine(0.02, 0.001, 400))],
+    RMSProp: [lambda net: RMSProp(0.013), lambda net: RMSProp(schedules.cosine(0.02, 0.001, 400))],
     Adam: [
-        lambda net: Adam(0.1),
-        lambda net: Adam(schedules.warm_up(3, 0.1), beta1=0.5),
-        lambda net: Adam(0.1, amsgrad=True),
+        lambda net: Adam(0.13),
+        lambda net: Adam(schedules.warm_up(3, 0.13), beta1=0.6),
+        lambda net: Adam(0.13, amsgrad=True),
     ],
     AdamW: [
-        lambda net: AdamW(0.1),
-        lambda net: AdamW(schedules.linear(0.1, 0.1, 1), weight_decay=0.1, mask=net.kernel_mask),
+        lambda net: AdamW(0.13),
+        lambda net: AdamW(schedules.linear(0.13, 0.13, 1), weight_decay=0.17, mask=net.kernel_mask),
     ],
-    OptimisticAdam: [lambda net: OptimisticAdam(0.1), lambda net: OptimisticAdam(0.1, beta1=0.5)],
+    OptimisticAdam: [lambda net: OptimisticAdam(0.13), lambda net: OptimisticAdam(0.13, beta1=0.6)],
 }
 
 # Class → a list of what weights cost.
