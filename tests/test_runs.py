@@ -128,6 +128,8 @@ def test_settings_are_written_and_read_back():
         "lr_G": None,
         "lr_D": None,
         "noise": "uniform",
+        "mean": None,
+        "scale": None,
         "batch": 4,
         "d_steps": 1,
         "steps": 3,

@@ -68,7 +68,7 @@ def train_command(options: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
-    keep_freed_memory()  # of this process, which is ours: the next step's arrays have the same sizes
+    keep_freed_memory()  # this process is ours, and the next step's arrays have the same sizes
     settings = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in settings}
     policy = CheckpointPolicy(options.save_every, options.keep)
