@@ -29,7 +29,7 @@ from minigan.check import compare
 from minigan.check.diagnose import repair
 from minigan.recipes import RECIPES
 from minigan.recipes.base import recipe
-from minigan.runs import trainer as loop
+from minigan.runs import output, trainer
 
 # No deadline: machines are noisy. The same examples in CI, so that a pull request is not blamed
 # for what another draw has found.
@@ -127,12 +127,12 @@ def drawn(request):
 def quick_runs(tmp_path, monkeypatch, drawn):
     """Work in an empty folder; write checkpoints as often as is asked for; draw little."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loop, "SHARE", 1e9)
+    monkeypatch.setattr(output, "SHARE", 1e9)
     if not drawn:
-        monkeypatch.setattr(loop, "FEWEST", 10**9)  # frames before a film is made
-        monkeypatch.setattr(loop, "loss_curves", running.Drawing)
+        monkeypatch.setattr(output, "FEWEST", 10**9)  # frames before a film is made
+        monkeypatch.setattr(output, "loss_curves", running.Drawing)
         monkeypatch.setattr(
-            loop, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
+            output, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
         )
 
 
@@ -151,15 +151,15 @@ def ctrl_c_at(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(step, number=signal.SIGINT):
-        show = loop.Progress.show
+        show = trainer.Progress.show
 
         def interrupted(self, record):
             if record.step == step:
-                monkeypatch.setattr(loop.Progress, "show", show)
+                monkeypatch.setattr(trainer.Progress, "show", show)
                 signal.raise_signal(number)
             show(self, record)
 
-        monkeypatch.setattr(loop.Progress, "show", interrupted)
+        monkeypatch.setattr(trainer.Progress, "show", interrupted)
 
     yield at
     signal.signal(signal.SIGINT, before)

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from minigan.arrays import to_numpy
-from minigan.data import load as load_data
-from minigan.recipes import RECIPES, Task
-from minigan.runs.checkpoint import Checkpoint, checkpoints
-from minigan.runs.trainer import CheckpointPolicy
+from minigan.runs.checkpoint import Checkpoint, CheckpointPolicy, checkpoints
+from minigan.runs.config import Config
 from minigan.runs.training import resume_run, train_run
 
 # The warnings and the frames are the same too, where there are any.
@@ -28,18 +26,13 @@ class Drawing:
 
 
 def go(out, name="points", data="ring", seed=0, logits=False, keeping=AT_THE_END, **changes):
-    """Train a recipe in a folder; `changes` are those of a set-up, and on_nan."""
-    data = load_data(data, seed=seed)
-    classes = 0 if data.labels is None else len(np.unique(data.labels))
-    task = Task(data.x.shape[1:], classes, seed, logits=logits)
-    setup = RECIPES[name].set_up(task)
-    on_nan = changes.pop("on_nan", "stop")
-    setup.change(**changes)
-    return train_run(RECIPES[name], setup, data, task, out, True, on_nan, keeping)
+    """Train a recipe in a folder; `changes` are what else a config has."""
+    config = Config(data=data, recipe=name, seed=seed, logits=logits, **changes)
+    return train_run(config, out=out, quiet=True, policy=keeping)
 
 
 def resume(out, keeping=AT_THE_END, **more):
-    return resume_run(Path(out), quiet=True, keeping=keeping, **more)
+    return resume_run(Path(out), quiet=True, policy=keeping, **more)
 
 
 def contents(folder):
@@ -57,7 +50,12 @@ def same(a, b):
     (step_a, path_a), (step_b, path_b) = (next(iter(checkpoints(Path(f)).items())) for f in (a, b))
     assert step_a == step_b
     one, other = Checkpoint.read(path_a), Checkpoint.read(path_b)
-    for x, y in ((one.now, other.now), (one.anchor or one.now, other.anchor or other.now)):
+    pairs = (
+        (one.now, other.now),
+        (one.good or one.now, other.good or other.now),
+        (one.anchor or one.now, other.anchor or other.now),
+    )
+    for x, y in pairs:
         assert (x.step, x.numbers, x.arrays.keys()) == (y.step, y.numbers, y.arrays.keys())
         assert all((x.arrays[name] == y.arrays[name]).all() for name in x.arrays)
     assert one.restores == other.restores

@@ -31,13 +31,11 @@ from minigan.layers import Elementwise
 from minigan.optim.wrappers import Wrapper
 from minigan.plot.frames import list_frames
 from minigan.recipes import Setup
-from minigan.runs import trainer as loop
-from minigan.runs import watch
-from minigan.runs.checkpoint import Checkpoint, Snapshot, checkpoints
+from minigan.runs import output, recovery, trainer, watch
+from minigan.runs.checkpoint import Checkpoint, CheckpointPolicy, Snapshot, checkpoints
 from minigan.runs.finite import NAMES, Broken, first_broken
 from minigan.runs.history import MEASURED, VITAL, History, read_history
 from minigan.runs.run import Run
-from minigan.runs.trainer import CheckpointPolicy
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -193,8 +191,8 @@ class Fuse(Wrapper):
 @pytest.fixture
 def fuse(recipes, monkeypatch):
     """Register a recipe whose G breaks in step 126 and step 228, if its rate is as it was."""
-    monkeypatch.setattr(loop, "LOOK", 10)
-    monkeypatch.setattr(loop, "ANCHOR", 50)
+    monkeypatch.setattr(trainer, "LOOK", 10)
+    monkeypatch.setattr(recovery, "ANCHOR", 50)
 
     def rate(t):
         return {125: 0.4, 227: 0.8}.get(t, 1e-3)
@@ -338,7 +336,7 @@ def test_a_crash_at_any_change_of_a_file_is_no_loss(crash):
 @pytest.mark.usefixtures("fuse")
 def test_a_crash_within_a_restore_is_no_loss(crash, monkeypatch):
     clock = itertools.count()  # a second goes by whenever somebody looks at it
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(output.time, "monotonic", lambda: next(clock))
     sometimes = CheckpointPolicy(seconds=8, last=2)
     go("whole", "fuse", on_nan="restore", steps=130, keeping=sometimes)
     at_the_restore = 10**9 - crash["at the restore"]
@@ -363,7 +361,7 @@ def test_a_run_that_stopped_goes_on_with_restore():
 
 
 def test_no_more_than_three_restores(recipes, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "LOOK", 2)
+    monkeypatch.setattr(trainer, "LOOK", 2)
 
     @recipes("hopeless", data="ring", source="a test", samples="vectors")
     def hopeless(task):

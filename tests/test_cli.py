@@ -20,11 +20,10 @@ import pytest
 from matplotlib.image import imread, imsave
 
 from minigan import cli, load, save
-from minigan import cli as arguments
 from minigan.data import NAMES, mnist
 from minigan.recipes import LOSSES, RECIPES, Task
-from minigan.runs import trainer as loop
-from minigan.runs import training
+from minigan.runs import config, output
+from minigan.runs import folder as run_folder
 from minigan.runs.history import read_history
 from minigan.sampling import sample
 
@@ -36,7 +35,6 @@ FILES = {
     "G.safetensors",
     "D.safetensors",
     "run.json",
-    "timings.csv",
     "checkpoints",
 }
 THE_SAME = ("G.safetensors", "D.safetensors", "history.csv")
@@ -148,7 +146,7 @@ def test_settings_reach_the_training(capsys):
         "d_steps": 2,
         "lr_G": 1e-30,
         "lr_D": 0.001,
-        "loss": "Minimax(logits=False, label_smoothing=0.0)",
+        "loss": "minimax",
         "epochs": 2,
         "steps": None,
         "seed": 5,
@@ -296,7 +294,10 @@ def test_a_signal_finishes_the_step_and_writes_everything(number):
 
 
 def test_ctrl_c_while_loading_leaves_nothing():
-    wait = "cli.load_data = lambda *a, **k: (print('loading'), time.sleep(10**6))"
+    wait = (
+        "from minigan.runs import config; "
+        "config.load_data = lambda *a, **k: (print('loading'), time.sleep(10**6))"
+    )
     with start("train", "--out", "a/b", before=wait) as process:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
@@ -320,7 +321,7 @@ def test_ctrl_c_while_writing_still_writes_everything(monkeypatch, capsys, ctrl_
             signal.raise_signal(signal.SIGINT)
         save(path, net)
 
-    monkeypatch.setattr(loop, "save", interrupted_save)
+    monkeypatch.setattr(output, "save", interrupted_save)
     assert train("a") == 130
     assert {p.name for p in Path("a").iterdir()} == FILES
     assert "next, try" in capsys.readouterr().out
@@ -336,14 +337,14 @@ def test_a_second_ctrl_c_stops_at_once(monkeypatch, capsys, ctrl_c_works):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(loop, "save", interrupted_save)
+    monkeypatch.setattr(output, "save", interrupted_save)
     assert train("a") == 130
     assert capsys.readouterr().err == "minigan: interrupted\n"
     assert len(read_history("a/history.csv")["step"]) == 2
 
 
 def test_a_second_ctrl_c_is_no_loss_either():
-    slow = "from minigan.runs import trainer; trainer.save = lambda *a: time.sleep(10**6)"
+    slow = "from minigan.runs import output; output.save = lambda *a: time.sleep(10**6)"
     with start("train", "--steps", "1000000", "--out", "a", "--quiet", before=slow) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -414,17 +415,17 @@ def refused(capsys, words, *arguments):
 
 
 MISTAKES = {
-    "--lr-g 0": ["--lr-g: '0' came, expected a number > 0"],
-    "--lr-g -1": ["--lr-g: '-1' came"],
-    "--lr-d nan": ["--lr-d: 'nan' came"],
-    "--lr-d inf": ["--lr-d: 'inf' came"],
-    "--lr-d fast": ["--lr-d: 'fast' came"],
-    "--steps 0": ["--steps: '0' came, expected a whole number, 1 or more", "minigan train --help"],
-    "--steps -5": ["--steps: '-5' came"],
-    "--steps 2.5": ["--steps: '2.5' came"],
-    "--epochs 0": ["--epochs: '0' came"],
-    "--d-steps 0": ["--d-steps: '0' came"],
-    "--batch 0": ["--batch: '0' came"],
+    "--lr-g 0": ["--lr-g: expected a number > 0, such as 0.0002, got '0'"],
+    "--lr-g -1": ["--lr-g: expected a number > 0, such as 0.0002, got '-1'"],
+    "--lr-d nan": ["--lr-d: expected a number > 0, such as 0.0002, got 'nan'"],
+    "--lr-d inf": ["--lr-d: expected a number > 0, such as 0.0002, got 'inf'"],
+    "--lr-d fast": ["--lr-d: expected a number > 0, such as 0.0002, got 'fast'"],
+    "--steps 0": ["--steps: expected a whole number, 1 or more, got '0'", "minigan train --help"],
+    "--steps -5": ["--steps: expected a whole number, 1 or more, got '-5'"],
+    "--steps 2.5": ["--steps: expected a whole number, 1 or more, got '2.5'"],
+    "--epochs 0": ["--epochs: expected a whole number, 1 or more, got '0'"],
+    "--d-steps 0": ["--d-steps: expected a whole number, 1 or more, got '0'"],
+    "--batch 0": ["--batch: expected a whole number, 1 or more, got '0'"],
     "--batch 1798": ["1798", "only 1797 samples", "1797 or less"],
     "--seed x": ["--seed", "'x'"],
     "--steps 1 --epochs 1": ["--epochs", "not allowed with", "--steps"],
@@ -442,9 +443,9 @@ MISTAKES = {
     "digits": ["unrecognized arguments: digits"],
     "--lr 1": ["--lr-g, --lr-d"],
     "--on-nan pray": ["--on-nan", "'pray'", "stop", "restore"],
-    "--save-every -1": ["--save-every: '-1' came, expected a number of seconds, 0 or more"],
-    "--save-every inf": ["--save-every: 'inf' came"],
-    "--keep 0": ["--keep: '0' came, expected a whole number, 1 or more"],
+    "--save-every -1": ["--save-every: expected a number of seconds, 0 or more, got '-1'"],
+    "--save-every inf": ["--save-every: expected a number of seconds, 0 or more, got 'inf'"],
+    "--keep 0": ["--keep: expected a whole number, 1 or more, got '0'"],
 }
 
 
@@ -460,7 +461,7 @@ def test_mistakes_in_the_command_are_answered(capsys):
 
 
 def test_a_mistake_in_a_number_is_seen_before_data_are_loaded(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "load_data", None)
+    monkeypatch.setattr(config, "load_data", None)
     refused(capsys, ["--lr-g"], "train", "--data", "mnist", "--lr-g", "0")
     refused(capsys, ["--recipe"], "train", "--data", "mnist", "--recipe", "x")
 
@@ -497,7 +498,7 @@ def test_a_place_that_can_not_be_written_to(monkeypatch, capsys):
 
     Path("a").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(training.tempfile, "TemporaryFile", read_only)
+        patch.setattr(run_folder.tempfile, "TemporaryFile", read_only)
         words = ["can't write to the folder a (Permission denied)", "--out"]
         refused(capsys, words, "train", "--steps", 1, "--out", "a")
     Path("runs").touch()
@@ -572,13 +573,24 @@ def test_sample_takes_the_noise_that_g_was_trained_on(a_run):
 
 def test_mistakes_in_sample_are_answered(a_run, capsys):
     for n in ("0", "-4", "many"):
-        refused(capsys, [f"-n: '{n}' came, expected a whole number"], "sample", a_run, "-n", n)
+        refused(
+            capsys, [f"-n: expected a whole number, 1 or more, got '{n}'"], "sample", a_run, "-n", n
+        )
     for out in ("x", "x.jpg", "run"):
-        refused(capsys, [f"'{out}' came, expected FILE.png"], "sample", a_run, "--out", out)
+        refused(
+            capsys,
+            [f"expected FILE.png, .svg, .pdf, or FILE.npz for numbers, got '{out}'"],
+            "sample",
+            a_run,
+            "--out",
+            out,
+        )
     words = ["can't write missing/x.png", "the folder missing"]
     refused(capsys, words, "sample", a_run, "--out", "missing/x.png")
-    refused(capsys, ["memory does not suffice"], "sample", a_run, "-n", 10**12)
-    refused(capsys, ["minigan: "], "sample", a_run, "-n", 10**40)
+    refused(capsys, ["expected at most", "--out FILE.npz"], "sample", a_run, "-n", 10**12)
+    many = ("sample", a_run, "--out", "x.npz", "-n")
+    refused(capsys, ["memory does not suffice"], *many, 10**12)
+    refused(capsys, ["minigan: "], *many, 10**40)
     np.savez("v.npz", x=np.zeros((9, 3)))
     assert train("v", "--data", "v.npz", "--batch", 9, "--quiet") == 0
     capsys.readouterr()
@@ -646,7 +658,7 @@ def test_the_examples_of_the_help_are_commands(monkeypatch):
     monkeypatch.setattr(cli, "train_command", lambda options: 0)
     monkeypatch.setattr(cli, "sample_command", lambda options: 0)
     monkeypatch.setattr(cli, "check_command", lambda options: 0)
-    examples = re.findall(r"^  minigan (.*?)  ", arguments.EXAMPLES, re.M)
+    examples = re.findall(r"^  minigan (.*?)  ", cli.EXAMPLES, re.M)
     assert len(examples) == 7
     for example in examples:
         assert minigan(*example.split()) == 0, example

@@ -184,7 +184,7 @@ def test_mistakes_are_answered(runs, capsys):
         (["a", "empty"], "empty/history.csv has no steps yet"),
         (["damaged"], "damaged/history.csv is no history, or is damaged"),
         (["foreign"], "foreign/history.csv lacks the columns epoch, loss_D, penalty, D_real"),
-        (["a", "--out", "x.jpg"], "--out: 'x.jpg' came, expected FILE.png, FILE.svg"),
+        (["a", "--out", "x.jpg"], "--out: expected FILE.png, FILE.svg"),
         (["a", "--out", "missing/x.png"], "can't write missing/x.png"),
     ):
         assert cli.main(["compare", *arguments]) == 2

@@ -2,14 +2,13 @@
 
 import time
 import tracemalloc
-from datetime import datetime
 
 import numpy as np
 import pytest
 
 from minigan import stream
 from minigan.loop import Record
-from minigan.runs.history import COLUMNS, MEASURED, VITAL, History, Timings, read_history
+from minigan.runs.history import COLUMNS, MEASURED, VITAL, History, read_history
 from minigan.runs.metrics import METRICS
 
 
@@ -264,23 +263,3 @@ def test_a_long_history_takes_no_more_memory_than_a_short_one(tmp_path, n):
     assert memory_of(lambda: read_history(path, most=10_000))[0] < 3e7
     assert memory_of(go_on)[0] < 4e6
     assert len(read_history(path, most=10_000)["step"]) <= 10_000
-
-
-# --- timings --------------------------------------------------------------------------------------
-
-
-def test_timings_are_added_about_every_second(tmp_path, monkeypatch):
-    path, now = tmp_path / "t.csv", [100.0]
-    monkeypatch.setattr("minigan.runs.history.time.monotonic", lambda: now[0])
-    for start in (0, 9):
-        with Timings(path, start) as timings:
-            for step in range(start + 1, start + 10):
-                now[0] += 0.25
-                timings.note(step)
-    head, *found = path.read_text().splitlines()
-    assert head == "time,step,seconds"
-    assert [row.split(",")[1:] for row in found] == [
-        *(["0", "0.000"], ["4", "1.000"], ["8", "2.000"], ["9", "2.250"]),
-        *(["9", "0.000"], ["13", "1.000"], ["17", "2.000"], ["18", "2.250"]),
-    ]
-    assert all(datetime.fromisoformat(row.split(",")[0]).tzinfo for row in found)

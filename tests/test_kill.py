@@ -16,16 +16,16 @@ import pytest
 from running import THE_SAME, contents, go, resume, same
 
 from minigan import cli
-from minigan.runs import trainer
+from minigan.runs import output
 from minigan.runs.checkpoint import checkpoints, newest
 from minigan.runs.history import read_history
 
 # A checkpoint every few steps, however long it takes: so a good part of the time is writing. No
 # film, which would take most of it.
 OFTEN = """from minigan import cli
-from minigan.runs import trainer
-assert trainer.LOOK and trainer.SHARE
-trainer.LOOK = 5; trainer.SHARE = 1e9; trainer.FEWEST = 10**9"""
+from minigan.runs import output, trainer
+assert trainer.LOOK and output.SHARE and output.FEWEST
+trainer.LOOK = 5; output.SHARE = 1e9; output.FEWEST = 10**9"""
 
 # Seconds after which a process hangs: more than the slowest machine needs.
 HANGS = 600
@@ -35,19 +35,19 @@ def no_further_than(step):
     """Return what makes a process wait at a step for its end, so that it is killed before it."""
     return f"""{OFTEN}
 import time
-look = trainer.Loop.look
-def held(self):
+look = trainer.Trainer._look
+def held(self, output):
     if self.step >= {step}:
         time.sleep(10**6)
-    return look(self)
-trainer.Loop.look = held"""
+    return look(self, output)
+trainer.Trainer._look = held"""
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """Work in an empty folder; draw no film."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trainer, "FEWEST", 10**9)
+    monkeypatch.setattr(output, "FEWEST", 10**9)
 
 
 @contextlib.contextmanager
@@ -162,8 +162,8 @@ def test_a_disk_that_is_full_for_the_history():
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
     # Checkpoints and frames are larger than that, so none is written; the limit meets the history.
-    before = f"{OFTEN}; trainer.Loop.write = lambda self: self.history.sync()"
-    before += "; trainer.has_picture = lambda shape: False"
+    before = f"{OFTEN}; output.Output.write = lambda self, checkpoint: self.history.sync()"
+    before += "; output.has_picture = lambda shape: False"
     with start("train", "--resume", "a", "--steps", 120, "--quiet", before=before, limit=full) as p:
         out, err = p.communicate(timeout=HANGS)
     assert p.returncode == 2 and "Traceback" not in err

@@ -28,12 +28,14 @@ from minigan.data import Dataset
 from minigan.optim.schedules import linear
 from minigan.penalties import R1
 from minigan.plot.stills import loss_curves, points
-from minigan.recipes import RECIPES, Setup, Task
+from minigan.plot.walk import walk
+from minigan.recipes import RECIPES, Recipe, Setup
+from minigan.runs.config import Config
 from minigan.runs.history import read_history
 from minigan.runs.metrics import METRICS
 from minigan.runs.run import COLUMNS, Run
 from minigan.runs.training import train_run
-from minigan.sampling import draw_noise, sample, walk
+from minigan.sampling import draw_noise, sample
 from minigan.views import Conditional
 
 CLASSES = 3
@@ -59,11 +61,15 @@ def a_setup(features=2, outputs=2, conditional=False, **changes):
     return Setup(G, D, settings.pop("loss", NonSaturating()), *optimisers, **settings)
 
 
-def go(setup, shape=(2,), out="run", classes=0, **task):
+def go(setup, shape=(2,), out="run", classes=0, data=None, **settings):
     """Train a set-up on data of a shape; return the run that it wrote."""
-    data = data_of(shape, classes=classes)
-    task = Task(shape, classes, **task)
-    return train_run(RECIPES["points"], setup, data, task, out, quiet=True)
+    data = data_of(shape, classes=classes) if data is None else data
+    kind = "images" if len(shape) == 3 else "vectors"
+    RECIPES["a test's"] = Recipe("a test's", "", "", "ring", kind, lambda task: setup)
+    try:
+        return train_run(Config(recipe="a test's", **settings), data, out=out, quiet=True)
+    finally:
+        del RECIPES["a test's"]
 
 
 def told(label, n, classes=CLASSES):
@@ -103,29 +109,31 @@ def test_settings_are_written_and_read_back():
     assert settings.pop("minigan").count(".") == 2
     made = settings.pop("made")
     assert made["G"] == repr(setup.G) and made["optimiser_D"][0]["class"] == "SGD"
+    assert made["loss"] == "RelativisticPairing()" and made["penalties"] == ["R1(gamma=3.0)"]
+    assert [inner["class"] for inner in made["optimiser_G"]] == ["ClipNorm", "EMA", "Adam"]
+    assert made["optimiser_G"][-1]["lr"] == 0.25
     assert settings == {
-        "recipe": "points",
+        "recipe": "a test's",
         "data": "own",
         "path": str(Path("own").resolve()),
         "checksum": f"{zlib.crc32(data_of((2,)).x.data):08x}",
         "labels": 0,
         "logits": False,
-        "changes": {},
         "on_nan": "stop",
         "shape": [2],
         "classes": 0,
         "seed": 7,
         "device": "cpu",
-        "loss": "RelativisticPairing()",
-        "penalties": ["R1(gamma=3.0)"],
+        "loss": None,  # these are the recipe's own
+        "lr_G": None,
+        "lr_D": None,
         "noise": "uniform",
-        "order": "alternating",
+        "mean": None,
+        "scale": None,
         "batch": 4,
         "d_steps": 1,
         "steps": 3,
         "epochs": None,
-        "lr_G": 0.25,
-        "lr_D": "a schedule",
     }
     run = Run.open(Path("run"))
     assert (run.noise, run.shape, run.classes) == ("uniform", (2,), 0)
@@ -185,7 +193,7 @@ def test_what_can_not_be_trained_leaves_nothing_behind():
 @pytest.fixture
 def no_film(monkeypatch):
     """Save the time that drawing a moving picture takes."""
-    monkeypatch.setattr("minigan.runs.trainer.FEWEST", 10**9)
+    monkeypatch.setattr("minigan.runs.output.FEWEST", 10**9)
 
 
 def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(no_film, capsys):
@@ -204,7 +212,7 @@ def test_the_history_has_the_metrics_of_its_kind_of_run(no_film, of_mixture):
     if of_mixture:
         data = dataclasses.replace(data, centres=np.eye(2, dtype=np.float32), sigma=0.2)
     setup = a_setup(batch=250, steps=120)
-    train_run(RECIPES["points"], setup, data, Task((2,)), "run", quiet=True)
+    go(setup, data=data)
     history = read_history("run/history.csv")
     for name in METRICS:
         there = list(np.flatnonzero(~np.isnan(history[name])) + 1)

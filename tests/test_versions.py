@@ -1,6 +1,8 @@
 """What the bits depend on: it is found, and a difference is put into words."""
 
+import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -13,7 +15,7 @@ from minigan.runs.versions import difference, versions
 
 def test_all_is_found():
     found = versions()
-    assert list(found) == ["minigan", "numpy", "blas", "threads"]
+    assert list(found) == ["minigan", "numpy", "simd", "blas", "threads"]
     assert found["minigan"] == minigan.__version__ and found["numpy"] == np.__version__
     assert found["blas"] and type(found["threads"]) is int and found["threads"] >= 1
     assert versions() == found
@@ -22,26 +24,44 @@ def test_all_is_found():
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def versions_where(**variables):
+    """Return the versions that a process finds which is started with these variables."""
+    code = "import json; from minigan.runs.versions import versions; print(json.dumps(versions()))"
+    told = {**variables, "PYTHONPATH": str(minigan.__path__[0]).removesuffix("minigan")}
+    command = [sys.executable, "-c", code]
+    return json.loads(subprocess.run(command, env=told, capture_output=True, check=True).stdout)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_is_the_one_that_blas_is_told(threads):
     if threads > CORES:
         pytest.skip("OpenBLAS takes no more threads than there are cores")
-    code = "from minigan.runs.versions import versions; print(versions()['threads'])"
     names = ("OPENBLAS", "MKL", "OMP", "VECLIB")
     told = {f"{name}_NUM_THREADS": str(threads) for name in names}
-    told["PYTHONPATH"] = str(minigan.__path__[0]).removesuffix("minigan")
-    command = [sys.executable, "-c", code]
-    output = subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
-    assert int(output) == threads
+    assert versions_where(**told)["threads"] == threads
 
 
-def test_without_a_library_that_tells_it_is_what_the_environment_says(monkeypatch):
-    monkeypatch.setattr("minigan.runs.versions._openblas", lambda: None)
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
-    assert versions()["threads"] == 3
-    for name in ("OPENBLAS", "MKL", "OMP", "VECLIB"):
-        monkeypatch.delenv(f"{name}_NUM_THREADS", raising=False)
-    assert versions()["threads"] >= 1
+def test_the_kernel_is_the_one_that_openblas_is_told():
+    here = versions()["blas"]
+    if not here.startswith("scipy-openblas") or platform.machine() != "x86_64":
+        pytest.skip("for OpenBLAS on x86-64")
+    kernels = "Prescott", "Nehalem"
+    found = {versions_where(OPENBLAS_CORETYPE=kernel)["blas"] for kernel in kernels}
+    assert len(found) == 2
+    assert {name.partition("(")[0] for name in found} == {here.partition("(")[0]}
+
+
+def test_the_instructions_are_those_that_numpy_takes():
+    found = versions()["simd"].split()
+    if found == ["baseline"]:
+        pytest.skip("this processor has no more than NumPy asks for")
+    fewer = versions_where(NPY_DISABLE_CPU_FEATURES=found[-1])["simd"]
+    assert found[-1] not in fewer.split()
+
+
+def test_where_no_blas_tells_the_threads_are_unknown(monkeypatch):
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [])
+    assert versions()["threads"] == "unknown" and "(" not in versions()["blas"]
 
 
 def test_a_difference_is_named():

@@ -21,7 +21,6 @@
 # [README](../README.md) shows one, whole). No other tutorial is needed. Reading time: 20 minutes.
 
 # %%
-import csv
 import gzip
 import importlib.util
 import json
@@ -43,6 +42,7 @@ from minigan.files.pytorch import describe
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sample_grid, sheet
 from minigan.recipes import RECIPES, Task
 from minigan.runs.checkpoint import Checkpoint, checkpoints
+from minigan.runs.config import Config
 from minigan.runs.history import read_history
 from minigan.runs.metrics import mean_distance
 from minigan.runs.run import Run
@@ -222,7 +222,7 @@ def press_ctrl_c(step):
 
 hand = threading.Thread(target=press_ctrl_c, args=(STEPS // 5,), daemon=True)
 hand.start()
-outcome = train_run(recipe, setup, digits, task, str(RUN), quiet=True)
+outcome = train_run(Config(data="digits", steps=STEPS), digits, out=RUN, quiet=True)
 hand.join()
 
 print(f"interrupted: {outcome.interrupted}, at step {outcome.steps:,} of {outcome.total:,}")
@@ -303,7 +303,6 @@ assert set(point.now.numbers.values()) == {STEPS}
 MEANING = {
     "run.json": "the settings: data, recipe, seed, all rates; enough to repeat the run",
     "history.csv": "every number that was measured, a row a step; the same in every repetition",
-    "timings.csv": "when it was at which step, by the clock",
     "checkpoints": "all that the next step depends on; the two newest are kept",
     "frames": "a few samples at many steps, from which the film is drawn",
     "G.safetensors": "the generator: layers and weights",
@@ -321,9 +320,6 @@ assert len(history["step"]) == STEPS
 
 settings = json.loads((RUN / "run.json").read_text(encoding="utf-8"))
 print("\nrun.json says:", {k: settings[k] for k in ("data", "checksum", "recipe", "seed", "steps")})
-with (RUN / "timings.csv").open(encoding="utf-8") as file:
-    begins = [row["step"] for row in csv.DictReader(file) if float(row["seconds"]) < 0.01]
-print("timings.csv says that parts of it began at steps", begins)
 
 # %% [markdown]
 # A `.safetensors` file holds arrays and a text. Unlike a pickle, it can't run code when it is

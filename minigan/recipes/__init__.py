@@ -3,12 +3,10 @@
 ``minigan recipes`` lists them; ``minigan train --recipe NAME`` runs one. A recipe is a function
 from a `Task` (the shape of a sample, how many classes there are) to a `Setup` (all that `train`
 takes), so that one recipe serves data of any size. To add one, write such a function under
-``@recipe`` in the file where it belongs: `small`, `mlps`, `stability`, `papers`.
+``@recipe`` in the file where it belongs: `mlps`, `papers`, `stability`.
 """
 
 # Each of these registers its recipes; they are listed in this order.
-from . import mlps as small  # isort: split
-
 from . import mlps  # isort: split
 
 from . import papers  # isort: split
@@ -26,6 +24,5 @@ __all__ = [
     "mlps",
     "papers",
     "recipe_for",
-    "small",
     "stability",
 ]

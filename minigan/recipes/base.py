@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,7 @@ from ..optim.base import Optimiser, unwrapped
 from ..optim.schedules import Rate
 from ..optim.wrappers import EMA
 from ..penalties import Penalty
-from ..runs.metrics import Probe
-from ..sampling import draw_noise, one_hot_labels
+from ..sampling import draw_noise
 from ..step import Loss
 
 LOSSES: dict[str, Callable[..., Loss]] = {
@@ -69,7 +68,7 @@ class Setup:
     """All that `train` takes besides the data.
 
     `conditional` hands it the labels as well; with `flat` the networks see a sample as one row,
-    whatever its shape. `changes` is what `change` has been given so far.
+    whatever its shape.
     """
 
     G: Sequential
@@ -87,7 +86,6 @@ class Setup:
     order: str = "alternating"
     conditional: bool = False
     flat: bool = False
-    changes: dict[str, Any] = field(default_factory=dict)
     classes: int = 0  # how many labels G is told, once `train` has seen them
 
     def train(self, x: Array, labels: Array | None, seed: int, start: int = 0) -> Iterator[Record]:
@@ -129,23 +127,6 @@ class Setup:
             start=start,
         )
 
-    def probe(self, x: Array, data: Dataset, seed: int) -> Probe:
-        """Return what looks at such a run: `x` are the samples of the data where G and D live."""
-        labels = data.labels if self.conditional else None
-        return Probe(
-            self.G,
-            self.D,
-            x.reshape(len(x), -1) if self.flat else x,
-            self.loss,
-            batch=self.batch,
-            seed=seed,
-            noise=self.noise,
-            instance_noise=self.instance_noise,
-            conditions=None if labels is None else one_hot_labels(labels, x),
-            centres=data.centres,
-            sigma=data.sigma,
-        )
-
     def change(
         self,
         loss: str | None = None,
@@ -161,10 +142,6 @@ class Setup:
         A loss on probabilities takes D's outputs as such where D ends in a Sigmoid, and keeps the
         label smoothing. `steps` takes the place of `epochs`, and the other way round.
         """
-        given = {"loss": loss, "lr_G": lr_G, "lr_D": lr_D, "batch": batch, "d_steps": d_steps}
-        self.changes |= {name: value for name, value in given.items() if value is not None}
-        if steps is not None or epochs is not None:
-            self.changes |= {"steps": steps, "epochs": epochs}
         if loss is not None:
             if loss not in LOSSES:
                 raise ValueError(f"unknown loss {loss!r}, expected one of {', '.join(LOSSES)}")

@@ -1,8 +1,4 @@
-"""MLPs on MNIST, as tutorials have them.
-
-A D that ends in a Sigmoid trains on probabilities, as published; ``--logits`` asks for the stable
-form of the same.
-"""
+"""MLPs: for the small data sets of the package, and for MNIST as tutorials have them."""
 
 from __future__ import annotations
 
@@ -10,6 +6,41 @@ from ..layers import LeakyReLU, ReLU, Tanh
 from ..losses import Minimax, NonSaturating
 from ..optim.rules import Adam
 from .base import Setup, Task, mlp, players, recipe
+
+# --- small: a minute on a CPU ---------------------------------------------------------------------
+
+
+@recipe("digits", data="digits", source="constants found by trying")
+def digits(task: Task) -> Setup:
+    """Make small MLPs for the 8×8 digits.
+
+    D has one hidden layer: with two it knows the 1,797 images by heart, and G loses classes.
+    """
+    n = task.numbers
+    G, D = players(
+        task,
+        [*mlp(16, 128, 256, n, activation=lambda: LeakyReLU(0.1)), Tanh()],
+        mlp(n, 192, 1, activation=lambda: LeakyReLU(0.1)),
+    )
+    loss = NonSaturating(label_smoothing=0.1)
+    return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=10_000)
+
+
+@recipe("points", data="ring", samples="vectors", source="the toy networks of the field")
+def points(task: Task) -> Setup:
+    """Make MLPs of two hidden layers of 128 for points in the plane, or vectors of any length."""
+    n = task.numbers
+    G, D = players(
+        task,
+        mlp(2, 128, 128, n, activation=LeakyReLU),
+        mlp(n, 128, 128, 1, activation=LeakyReLU),
+    )
+    return Setup(G, D, NonSaturating(), Adam(1e-3, 0.5), Adam(1e-3, 0.5), batch=256, steps=10_000)
+
+
+# --- on MNIST, as in tutorials --------------------------------------------------------------------
+# A D that ends in a Sigmoid trains on probabilities, as published; ``--logits`` asks for the stable
+# form of the same.
 
 
 @recipe("tanh-mlp", data="mnist", source="a common tutorial; Adam's constants: Radford et al. 2016")
@@ -50,31 +81,3 @@ def alternating(task: Task) -> Setup:
         [*mlp(n, 256, 1, activation=ReLU), *task.sigmoid()],
     )
     return Setup(G, D, NonSaturating(logits=task.logits), Adam(), Adam(), batch=128, epochs=100)
-
-
-@recipe("digits", data="digits", source="constants found by trying")
-def digits(task: Task) -> Setup:
-    """Make small MLPs for the 8×8 digits.
-
-    D has one hidden layer: with two it knows the 1,797 images by heart, and G loses classes.
-    """
-    n = task.numbers
-    G, D = players(
-        task,
-        [*mlp(16, 128, 256, n, activation=lambda: LeakyReLU(0.1)), Tanh()],
-        mlp(n, 192, 1, activation=lambda: LeakyReLU(0.1)),
-    )
-    loss = NonSaturating(label_smoothing=0.1)
-    return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=10_000)
-
-
-@recipe("points", data="ring", samples="vectors", source="the toy networks of the field")
-def points(task: Task) -> Setup:
-    """Make MLPs of two hidden layers of 128 for points in the plane, or vectors of any length."""
-    n = task.numbers
-    G, D = players(
-        task,
-        mlp(2, 128, 128, n, activation=LeakyReLU),
-        mlp(n, 128, 128, 1, activation=LeakyReLU),
-    )
-    return Setup(G, D, NonSaturating(), Adam(1e-3, 0.5), Adam(1e-3, 0.5), batch=256, steps=10_000)

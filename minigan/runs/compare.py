@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import Array
+from ..plot.stills import SMOOTH_POINTS, new_figure, own_style, plain_text, window_means
+from .folder import HISTORY
 from .history import MEASURED, read_history
 from .metrics import METRICS
-from ..plot.stills import SMOOTH_POINTS, new_figure, own_style, plain_text, window_means
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def read_histories(folders: list[Path]) -> dict[str, History]:
     """
     histories: dict[str, History] = {}
     for folder in folders:
-        path = folder / "history.csv"
+        path = folder / HISTORY
         if not path.is_file():
             raise FileNotFoundError(
                 f"{folder} holds no run: there is no {path}; expected a folder that minigan train "

@@ -15,8 +15,8 @@ from typing import Any
 
 from ..arrays import Array, array_module
 from ..layers.base import Layer
-from ..network import Sequential
 from ..loop import Record
+from ..network import Sequential
 
 NAMES = {
     "loss_D": "the loss of D",

@@ -1,7 +1,7 @@
 """The history of a run: a CSV file with one row a step, written while it goes on.
 
 Nothing in it comes from a clock, so that a run which was stopped and resumed has the history of one
-that never was. When it was at which step is in a file of its own, see `Timings`.
+that never was.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import itertools
 import math
 import os
 import re
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from .metrics import METRICS
 from ..loop import Record
+from .folder import open_plain
+from .metrics import METRICS
 
 # A row has all of `MEASURED`; those of `METRICS` are empty where they were not computed.
 MEASURED = ("step", "epoch", "loss_D", "penalty", "loss_G", "D_real", "D_fake", "grad_D", "grad_G")
@@ -72,7 +71,14 @@ class History:
             )
         # The buffer is larger than a block, so that nothing reaches the file but by `flush`.
         mode = "r+" if after else "w"
-        self._file = self.path.open(mode, buffering=1 << 20, newline="\n", encoding="utf-8")
+        self._file = open(
+            self.path,
+            mode,
+            buffering=1 << 20,
+            newline="\n",
+            encoding="utf-8",
+            opener=lambda _, flags: open_plain(self.path, flags),
+        )
         try:
             if after:
                 self.cut_back(after)
@@ -111,7 +117,7 @@ class History:
         """Remove the rows behind that of `step`."""
         self.flush()
         self.broken = None
-        with self.path.open("rb+") as file:
+        with open(self.path, "rb+", opener=lambda _, flags: open_plain(self.path, flags)) as file:
             head = file.readline()
             if head.decode(errors="replace") != ",".join(COLUMNS) + "\n":
                 raise ValueError(
@@ -139,44 +145,6 @@ class History:
         """Write what is waiting and close the file."""
         try:
             self.flush()
-        finally:
-            self._file.close()
-
-
-class Timings:
-    """Writes down when a run was at which step: a CSV file with a row about every second.
-
-    Rows are only added: a run that was stopped and resumed shows both, and steps that it has taken
-    twice come twice. `seconds` counts from the beginning of each part.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], step: int) -> None:
-        self._file = Path(path).open("a", newline="\n", encoding="utf-8")
-        if self._file.tell() == 0:
-            self._file.write("time,step,seconds\n")
-        self._began = self._next = time.monotonic()
-        self.note(step)
-
-    def note(self, step: int) -> None:
-        """Write a row, unless the last one is less than a second old."""
-        self._step = step
-        if time.monotonic() >= self._next:
-            self._write()
-
-    def _write(self) -> None:
-        now, utc = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        self._file.write(f"{utc},{self._step},{now - self._began:.3f}\n")
-        self._file.flush()
-        self._next = now + 1
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Write a last row and close the file."""
-        try:
-            self._write()
         finally:
             self._file.close()
 

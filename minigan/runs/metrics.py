@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from ..arrays import Array, array_module, as_like, stream
+from ..data import Dataset
 from ..layers.base import Layer
-from ..sampling import draw_noise
-from ..optim.schedules import Rate, value_at
-from ..step import Loss
 from ..loop import Record
-from ..views import InstanceNoise, Conditional
+from ..optim.schedules import Rate, value_at
+from ..recipes import Setup
+from ..sampling import draw_noise, one_hot_labels
+from ..step import Loss
+from ..views import Conditional, InstanceNoise
 
 # The columns of the history that a probe fills; empty where it does not look, or has no meaning.
 METRICS = ("accuracy", "saturated", "diversity", "modes", "high_quality", "reverse_KL")
@@ -169,6 +171,24 @@ class Probe:
         self.samples = IMAGES if centres is None else POINTS
         self.every = max(EVERY, EVERY * self.samples // (4 * batch))
 
+    @staticmethod
+    def of(setup: Setup, x: Array, data: Dataset, seed: int) -> Probe:
+        """Return what looks at the run of a set-up: `x` are the samples where G and D live."""
+        labels = data.labels if setup.conditional else None
+        return Probe(
+            setup.G,
+            setup.D,
+            x.reshape(len(x), -1) if setup.flat else x,
+            setup.loss,
+            batch=setup.batch,
+            seed=seed,
+            noise=setup.noise,
+            instance_noise=setup.instance_noise,
+            conditions=None if labels is None else one_hot_labels(labels, x),
+            centres=data.centres,
+            sigma=data.sigma,
+        )
+
     def watch(self, records: Iterator[Record]) -> Iterator[Record]:
         """Pass records on, with the metrics among what was measured where the probe looks."""
         for record in records:
@@ -202,4 +222,6 @@ class Probe:
         """G and D with the labels of these rows of the data, if they are conditional."""
         if self.conditions is None:
             return self.G, self.D
-        return Conditional(self.G, self.conditions[rows]), Conditional(self.D, self.conditions[rows])
+        return Conditional(self.G, self.conditions[rows]), Conditional(
+            self.D, self.conditions[rows]
+        )

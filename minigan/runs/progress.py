@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
-from ..step import Loss
 from ..loop import Record
+from ..step import Loss
 
 PAUSE = 10.0  # seconds from one plain line to the next
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print to stdout, or to another stream; where nobody reads it the run goes on all the same."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except (OSError, ValueError):  # a pipe whose reader has left, a full disk, a closed stream
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is written to a stream from now on go nowhere; what waits in it, too."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass  # it has no descriptor, or is closed
 
 
 class Progress:
@@ -45,22 +63,33 @@ class Progress:
     def show(self, record: Record) -> None:
         """Take note of a step; show it if it is time to."""
         if self.bar is not None:
-            # True where the bar is drawn anew.
-            if self.bar.update() or record.step in (1, self.total):
-                self.bar.set_postfix_str(self._numbers(record))
+            try:
+                # True where the bar is drawn again: tqdm says when it is time to.
+                if self.bar.update() or record.step in (1, self.total):
+                    self.bar.set_postfix_str(self._numbers(record))
+            except (OSError, ValueError):
+                self._give_up()
         elif not self.quiet and time.monotonic() - self.since >= PAUSE:
             now = time.monotonic()
             speed = (record.step - self.steps) / (now - self.since)
             share = f"step {record.step:,} of {self.total:,}, {100 * record.step / self.total:.0f}%"
-            print(f"{share}, {speed:.1f} steps/s, {self._numbers(record)}", file=sys.stderr)
+            say(f"{share}, {speed:.1f} steps/s, {self._numbers(record)}", sys.stderr)
             self.since, self.steps = now, record.step
 
     def say(self, text: str) -> None:
         """Print lines to stderr, above the bar if there is one."""
-        if self.bar is not None:
+        if self.bar is None:
+            say(text, sys.stderr)
+            return
+        try:
             self.bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Show nothing from here on: nobody can see it."""
+        silence(sys.stderr)
+        self.bar, self.quiet = None, True
 
     def _numbers(self, record: Record) -> str:
         return (
@@ -75,7 +104,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         """Leave the bar as it is."""
         if self.bar is not None:
-            self.bar.close()
+            try:
+                self.bar.close()
+            except (OSError, ValueError):
+                self._give_up()
 
 
 def _can_move() -> bool:

@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array, as_like, to_numpy
-from ..files.networks import load
 from ..files.arrays import write_arrays
 from ..files.atomic import replacing
+from ..files.networks import load
+from ..files.pytorch import describe, state_dict
 from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
-from ..files.pytorch import describe, state_dict
 from ..plot.walk import walk
 from ..sampling import sample
-from .settings import read
 from ..step import Loss
 from ..views import Conditional
+from .config import read
+from .folder import D as D_FILE
+from .folder import G as G_FILE
 
 COLUMNS = 10  # images in a row of a picture
 
@@ -49,7 +51,7 @@ class Run:
             For damaged settings or weights, and for a run that diverged.
         """
         settings = read(folder)
-        path = folder / "G.safetensors"
+        path = folder / G_FILE
         G = load(path).to(device)
         shape, classes = tuple(settings["shape"]), settings["classes"]
         takes_noise = G.in_shape is not None and len(G.in_shape) == 1 and G.in_shape[0] > classes
@@ -160,8 +162,8 @@ def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tupl
     """
     settings = read(folder)
     made = []
-    for name in ("G", "D"):
-        net = load(folder / f"{name}.safetensors")
+    for name, file in (("G", G_FILE), ("D", D_FILE)):
+        net = load(folder / file)
         in_shape = net.in_shape or tuple(settings["shape"])
         try:
             made.append((name, state_dict(net, in_shape), describe(net, in_shape)))

@@ -1,66 +1,87 @@
-"""A training run in its folder: written while it goes on, so that nothing that stops it is a loss.
+"""A training run in its folder: `train_run` begins one, `resume_run` goes on with one.
 
-    run.json          the settings
-    history.csv       every number, a row a step
-    timings.csv       when it was at which step
-    warnings.txt      what went wrong, in plain words
-    frames/           moments of it, for the moving picture
-    checkpoints/      all that the next step depends on, for the last few times that it was written
-    G.safetensors …   the weights and pictures, when the run ends or is interrupted
-
-`train_run` begins a run and `resume_run` goes on with one, whatever has stopped it. Both end in the
-same bits as a run that was never stopped, since a step depends on nothing but the settings, the
-number of the step, and what a checkpoint holds.
+Both end in the same bits as a run that was never stopped, since a step depends on nothing but the
+settings, the number of the step, and what a checkpoint holds. What they write is in
+`minigan.runs.folder`.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import settings as run_settings
-from ..files.atomic import sync_folder
 from ..data import Dataset
-from .trainer import CheckpointPolicy, Loop, Outcome
-from ..recipes import Recipe, Setup, Task
-from .checkpoint import newest
+from . import config as run_config
+from .checkpoint import Checkpoint, CheckpointPolicy, newest
+from .config import Config
+from .finite import Broken
+from .folder import alone_in, expect_empty, expect_plain, new_folder, remove_leftovers
+from .output import Output
+from .progress import say
+from .trainer import Trainer
 from .versions import difference, versions
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    data: str  # its name
+    steps: int  # the step whose state was kept
+    total: int
+    taken: int  # steps that this process took
+    seconds: float  # and how long that was
+    signal: int | None  # what interrupted it: SIGINT (Ctrl-C) or SIGTERM
+    broken: Broken | None  # why it can't go on
+    restores: int  # how often it was sent back before
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended it."""
+        return self.signal is not None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether NaN or infinity ended it."""
+        return self.broken is not None
+
+
 def train_run(
-    recipe: Recipe,
-    setup: Setup,
-    data: Dataset,
-    task: Task,
-    out: str | None = None,
+    config: Config,
+    data: Dataset | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
-    on_nan: str = "stop",
-    keeping: CheckpointPolicy | None = None,
+    policy: CheckpointPolicy | None = None,
 ) -> Outcome:
     """Train, and write samples, curves, history, weights and settings into a folder.
 
     Ctrl-C and SIGTERM end the training after the step in hand; what there is by then is written.
+    In a thread, which signals don't reach, the training goes on to its end.
+
+    >>> train_run(Config(data="ring", steps=2000), out="runs/a-ring")     # doctest: +SKIP
 
     Parameters
     ----------
-    recipe, setup, data, task
-        What is trained, on what; see `minigan.recipes`.
+    config
+        What is trained, on what, and for how long.
+    data
+        The data, if they are at hand; else they are loaded.
     out
         A folder that is new or empty; the first new one of runs/DATA-1, runs/DATA-2 … unless given.
     quiet
         Without a progress bar.
-    on_nan
-        On NaN or infinity ``"stop"``, or ``"restore"``: go back to the last multiple of 1,000
-        steps, and on from there with half the learning rates, at most three times.
-    keeping
+    policy
         How often checkpoints are written.
 
     Raises
@@ -69,21 +90,25 @@ def train_run(
         For what doesn't fit together, or a folder that can't be written to; nothing is left behind
         if that is known before the training.
     """
-    settings = run_settings.describe(recipe, setup, data, task, on_nan)
-    loop = Loop(setup, data, task, settings, None, keeping or CheckpointPolicy())
+    data = config.load_data() if data is None else data
+    setup, task = config.set_up(data)
+    settings = run_config.describe(config, setup, data, task)
+    trainer = Trainer(setup, data, task, settings)
     with _no_warnings(), _interruptible() as signals:
         # The first step shows that all fits, into memory too, before anything is written.
-        loop.try_first_step()
-        folder = _new_folder(out, data.name)
-        run_settings.write(folder, settings)  # from here on it can be resumed
-        print(
-            f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, with "
-            f"the recipe {recipe.name}: {loop.total:,} steps of {setup.batch} samples\n"
-            f"weights: G {setup.G.theta.size:,}, D {setup.D.theta.size:,}; "
-            "Ctrl-C stops early and keeps all so far",
-            flush=True,
-        )
-        return loop.go(folder, signals, quiet)
+        trainer.try_first_step()
+        folder = new_folder(out, data.name)
+        with alone_in(folder):
+            expect_empty(folder)  # still: another run may have begun in it meanwhile
+            remove_leftovers(folder)
+            run_config.write(folder, settings)  # from here on it can be resumed
+            say(
+                f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, "
+                f"with the recipe {settings['recipe']}: {trainer.total:,} steps of {setup.batch} "
+                f"samples\nweights: G {setup.G.theta.size:,}, D {setup.D.theta.size:,}; "
+                "Ctrl-C stops early and keeps all so far"
+            )
+            return _go(trainer, folder, None, policy, signals, quiet)
 
 
 def resume_run(
@@ -92,7 +117,7 @@ def resume_run(
     epochs: int | None = None,
     quiet: bool = False,
     on_nan: str | None = None,
-    keeping: CheckpointPolicy | None = None,
+    policy: CheckpointPolicy | None = None,
 ) -> Outcome:
     """Go on with a run from its newest checkpoint, to the bits that it would have ended in.
 
@@ -102,8 +127,10 @@ def resume_run(
         Of the run.
     steps, epochs
         Another length, counted from the beginning of the run.
-    quiet, on_nan, keeping
-        As for `train_run`; `on_nan` is as it was unless given.
+    quiet, policy
+        As for `train_run`.
+    on_nan
+        As it was, unless given.
 
     Raises
     ------
@@ -111,58 +138,95 @@ def resume_run(
         For a folder that holds no run.
     ValueError
         For a run that is damaged, whose data or recipe have changed, whose schedules depend on a
-        length that is to change, that is longer already, or that is going on elsewhere.
+        length that is to change, that is longer already, or that is going on elsewhere; for a
+        folder with links in it, through which the run would write elsewhere.
     """
-    old = run_settings.read(folder)
-    recipe, setup, data, task, settings = run_settings.make_again(folder, old, steps, epochs)
-    settings["on_nan"] = on_nan or settings["on_nan"]
-    checkpoint, troubles = newest(folder)
-    for trouble in troubles:
-        print(f"{trouble}; the one before it is taken")
-    loop = Loop(setup, data, task, settings, checkpoint, keeping or CheckpointPolicy())
-    with _no_warnings(), _interruptible() as signals:
-        if loop.step > loop.total:
+    old = run_config.read(folder)
+    expect_plain(folder)
+    config, setup, data, task = run_config.make_again(folder, old, steps, epochs)
+    config = replace(config, on_nan=on_nan or config.on_nan)
+    settings = run_config.describe(config, setup, data, task) | {"path": old["path"]}
+    trainer = Trainer(setup, data, task, settings)
+
+    def put_back(checkpoint: Checkpoint) -> None:
+        if differs := run_config.differing(checkpoint.settings, settings):
             raise ValueError(
-                f"{folder} has taken {loop.step:,} steps already, which is more than "
-                f"{loop.total:,}; give a larger --steps or --epochs"
+                f"the checkpoint is of another run: its {differs}; put back the files that belong "
+                "together"
+            )
+        trainer.go_on_from(checkpoint)
+
+    with _no_warnings(), _interruptible() as signals, alone_in(folder):
+        checkpoint, troubles = newest(folder, put_back)
+        for trouble in troubles:
+            say(f"{trouble}; the one before it is taken")
+        if trainer.step > trainer.total:
+            raise ValueError(
+                f"{folder} has taken {trainer.step:,} steps already, which is more than "
+                f"{trainer.total:,}; give a larger --steps or --epochs"
             )
         if checkpoint is not None:
-            if differs := difference(dict(checkpoint.versions or {}), versions()):
-                print(f"note: {differs}: the last bits may differ from those of a run in one go")
-        loop.try_first_step()
-        print(
-            f"resuming {folder} at step {loop.step:,} of {loop.total:,}: "
-            f"{data.name}, with the recipe {recipe.name}",
-            flush=True,
+            if differs := difference(checkpoint.versions or {}, versions()):
+                say(f"note: {differs}: the last bits may differ from those of a run in one go")
+        trainer.try_first_step()
+        say(
+            f"resuming {folder} at step {trainer.step:,} of {trainer.total:,}: "
+            f"{data.name}, with the recipe {config.recipe}"
         )
-        return loop.go(folder, signals, quiet)
+        written = None if checkpoint is None else trainer.step
+        return _go(trainer, folder, written, policy, signals, quiet)
 
 
-def _new_folder(out: str | None, name: str) -> Path:
-    """Make the folder of a run: `out`, or the first of runs/NAME-1, runs/NAME-2, … not there."""
+def _go(
+    trainer: Trainer,
+    folder: Path,
+    written: int | None,
+    policy: CheckpointPolicy | None,
+    signals: list[int],
+    quiet: bool,
+) -> Outcome:
+    """Take the steps that are left, and write all there is to write."""
+    began = time.monotonic()
+    output = None
     try:
-        if out is not None:
-            folder = Path(out)
-            if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-                kind = "a file" if folder.is_file() else "a folder that is not empty"
-                raise ValueError(f"--out: {folder} is {kind}; name a folder that is new or empty")
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            for i in itertools.count(1):
-                folder = Path("runs") / f"{Path(name).resolve().stem}-{i}"
-                try:
-                    folder.mkdir(parents=True)  # fails if another run has just made it
-                    break
-                except FileExistsError:
-                    continue
-        sync_folder(folder.parent)
-        with tempfile.TemporaryFile(dir=folder):
-            pass  # the folder can be written to: better known now than after the training
+        with Output(
+            folder,
+            trainer.setup,
+            trainer.task,
+            trainer.settings,
+            trainer.x,
+            total=trainer.total,
+            done=trainer.step,
+            written=written,
+            policy=policy or CheckpointPolicy(),
+        ) as output:
+            remove_leftovers(folder)
+            run_config.write(folder, trainer.settings)  # with the length that it now has
+            broken = trainer.train(output, lambda: bool(signals), quiet)
+        seconds = time.monotonic() - began
+        output.write_results(trainer.step, with_film=not signals)
     except OSError as error:
+        written = written if output is None else output.written
+        last = (
+            "there is no checkpoint yet"
+            if written is None
+            else f"its checkpoint of step {written:,} is whole"
+        )
         raise OSError(
-            f"can't write to the folder {folder} ({error.strerror}); name another with --out"
+            f"the run in {folder} stopped, {last}: {error.strerror or error}; see to it that "
+            "the folder can be written to, and go on with --resume"
         ) from error
-    return folder
+    return Outcome(
+        folder,
+        trainer.settings["data"],
+        trainer.step,
+        trainer.total,
+        trainer.taken,
+        seconds,
+        signals[0] if signals else None,
+        broken,
+        trainer.recovery.count,
+    )
 
 
 def _no_warnings() -> Any:
@@ -174,15 +238,21 @@ def _no_warnings() -> Any:
 def _interruptible() -> Iterator[list[int]]:
     """Give a list that Ctrl-C and SIGTERM add to, so that the step in hand is finished.
 
-    A second signal does what it always does: it stops at once.
+    A second signal does what it always does: it stops at once. In another thread than the main one,
+    where signals can't be caught, the list stays empty.
     """
     signals: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
 
     def note(number: int, frame: Any) -> None:
         signals.append(number)
         give_back()
-        # Not print: the signal may come in the middle of one.
-        os.write(2, b"\nfinishing this step and writing all; Ctrl-C again stops at once\n")
+        try:  # not print: the signal may come in the middle of one
+            os.write(2, b"\nfinishing this step and writing all; Ctrl-C again stops at once\n")
+        except OSError:
+            pass  # nobody reads it
 
     def give_back() -> None:
         for number, handler in before.items():

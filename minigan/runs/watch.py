@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array
-from ..step import Loss
 from ..loop import Record
+from ..step import Loss
 
 BLOCK = 50  # steps from one look at the numbers to the next
 WINDOW = 1500  # steps in which a swing is looked for

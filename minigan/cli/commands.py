@@ -1,0 +1,165 @@
+"""The commands besides ``minigan train``, each with its options above it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import to_numpy
+from ..files.atomic import replacing
+from ..plot.film import animate
+from ..plot.stills import ENDINGS, grid_size
+from ..recipes import RECIPES
+from ..runs.compare import LAST, curves, read_histories, table
+from ..runs.config import Config
+from ..runs.run import COLUMNS, Run, draw, export, has_picture
+from .options import add_settings, count
+
+# --- minigan sample -----------------------------------------------------------------------------
+
+
+def sample_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan sample``."""
+    add = parser.add_argument
+    add("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+    add("-n", type=count, help="how many samples (default: 100 images, or 2000 points)")
+    add("--seed", type=int, default=0, help="another seed, other samples (default: 0)")
+    add("--label", type=int, metavar="K", help="what a conditional generator is to draw")
+    add("--interpolate", action="store_true", help="rows of samples from one to another")
+    group = parser.add_argument_group("where")
+    group.add_argument(
+        "--out", help="FILE.png, or FILE.npz for numbers (default: in RUN, named after the seed)"
+    )
+    add_settings(group, "device")
+
+
+def sample_command(options: argparse.Namespace) -> int:
+    """Draw from a trained generator, into a picture or into an .npz file of numbers."""
+    folder = Path(options.folder)
+    if options.out is not None and Path(options.out).suffix.lower() not in (*ENDINGS, ".npz"):
+        raise ValueError(
+            f"--out: expected FILE.png, .svg, .pdf, or FILE.npz for numbers, got {options.out!r}"
+        )
+    run = Run.open(folder, getattr(options, "device", Config.device))
+    kind = "png" if has_picture(run.shape) else "npz"
+    name = f"samples-seed{options.seed}"
+    name += "" if options.label is None else f"-label{options.label}"
+    name += "-walk" if options.interpolate else ""
+    out = Path(options.out or folder / f"{name}.{kind}")
+    is_picture = out.suffix.lower() in ENDINGS
+    if is_picture and not has_picture(run.shape):
+        raise ValueError(
+            f"samples of shape {run.shape} make no picture; write numbers, --out FILE.npz"
+        )
+    classes = 0 if options.interpolate or options.label is not None else run.classes
+    if is_picture and len(run.shape) == 3 and options.n is not None:
+        grid_size((options.n, *run.shape), COLUMNS)  # better known before than after
+    drawn = run.samples(options.n, options.seed, options.label, options.interpolate)
+    if is_picture:
+        draw(out, drawn, classes=classes, caption=f"{folder.resolve().name} · seed {options.seed}")
+    else:
+        with replacing(out) as path, path.open("wb") as file:
+            np.savez_compressed(file, x=to_numpy(drawn))
+    print(f"{len(drawn):,} samples of {folder}, seed {options.seed}: {out}")
+    return 0
+
+
+# --- minigan check ------------------------------------------------------------------------------
+
+
+def check_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan check``."""
+    add = parser.add_argument
+    help = (
+        "FILE.py, a module, or FILE.py:Name; all that can be checked in it (default: the library)"
+    )
+    add("targets", nargs="*", metavar="TARGET", help=help)
+    add("--seed", type=int, default=0, help="other points, other weights (default: 0)")
+    add("--seeds", type=count, default=1, metavar="N", help="check with N seeds, from --seed on")
+    add("--full", action="store_true", help="print the whole report of what is right, too")
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Hold derivatives against finite differences and complex step, and name what is wrong.
+
+    Without a TARGET the library itself is checked. A TARGET is a file, a module, or one thing in
+    it; shapes are drawn from signatures, or given in the file: CHECK = {"MyDense": dict(p=3, q=2,
+    x=(5, 3))}.
+    The exit code is 0 if all is right, 1 if anything is wrong, 2 if a TARGET can't be read, and 3
+    if nothing is wrong but something was not checked; it is listed with the reason.
+    """
+    from ..check.find.command import run
+
+    return run(options.targets, options.seed, options.seeds, options.full)
+
+
+# --- minigan export, animate, compare, recipes --------------------------------------------------
+
+
+def export_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan export``."""
+    add = parser.add_argument
+    add("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+    add(
+        "--format",
+        required=True,
+        choices=("pytorch-state-dict",),
+        help="safetensors files that torch.nn.Sequential.load_state_dict takes",
+    )
+    add("--out", metavar="FOLDER", help="folder to write to (default: RUN)")
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """Write the weights of a run's networks as another library takes them."""
+    for path, source in export(Path(options.folder), options.out):
+        print(f"{path}: the state_dict of\n{source}\n")
+    print(
+        "in PyTorch:  net.load_state_dict(safetensors.torch.load_file(path)); net.eval()\n"
+        "images have their channels first there: x.transpose(0, 3, 1, 2) of ours"
+    )
+    return 0
+
+
+def animate_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan animate``."""
+    parser.add_argument("folder", metavar="RUN", help="folder of a run, such as runs/digits-1")
+
+
+def animate_command(options: argparse.Namespace) -> int:
+    """Draw how a run has learnt, step by step: a GIF, and a page with controls for a browser."""
+    for path in animate(Path(options.folder)):
+        print(path)
+    return 0
+
+
+def compare_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan compare``."""
+    add = parser.add_argument
+    add("folders", metavar="RUN", nargs="+", help="folders of runs, such as runs/digits-1")
+    add("--out", default="compare.png", metavar="FILE", help=".png, .svg, .pdf (compare.png)")
+
+
+def compare_command(options: argparse.Namespace) -> int:
+    """Lay several runs side by side: curves on one figure, and a table of their last values."""
+    if Path(options.out).suffix.lower() not in ENDINGS:
+        raise ValueError(f"--out: expected FILE.png, FILE.svg or FILE.pdf, got {options.out!r}")
+    histories = read_histories([Path(folder) for folder in options.folders])
+    with replacing(options.out) as path:
+        curves(histories).savefig(path)
+    columns = shutil.get_terminal_size().columns
+    print(f"{table(histories, columns)}\n\n(means of the last {LAST} steps) curves: {options.out}")
+    return 0
+
+
+def recipes_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan recipes``: none."""
+
+
+def recipes_command(options: argparse.Namespace) -> int:
+    """List the recipes: what each makes, the data it is made for, and where it is from."""
+    for recipe in RECIPES.values():
+        print(f"{recipe.name:<24} {recipe.about}\n{'':<24} {recipe.data}; {recipe.source}")
+    return 0

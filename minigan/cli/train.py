@@ -1,0 +1,150 @@
+"""``minigan train``: its options are the settings of `minigan.runs.config.Config`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import shlex
+import shutil
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from ..fast.memory import keep_freed_memory
+from ..runs import folder as names
+from ..runs.checkpoint import CheckpointPolicy
+from ..runs.config import Config
+from ..runs.progress import say
+from ..runs.training import Outcome, resume_run, train_run
+from .options import add_settings, count, option_of, seconds
+
+DIVERGED = 3  # exit code
+
+
+def train_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan train``."""
+    group = parser.add_argument_group("what to learn")
+    add_settings(group, "data", "seed")
+    group.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run, whatever has stopped it, such as runs/digits-1; only --steps or "
+        "--epochs can be changed, counted from its beginning",
+    )
+    group = parser.add_argument_group("how (what you don't give is as in the recipe)")
+    add_settings(group, "recipe")
+    add_settings(group.add_mutually_exclusive_group(), "steps", "epochs")
+    add_settings(group, "batch", "d_steps", "lr_G", "lr_D", "loss", "logits")
+    group = parser.add_argument_group("when it breaks")
+    add_settings(group, "on_nan")
+    group.add_argument(
+        "--save-every",
+        type=seconds,
+        default=CheckpointPolicy.seconds,
+        metavar="SECONDS",
+        help="how often a checkpoint is written, from which --resume goes on (default: "
+        f"{CheckpointPolicy.seconds:g}; less often where it would take more than 1%% of the time)",
+    )
+    group.add_argument(
+        "--keep",
+        type=count,
+        default=CheckpointPolicy.last,
+        metavar="K",
+        help=f"how many checkpoints are kept (default: {CheckpointPolicy.last})",
+    )
+    group = parser.add_argument_group("where")
+    group.add_argument(
+        "--out",
+        help="folder to write to (default: the first new one of runs/DATA-1, runs/DATA-2 ...)",
+    )
+    add_settings(group, "device")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def train_command(options: argparse.Namespace) -> int:
+    """Train a GAN on a data set; write what it has learnt, how it went, and its weights."""
+    # Better known before the training than after it.
+    for module in ("matplotlib", "safetensors") + (() if options.quiet else ("tqdm",)):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f"minigan train needs {module}: pip install {module}")
+
+    keep_freed_memory()  # this process is ours, and the next step's arrays have the same sizes
+    settings = {field.name for field in fields(Config)}
+    given = {name: value for name, value in vars(options).items() if name in settings}
+    policy = CheckpointPolicy(options.save_every, options.keep)
+    if options.resume is None:
+        return _tell(
+            train_run(Config(**given), out=options.out, quiet=options.quiet, policy=policy)
+        )
+    changed = {name: given.pop(name, None) for name in ("steps", "epochs", "on_nan")}
+    refused = [option_of(name) for name in given] + ["--out"] * (options.out is not None)
+    if refused:
+        raise ValueError(
+            f"--resume goes on with the settings of {options.resume}; leave out "
+            + ", ".join(refused)
+        )
+    return _tell(resume_run(Path(options.resume), **changed, quiet=options.quiet, policy=policy))
+
+
+def _tell(outcome: Outcome) -> int:
+    """Say how a run has ended, what is in its folder and how to go on; return the exit code."""
+    folder, quoted = outcome.folder, shlex.quote(str(outcome.folder))
+    lines = []
+    how = "done" if outcome.steps == outcome.total else "interrupted"
+    if outcome.broken:
+        how = "stopped"
+        lines += [
+            str(outcome.broken),
+            f"what follows is of step {outcome.steps:,}, the last good one",
+        ]
+    pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
+    lines.append(f"{how}: {outcome.taken:,} steps in {outcome.seconds:.1f} s{pace}")
+    files = {
+        names.SAMPLES: "what G draws now",
+        names.FILM_PAGE: "how it has learnt that, for a browser; or film.gif",
+        names.LOSSES: "both losses, and what D says",
+        names.HISTORY: "every number, a row a step",
+        names.G: "G's weights, and D's in D.safetensors: minigan.load(path)",
+        names.WARNINGS: "what went wrong, and what usually helps",
+    }
+    if outcome.interrupted:
+        del files[names.FILM_PAGE]  # it is of another time
+    lines += [
+        f"  {f'{folder}/{name}':<{len(str(folder)) + 16}} {what}"
+        for name, what in files.items()
+        if (folder / name).is_file()
+    ]
+    if outcome.broken and outcome.restores:
+        lines.append(
+            f"training diverged, after {outcome.restores} restores too; train again with smaller "
+            "--lr-g and --lr-d"
+        )
+    elif outcome.broken:
+        lines += [
+            "training diverged. Train again with smaller --lr-g and --lr-d, or go on from there "
+            "with half the rates",
+            f"  {_command()} train --resume {quoted} --on-nan restore",
+        ]
+    elif outcome.steps < outcome.total:
+        lines += [
+            f"{outcome.steps:,} of {outcome.total:,} steps are taken; to go on,",
+            f"  {_command()} train --resume {quoted}",
+        ]
+    else:
+        lines += [
+            "next, try",
+            f"  {_command()} sample {quoted} --seed 1",
+            f"  {_command()} train --data {'ring' if outcome.data == 'digits' else 'digits'}",
+            f"  {_command()} recipes",
+        ]
+    say("\n".join(lines))
+    if outcome.signal is not None:
+        return 128 + outcome.signal
+    return DIVERGED if outcome.broken else 0
+
+
+def _command() -> str:
+    """How the user can call this command: by its name if the shell finds it, else by its path."""
+    if shutil.which("minigan"):
+        return "minigan"
+    return "python -m minigan" if sys.argv[0].endswith(".py") else shlex.quote(sys.argv[0])

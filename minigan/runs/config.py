@@ -1,0 +1,370 @@
+"""What a run is asked to be, `Config`, and what a folder keeps of it, run.json.
+
+    Config  →  recipe  →  Setup        what is asked, who makes it, what is trained
+
+A resumed run makes its networks, loss and optimisers again, from its config. Beside the config
+run.json has what identifies the data, what samples are drawn with, and a description of what the
+recipe has made, so that a recipe which has changed meanwhile does not go unnoticed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from .. import __version__
+from ..arrays import to_numpy
+from ..data import NAMES, Dataset
+from ..data import load as load_data
+from ..files.atomic import replacing
+from ..loop import total_steps
+from ..optim.base import unwrapped
+from ..optim.schedules import Rate
+from ..recipes import LOSSES, RECIPES, Setup, Task, recipe_for
+from ..sampling import NOISES
+from .folder import RUN
+
+Settings = dict[str, Any]  # run.json
+
+ON_NAN = ("stop", "restore")
+
+
+def _setting(default: Any, help: str, **option: Any) -> Any:
+    """Return a field of `Config`: its default, and its option on the command line."""
+    return field(default=default, metadata={"help": help, **option})
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run is asked to be. A setting that is None is as the recipe has it.
+
+    What each setting means stands beside it; ``minigan train --help`` shows the same text.
+
+    >>> Config(data="ring", lr_G=1e-3).to_json()["lr_G"]
+    0.001
+
+    Raises
+    ------
+    ValueError
+        For an `on_nan` that is unknown.
+    """
+
+    data: str | None = _setting(
+        None,
+        f"{', '.join(NAMES)}, or your own FILE.npz or FOLDER of images (default: the data that the "
+        "recipe is made for; without a recipe digits, which lie in the package)",
+    )
+    seed: int = _setting(0, "another seed, another run (default: 0)")
+    recipe: str | None = _setting(
+        None,
+        "set-up, one of those that minigan recipes lists (default: the one for the data)",
+        choices=RECIPES,
+        metavar="NAME",
+    )
+    steps: int | None = _setting(None, "how long to train, in steps", metavar="N")
+    epochs: int | None = _setting(None, "or in passes of the data through D", metavar="N")
+    batch: int | None = _setting(None, "samples in a batch", metavar="N")
+    d_steps: int | None = _setting(None, "steps of D for one step of G", metavar="N")
+    lr_G: float | None = _setting(None, "learning rate of G", metavar="RATE")
+    lr_D: float | None = _setting(None, "learning rate of D", metavar="RATE")
+    loss: str | None = _setting(
+        None, f"what the two play for: {', '.join(LOSSES)}", choices=LOSSES, metavar="NAME"
+    )
+    logits: bool = _setting(
+        False, "where D ends in a sigmoid: leave that out, and take the stable form of the loss"
+    )
+    on_nan: str = _setting(
+        "stop",
+        "on NaN or infinity: stop, or restore an earlier state and go on with half the learning "
+        "rates, three times at most (default: stop)",
+        choices=ON_NAN,
+    )
+    device: str = _setting(
+        "cpu",
+        "cpu or gpu (default: cpu); a GPU needs CuPy",
+        choices=("cpu", "gpu"),
+        metavar="NAME",
+    )
+
+    def __post_init__(self) -> None:
+        """Raise for what no recipe would see."""
+        if self.on_nan not in ON_NAN:
+            raise ValueError(f"on_nan is {self.on_nan!r}, expected {' or '.join(ON_NAN)}")
+
+    def load_data(self) -> Dataset:
+        """Load the data, by default those that the recipe is made for."""
+        made_for = RECIPES[self.recipe].data if self.recipe else "digits"
+        return load_data(made_for if self.data is None else self.data, seed=self.seed)
+
+    def set_up(self, data: Dataset) -> tuple[Setup, Task]:
+        """Make what is trained, and return it with the task that the recipe was given.
+
+        Raises
+        ------
+        ValueError
+            For a recipe that does not fit the data.
+        """
+        classes = 0 if data.labels is None else len(np.unique(data.labels))
+        task = Task(data.x.shape[1:], classes, self.seed, self.device, self.logits)
+        setup = RECIPES[self.recipe or recipe_for(data)].set_up(task)
+        setup.change(
+            loss=self.loss,
+            lr_G=self.lr_G,
+            lr_D=self.lr_D,
+            batch=self.batch,
+            d_steps=self.d_steps,
+            steps=self.steps,
+            epochs=self.epochs,
+        )
+        return setup, task
+
+    def settled(self, setup: Setup, data: Dataset) -> Config:
+        """Return the config that says what the recipe and the data have decided.
+
+        A recipe's own loss and rates stay None: they may be more than a name or a number can say.
+        """
+        return replace(
+            self,
+            data=data.name,
+            recipe=self.recipe or recipe_for(data),
+            steps=setup.steps,
+            epochs=setup.epochs,
+            batch=setup.batch,
+            d_steps=setup.d_steps,
+        )
+
+    def lasting(self, steps: int | None, epochs: int | None) -> Config:
+        """Return this config with another length, if one is given."""
+        return self if steps is epochs is None else replace(self, steps=steps, epochs=epochs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return asdict(self)
+
+    @classmethod
+    def of_json(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the config in a run.json.
+
+        Raises
+        ------
+        KeyError
+            For a setting that is not there.
+        """
+        before = settings.get("changes")
+        if before is not None:  # of minigan 0.1.0, where `loss` said how it prints itself
+            settings = {**settings, **{name: before.get(name) for name in ("loss", "lr_G", "lr_D")}}
+        return cls(**{setting.name: settings[setting.name] for setting in fields(cls)})
+
+
+def describe(config: Config, setup: Setup, data: Dataset, task: Task) -> Settings:
+    """Return run.json for a run that begins, or that goes on with another length."""
+    settled = config.settled(setup, data)
+    return {
+        "minigan": __version__,
+        **settled.to_json(),
+        "path": None if data.name in NAMES else str(Path(data.name).resolve()),
+        "checksum": _checksum(data),
+        "shape": list(task.shape),
+        "labels": task.classes,
+        "mean": None if data.mean is None else data.mean.tolist(),
+        "scale": None if data.scale is None else data.scale.tolist(),
+        "noise": setup.noise,
+        "classes": task.classes if setup.conditional else 0,
+        "made": _made(setup, _total(settled, data)),
+    }
+
+
+def write(folder: Path, settings: Settings) -> None:
+    """Write the settings into the folder of a run."""
+    with replacing(folder / RUN) as path:
+        path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Settings:
+    """Read what `write` has written, and check what drawing samples asks for.
+
+    Raises
+    ------
+    FileNotFoundError
+        For a folder that holds no run.
+    ValueError
+        For damaged settings.
+    """
+    path = folder / RUN
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no run: there is no {path}; expected a folder that minigan train has "
+            "written, such as runs/digits-1"
+        )
+    try:
+        settings: Settings = json.loads(path.read_text(encoding="utf-8"))
+        if settings["noise"] not in NOISES:
+            raise ValueError(f"unknown noise {settings['noise']!r}, expected {' or '.join(NOISES)}")
+        if not all(isinstance(n, int) and n > 0 for n in settings["shape"]):
+            raise ValueError(f"shape is {settings['shape']!r}, expected whole numbers")
+        if not (isinstance(settings["classes"], int) and settings["classes"] >= 0):
+            raise ValueError(f"classes is {settings['classes']!r}, expected a whole number")
+        for name in ("mean", "scale"):  # older runs have neither
+            numbers = settings.get(name)
+            if numbers and np.array(numbers, np.float64).shape != tuple(settings["shape"]):
+                raise ValueError(f"{name} is {numbers!r:.80}, expected a number for each feature")
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}: {error}), expected the settings of a run; "
+            "train again"
+        ) from error
+    return settings
+
+
+def make_again(
+    folder: Path, settings: Settings, steps: int | None = None, epochs: int | None = None
+) -> tuple[Config, Setup, Dataset, Task]:
+    """Make again what a run was made of, with another length if one is given.
+
+    Raises
+    ------
+    ValueError
+        Where the data or what the recipe makes are not what they were; for a schedule that depends
+        on the length of the run, if that is another one.
+    """
+    try:
+        old = Config.of_json(settings)
+        config = old.lasting(steps, epochs)
+        name = str(settings["data"])
+        # Runs of minigan 0.1.0 took vectors as they are.
+        as_today = "scale" in settings
+        data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
+        data = replace(data, name=name)
+        setup, task = config.set_up(data)
+        was_made = _made_before(settings["made"])
+        _ = settings["labels"], settings["checksum"]
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{folder / RUN} does not say all that a run needs to go on ({type(error).__name__}: "
+            f"{error}): it is damaged, or another version of minigan has written it; train again"
+        ) from error
+    if _checksum(data) != settings["checksum"]:
+        raise ValueError(
+            f"{folder} was trained on other data: {settings['path'] or data.name} has changed "
+            "since; put the data back as they were, or train again in a new folder"
+        )
+    # The description that belongs to the length which the run had.
+    for name, made in _made(setup, _total(old, data)).items():
+        was = was_made.get(name)
+        if made == was:
+            continue
+        if (old.steps, old.epochs) != (setup.steps, setup.epochs):
+            raise ValueError(
+                f"the schedule in {name} of this run depends on how long it is; leave out --steps "
+                "and --epochs"
+            )
+        raise ValueError(
+            f"the recipe {config.recipe} makes another {name} than when this run began: expected "
+            f"{was}, got {made}; train again in a new folder, or go on with the version of minigan "
+            "that the run was begun with"
+        )
+    return config, setup, data, task
+
+
+def differing(then: Settings, now: Settings) -> str:
+    """Return the first setting in which two settings are of different runs; "" if there is none.
+
+    The length, what happens on NaN and the place of the data may change within a run.
+    """
+    pairs = {name: (then.get(name), now[name]) for name in ("checksum", "shape", "labels")}
+    one, other = Config.of_json(then).to_json(), Config.of_json(now).to_json()
+    pairs |= {name: (one[name], other[name]) for name in one}
+    for name in ("steps", "epochs", "on_nan", "device"):
+        del pairs[name]
+    return next(
+        (f"{name}: expected {b!r}, got {a!r}" for name, (a, b) in pairs.items() if a != b), ""
+    )
+
+
+def _total(config: Config, data: Dataset) -> int:
+    """Return how many steps a settled config asks for."""
+    assert config.batch is not None and config.d_steps is not None
+    return total_steps(len(data.x), config.batch, config.d_steps, config.steps, config.epochs)
+
+
+def _checksum(data: Dataset) -> str:
+    """Return a checksum of the samples and labels."""
+    checksum = 0
+    for array in (data.x, data.labels):
+        if array is not None:
+            checksum = zlib.crc32(np.ascontiguousarray(to_numpy(array)).data, checksum)
+    return f"{checksum:08x}"
+
+
+# --- what a recipe has made, to be compared -------------------------------------------------------
+
+
+def _made(setup: Setup, total: int) -> dict[str, Any]:
+    """Describe what a recipe has made, as far as its training depends on it, as JSON has it.
+
+    A thing is its class and what that was called with; a schedule is its values at a few steps.
+    """
+
+    def rate(value: Rate) -> float | list[float]:
+        if not callable(value):
+            return value
+        steps = {0, 1, total // 4, total // 2, total - 1}
+        return [float(value(min(t, 10**15))) for t in sorted(steps)]
+
+    def described(value: Any) -> Any:
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if hasattr(value, "dtype"):
+            array = np.ascontiguousarray(to_numpy(value))
+            return f"array {array.shape} {zlib.crc32(array.data):08x}"
+        kind: Any = type(value)  # without a repr of its own it would show where it lies in memory
+        return called(value) if kind.__repr__ is object.__repr__ else repr(value)
+
+    def called(value: Any) -> dict[str, Any]:
+        # An optimiser within, and the network that it moves, are described for themselves.
+        names = inspect.signature(type(value)).parameters.keys() - {"optimiser", "net"}
+        return {"class": type(value).__name__} | {
+            name: (rate if name in ("lr", "momentum") else described)(getattr(value, name))
+            for name in sorted(names)
+            if hasattr(value, name)
+        }
+
+    return {
+        "G": repr(setup.G),
+        "D": repr(setup.D),
+        "loss": described(setup.loss),
+        "penalties": [described(penalty) for penalty in setup.penalties],
+        "optimiser_G": [called(inner) for inner in unwrapped(setup.optimiser_G)],
+        "optimiser_D": [called(inner) for inner in unwrapped(setup.optimiser_D)],
+        "instance_noise": rate(setup.instance_noise),
+        "batch": setup.batch,
+        "d_steps": setup.d_steps,
+        "noise": setup.noise,
+        "order": setup.order,
+        "conditional": setup.conditional,
+        "flat": setup.flat,
+    }
+
+
+def _made_before(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return such a description in today's names: minigan 0.1.0 called some classes otherwise."""
+    classes = {"Average": "EMA", "MaxColumnNorm": "MaxNorm"}
+    arguments = {"kernels": "mask"}
+    today = dict(made)
+    for name in ("optimiser_G", "optimiser_D"):
+        today[name] = [
+            {
+                arguments.get(key, key): classes.get(value, value) if key == "class" else value
+                for key, value in inner.items()
+                if key != "axes"  # follow from the network
+            }
+            for inner in made[name]
+        ]
+    return today
