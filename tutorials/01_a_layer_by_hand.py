@@ -65,11 +65,7 @@ G, D = (
 GAN_STEPS = max(40, round(1500 * BUDGET))
 seen = {0: sample(G, 500, seed=1)}
 adams = [Adam(cosine(2e-3, 0.0, GAN_STEPS), beta1=0, beta2=0.99) for _ in "GD"]
-rest = {
-    "batch": 128,
-    "steps": GAN_STEPS,
-    "penalties": [R1(0.05)],
-}  # tutorials 6 and 8 explain these
+rest = {"batch": 128, "steps": GAN_STEPS, "penalties": [R1(0.05)]}  # see tutorials 6 and 8
 for record in train(G, D, ring, NonSaturating(), *adams, **rest):
     if record.step in (GAN_STEPS // 10, GAN_STEPS // 3, GAN_STEPS):
         seen[record.step] = sample(G, 500, seed=1)
@@ -800,6 +796,22 @@ assert check.layer(Dense(3, 2)).ok
 #    differences, by the formula above? Would the averaged bias still be seen?
 # 4. Is there a mistake in `dense_backward` that `dy = np.ones(…)` does not see and a random `dy`
 #    does? Plant it.
+#
+# <details><summary>Answers</summary>
+#
+# 1. Slope 2: $d(h)$ has the error $Ah$, $d(h/2)$ half of it, and $2\,d(h/2) - d(h)$ none; the next
+#    term,
+#    $\propto h^2$, remains.
+# 2. At 0: the real part of $0 + ih$ is 0, and NumPy then looks at the imaginary part. `x > 0` is
+#    true,
+#    and the slope is 1 instead of 0.2. `np.abs` returns a real number, so the complex step says 0; the
+#    report notes that the function is not analytic there, and trusts finite differences alone.
+# 3. $\varepsilon^{k/(k+1)}$ leaves 3 to 4, 4 to 5 and 5 to 6 digits. Yes: the averaged bias is
+#    wrong
+#    in its first digit.
+# 4. One that permutes the outputs, such as `dy[:, ::-1]`: a row of ones stays what it is.
+#
+# </details>
 #
 # **Go on.** Write the layers yourself, into files with the bodies left out, and have them checked:
 # [exercise 1, Dense](exercises/01_dense.py), [exercise 2, activations](exercises/02_activations.py)

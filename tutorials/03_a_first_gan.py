@@ -483,6 +483,17 @@ if BUDGET == 1:  # the way is too long for a short run
 #    now has to bend the density as well as to move it. Where does the JSD stop?
 # 4. Which constant $D$ has the loss $2\log 2$ whatever $G$ is? Can another constant have less?
 #
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at: what counts is the gap between the two lines.)
+# 2. Near the hump without samples $D^* = 1$. At the other one $p$ is half of a normal density and
+#    $q$
+#    a whole one, so $D^* = \tfrac13$, where the two have the same shape.
+# 3. (A run for you to look at.)
+# 4. $D = ½$. Another constant $c$ costs $-\log c - \log(1 - c)$, which is least at $c = ½$.
+#
+# </details>
+#
 # **Go on.** [Tutorial 4](04_minimax_or_non_saturating.py) is about the two losses of $G$ and their
 # gradients. [Exercise 3](exercises/03_losses.py) has you write both. In the library: the losses are
 # in [`losses.py`](../minigan/losses.py), the loop in [`loop.py`](../minigan/loop.py), and the

@@ -538,6 +538,17 @@ if BUDGET == 1:  # D has to be trained
 # 4. What does code do that labels generated samples 1 and real ones 0, and trains $G$ with the
 #    label 0? Which of the two losses is it?
 #
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at.)
+# 2. (The same. Compare the gradient's length with that at a distance of 8.)
+# 3. `LeastSquares` has the slope $a - 1$: it does not saturate on either side. `Hinge` has $-1$
+#    everywhere.
+# 4. With the names swapped, $D' = 1 - D$. Training $G$ with the label 0 minimises
+#    $-\log(1 - D') = -\log D$: the non-saturating loss.
+#
+# </details>
+#
 # In the library: [`losses.py`](../minigan/losses.py) has both losses,
 # [`step.py`](../minigan/step.py) both halves of a step. Write them yourself:
 # [exercise 3](exercises/03_losses.py). Next:

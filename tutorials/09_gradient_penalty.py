@@ -763,6 +763,16 @@ assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 #   of the gradient?
 # - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
 #
+# <details><summary>Answers</summary>
+#
+# - Each activation leaves an $e$ at its input. On the way down the second one joins after the
+#   backward pass through the layer between them.
+# - Maxout is made of affine pieces: three. LayerNorm is not: four.
+# - The stairs get smaller and more numerous; the gradient stays exactly zero.
+# - (A run for you to look at.)
+#
+# </details>
+#
 # Exercise: [`exercises/10_r1.py`](exercises/10_r1.py). Next:
 # [tutorial 10](10_convolution_is_a_matrix.py), where a layer's forward pass and its two derivatives
 # turn out to be one sum seen from three sides.

@@ -686,5 +686,14 @@ figure
 # - Let the four classes of a $k = 4$ layer start alike: find out which entries of $W$ belong to
 #   which class, copy one class to the others, and train again. How long do they stay alike?
 #
+# <details><summary>Answers</summary>
+#
+# - Transposes of each other, up to a factor: `AvgPool2d(2)` is ¼ of the transpose of `Upsample(2)`.
+# - It has become a block of 2×2: from each channel to each.
+# - For those that stay the same when turned by 180°.
+# - (A run for you to look at.)
+#
+# </details>
+#
 # Exercise: [`exercises/09_conv.py`](exercises/09_conv.py), the three functions and both layers.
 # Next: [tutorial 11](11_digits_end_to_end.py), from a data file to a trained network and back.

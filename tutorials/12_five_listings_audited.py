@@ -882,6 +882,19 @@ figure
 # 4. Take a GAN program that you have written or read, put its two halves into a `Program`, and run
 #    the checks on it.
 #
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at.)
+# 2. Feed $D$ samples far away and look at the range of `probability`: nothing below 0.5 or above
+#    0.731.
+# 3. $D$ then ranks all pairs the wrong way: *formula* and *D alone* see it. With $G$'s label
+#    flipped
+#    too it is the right program with the two names exchanged; a check that looks at D's answers still
+#    says "wrong".
+# 4. (Yours.)
+#
+# </details>
+#
 # **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
 # against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the
 # library: [`losses.py`](../minigan/losses.py), [`step.py`](../minigan/step.py) (the two halves),
