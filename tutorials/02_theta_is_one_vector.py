@@ -208,8 +208,12 @@ assert relative_error(stale, fresh) > 0.01
 # that of [the first GAN](https://arxiv.org/abs/1406.2661). With $D(x) = \sigma(\text{logit})$, and
 # as means over a batch,
 #
-# $$D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \qquad
-#   G \text{ minimises } -\log D(G(z)).$$
+# $$
+# \begin{gathered}
+# D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \\
+# G \text{ minimises } -\log D(G(z)).
+# \end{gathered}
+# $$
 #
 # Each part returns its value and the derivatives with respect to the logits, in short `d_real` and
 # `d_fake`. There the way back begins. An optimiser has one method, `step(theta, grad)`, which moves

@@ -487,8 +487,7 @@ if BUDGET == 1:  # the way is too long for a short run
 #
 # 1. (A run for you to look at: what counts is the gap between the two lines.)
 # 2. Near the hump without samples $D^* = 1$. At the other one $p$ is half of a normal density and
-#    $q$
-#    a whole one, so $D^* = \tfrac13$, where the two have the same shape.
+#    $q$ a whole one, so $D^* = \tfrac13$, where the two have the same shape.
 # 3. (A run for you to look at.)
 # 4. $D = ½$. Another constant $c$ costs $-\log c - \log(1 - c)$, which is least at $c = ½$.
 #

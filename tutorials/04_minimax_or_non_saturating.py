@@ -173,8 +173,12 @@ assert value == -same_label and (slope == -its_slope).all()
 # (proposition 1 of the paper; [tutorial 3](03_a_first_gan.py) watches a network find it). Its logit
 # is
 #
-# $$a^*(x) = \log\frac{p(x)}{q(x)} = \frac{\theta^2}{2} - \theta x,
-# \qquad \frac{\partial a^*}{\partial x} = -\theta .$$
+# $$
+# \begin{gathered}
+# a^*(x) = \log\frac{p(x)}{q(x)} = \frac{\theta^2}{2} - \theta x, \\
+# \frac{\partial a^*}{\partial x} = -\theta .
+# \end{gathered}
+# $$
 #
 # $G$'s gradient is a mean over its samples of (slope of the loss) × (slope of the logit),
 # $D$ being held fixed (and $\partial G/\partial\theta = 1$):

@@ -539,8 +539,7 @@ assert abs(y[0, 0]) < 0.1
 # 1., 2. and 3. are runs for you to make; three seeds each.
 #
 # 4. Too much: with $n$ samples and $k$ modes chance alone gives about $(k - 1)/(2n)$, 0.12 for 100
-#    and
-#    0.012 for 1,000. So take enough samples that this is small beside what you want to see.
+#    and 0.012 for 1,000. So take enough samples that this is small beside what you want to see.
 #
 # </details>
 #

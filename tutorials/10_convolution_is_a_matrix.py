@@ -66,8 +66,10 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # the next window lies $s$ pixels (the *stride*) further:
 #
 # $$
-# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}, \qquad
+# \begin{gathered}
+# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}, \\
 # h' = \Bigl\lfloor\frac{h + 2p - k}{s}\Bigr\rfloor + 1, \quad w' \text{ likewise.}
+# \end{gathered}
 # $$
 #
 # Outside its frame $x$ counts as zero; the *padding* $p$ is by how many pixels the windows may

@@ -636,7 +636,7 @@ else:
 # </details>
 #
 # **Next**: [12. Five listings, audited](12_five_listings_audited.py) shows how such programs go
-# wrong. In the library: [`runs/`](../minigan/runs) (a run in its folder, and its
+# wrong. In the library: [`runs/run.py`](../minigan/runs/run.py) (a run in its folder, and its
 # [checkpoint](../minigan/runs/checkpoint.py)), [`data/mnist.py`](../minigan/data/mnist.py)
 # (`read_idx`), [`files/pytorch.py`](../minigan/files/pytorch.py) (names and layouts). The layers
 # that G is made of can be written by yourself: [exercises 1 and 2](exercises/README.md).

@@ -599,8 +599,12 @@ class LabelsOfOneLength(Program):
 #
 # The article gives these two losses to minimise:
 #
-# $$L_G = -\mathrm{E}\,\log D(x) - \mathrm{E}\,\log(1 - D(G(z))) \qquad
-# L_D = -\mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z)))$$
+# $$
+# \begin{gathered}
+# L_G = -\mathrm{E}\,\log D(x) - \mathrm{E}\,\log(1 - D(G(z))) \\
+# L_D = -\mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z)))
+# \end{gathered}
+# $$
 #
 # Read them for one generated sample with the logit a. The derivative of −log(1 − σ(a)) in a is
 # σ(a) > 0. So L_G falls as a falls: G is asked to be caught. (It is D's right loss; the formula is
@@ -888,9 +892,8 @@ figure
 # 2. Feed $D$ samples far away and look at the range of `probability`: nothing below 0.5 or above
 #    0.731.
 # 3. $D$ then ranks all pairs the wrong way: *formula* and *D alone* see it. With $G$'s label
-#    flipped
-#    too it is the right program with the two names exchanged; a check that looks at D's answers still
-#    says "wrong".
+#    flipped too it is the right program with the two names exchanged; a check that looks at D's
+#    answers still says "wrong".
 # 4. (Yours.)
 #
 # </details>
