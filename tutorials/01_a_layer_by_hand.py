@@ -476,9 +476,13 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 # at 0 is $\langle\text{gradient}, v\rangle$, the sum of all `dW * v` over all weights. Three ways
 # to measure the slope:
 #
-# $$\text{one-sided}\quad \frac{f(h) - f(0)}{h}, \qquad
-#   \text{central}\quad c(h) = \frac{f(h) - f(-h)}{2h}, \qquad
-#   \text{Richardson}\quad r(h) = \frac{16\,c(h) - c(4h)}{15} .$$
+# $$
+# \begin{gathered}
+# \text{one-sided}\quad \frac{f(h) - f(0)}{h}, \\
+# \text{central}\quad c(h) = \frac{f(h) - f(-h)}{2h}, \\
+# \text{Richardson}\quad r(h) = \frac{16\,c(h) - c(4h)}{15} .
+# \end{gathered}
+# $$
 #
 # How good are they? Taylor's series gives the *truncation error*, what the formula leaves out:
 #

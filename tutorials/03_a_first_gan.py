@@ -243,8 +243,12 @@ if BUDGET == 1:  # a short run does not come so far
 # Put $D^*$ into $V$. With the mean of the two densities, $m = (p + q)/2$, it is $D^* = p/(2m)$ and
 # $1 - D^* = q/(2m)$, and so
 #
-# $$V(D^*, G) = \int p\log\frac{p}{2m} + q\log\frac{q}{2m}
-#   = \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2 ,$$
+# $$
+# \begin{aligned}
+# V(D^*, G) &= \int p\log\frac{p}{2m} + q\log\frac{q}{2m} \\
+#   &= \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2 ,
+# \end{aligned}
+# $$
 #
 # since $p$ and $q$ both integrate to 1. (In the paper this is in the proof of theorem 1.)
 #

@@ -84,6 +84,8 @@ def contents() -> dict[str, bytes]:
     for path in [*exercises, *library, *linked]:
         if path.suffix == ".py":
             result[name_of(path.with_suffix(".md"))] = page_of(path, path in linked).encode()
+        elif path.suffix == ".md":
+            result[name_of(path)] = b"---\norphan: true\n---\n" + path.read_bytes()
     index = ROOT / "minigan/index.md"
     result[name_of(index)] = library_index(library).encode()
     result[name_of(to_do)] += toctree("", exercises).encode()
