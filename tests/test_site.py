@@ -1,7 +1,7 @@
-"""The site in a real browser: every page loads, formulas render, links hold, phones are served.
+"""The site in a real browser: every page loads, formulas render, links hold, nothing is cut off.
 
 ``python -m pytest --slow tests/test_site.py`` builds the site (see tutorials/site/build.py) and
-looks at it in headless Chromium, wide and as narrow as a phone. Pictures of the pages are left in
+looks at it in headless Chromium, from a large screen to a phone. Pictures of the pages are left in
 build/site/screenshots. Needs ``pip install -e ".[test,site]"``, Chromium and its driver.
 """
 
@@ -30,8 +30,9 @@ TUTORIALS = sorted(ROOT.glob("tutorials/[0-9]*.py"))
 EXERCISES = sorted(ROOT.glob("tutorials/exercises/[0-9]*.py"))
 LIBRARY = sorted(ROOT.glob("minigan/**/*.py"))
 
-SIZES = {"wide": (1400, 900), "narrow": (390, 844)}  # CSS pixels; the second is a common phone's
-DRAWN = re.compile(r"tutorials/(\w+|exercises/(README|01_dense))|minigan/(index|layers/\w+|train)")
+# CSS pixels: a large screen, a laptop, a tablet and a common phone.
+SIZES = {"wide": (2100, 1200), "laptop": (1400, 900), "tablet": (768, 1024), "phone": (390, 844)}
+DRAWN = re.compile(r"tutorials/(\w+|exercises/(README|01_dense))|minigan/(index|layers/\w+|losses)")
 
 # What the browser itself must not do: reach for the network, or for another user's settings.
 OPTIONS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
@@ -52,6 +53,15 @@ Promise.all([start, document.fonts.ready]).then(() => {
     return false; };
   done({
     width: document.documentElement.scrollWidth,
+    clipped: inner.filter(e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1
+        && !e.closest("mjx-container > *, .visually-hidden")
+        && ["hidden", "clip"].includes(getComputedStyle(e).overflowX))
+      .slice(0, 3).map(e => e.outerHTML.slice(0, 120)),
+    uncued: inner.filter(e => e.scrollWidth > e.clientWidth + 1
+        && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)
+        && getComputedStyle(e).backgroundImage == "none")
+      .slice(0, 3).map(e => e.outerHTML.slice(0, 120)),
+    unlabelled: document.title.trim() && document.documentElement.lang ? [] : ["title or language"],
     wider: inner.filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e))
       .slice(0, 3).map(e => e.outerHTML.slice(0, 120)),
     formulas: Array.from(document.querySelectorAll(".math")).map(e => {
@@ -131,7 +141,7 @@ def browser(html, tmp_path_factory):
     service = webdriver.ChromeService(executable_path=driver)
     with webdriver.Chrome(options=options, service=service) as chrome:
         chrome.set_script_timeout(60)
-        chrome.get("about:blank")  # in the place of the browser's own first page
+        chrome.get("about:blank")  # instead of the browser's own first page
         yield chrome
 
 
@@ -139,8 +149,8 @@ def browser(html, tmp_path_factory):
 def seen(request, browser, address, html):
     """Visit every page at one size; give what there was to see, page by page."""
     width, height = SIZES[request.param]
-    narrow = request.param == "narrow"
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": narrow}
+    mobile = request.param == "phone"
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     folder = BUILD / "screenshots" / request.param
     shutil.rmtree(folder, ignore_errors=True)
@@ -236,6 +246,16 @@ def test_pictures_are_there_and_say_what_they_show(seen):
 def test_nothing_is_wider_than_the_screen(seen):
     assert not found(seen, lambda look: look["wider"])
     assert not found(seen, lambda look: look["width"] > SIZES[look["name"]][0])
+
+
+def test_nothing_is_cut_off_without_a_bar_and_a_cue(seen):
+    """What is wider than its place scrolls, and its edge shows that there is more."""
+    assert not found(seen, lambda look: look["clipped"])
+    assert not found(seen, lambda look: look["uncued"])
+
+
+def test_pages_have_a_title_and_a_language(seen):
+    assert not found(seen, lambda look: look["unlabelled"])
 
 
 def test_derivations_stand_beside_their_source_or_above_it(seen):

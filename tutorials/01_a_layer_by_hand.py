@@ -65,11 +65,7 @@ G, D = (
 GAN_STEPS = max(40, round(1500 * BUDGET))
 seen = {0: sample(G, 500, seed=1)}
 adams = [Adam(cosine(2e-3, 0.0, GAN_STEPS), beta1=0, beta2=0.99) for _ in "GD"]
-rest = {
-    "batch": 128,
-    "steps": GAN_STEPS,
-    "penalties": [R1(0.05)],
-}  # tutorials 6 and 8 explain these
+rest = {"batch": 128, "steps": GAN_STEPS, "penalties": [R1(0.05)]}  # see tutorials 6 and 8
 for record in train(G, D, ring, NonSaturating(), *adams, **rest):
     if record.step in (GAN_STEPS // 10, GAN_STEPS // 3, GAN_STEPS):
         seen[record.step] = sample(G, 500, seed=1)
@@ -99,9 +95,13 @@ figure
 # comes $\partial L/\partial y$, which we call `dy`; the product has to say what
 # $\partial L/\partial x$ and $\partial L/\partial w$ are:
 #
-# $$\frac{\partial L}{\partial x} = \frac{\partial L}{\partial y}\,\frac{\partial y}{\partial x}
-#   = \mathtt{dy}\cdot w, \qquad
-#   \frac{\partial L}{\partial w} = \mathtt{dy}\cdot x .$$
+# $$
+# \begin{gathered}
+# \frac{\partial L}{\partial x}
+#   = \frac{\partial L}{\partial y}\,\frac{\partial y}{\partial x} = \mathtt{dy}\cdot w, \\
+# \frac{\partial L}{\partial w} = \mathtt{dy}\cdot x .
+# \end{gathered}
+# $$
 #
 # The product need not know what $L$ is, or what lies between $y$ and $L$. All of that is in the
 # one number `dy`. Throughout the library a `d` before a name means "the derivative of $L$ with
@@ -130,8 +130,12 @@ assert dx == 2 * x * w * w
 # A dense layer has $p$ inputs and $q$ outputs for each of $n$ samples, a matrix of weights
 # $W$ and a bias $b$:
 #
-# $$y_{sj} = \sum_i x_{si} W_{ij} + b_j , \qquad
-#   x\,(n, p),\quad W\,(p, q),\quad b\,(q),\quad y\,(n, q).$$
+# $$
+# \begin{gathered}
+# y_{sj} = \sum_i x_{si} W_{ij} + b_j , \\
+# x\,(n, p),\quad W\,(p, q),\quad b\,(q),\quad y\,(n, q).
+# \end{gathered}
+# $$
 #
 # Here $s$ counts the samples, $i$ the inputs, $j$ the outputs. Ask of each number that goes in
 # which of the $y$ it reaches, and add over those paths.
@@ -193,9 +197,12 @@ print(f"y {y.shape}, dx {dx.shape}, dW {dW.shape}, db {db.shape}: as in minigan.
 # Two dense layers in a row are no more than one: $(x W + b)\,W' + b'$ is again a matrix product
 # plus a bias. So between them stands a function that is applied to each number by itself:
 #
-# $$\text{LeakyReLU:}\quad y = \begin{cases} x & x > 0\\ 0.2\,x & x \le 0\end{cases}
-#   \qquad\qquad
-#   \text{sigmoid:}\quad y = \sigma(x) = \frac{1}{1 + e^{-x}} .$$
+# $$
+# \begin{gathered}
+# \text{LeakyReLU:}\quad y = \begin{cases} x & x > 0\\ 0.2\,x & x \le 0\end{cases} \\
+# \text{sigmoid:}\quad y = \sigma(x) = \frac{1}{1 + e^{-x}} .
+# \end{gathered}
+# $$
 #
 # There is one path from each $x$ to its own $y$ and none to the others, so
 # $\mathtt{dx} = f'(x)\cdot\mathtt{dy}$, number by number. For the LeakyReLU $f'$ is 1 or 0.2. For
@@ -275,8 +282,12 @@ for ours, library in (
 # and $-\log(1 - p)$ for a fake one: nothing if it was sure and right, much if it was sure and
 # wrong. The mean over the batch is the binary cross-entropy:
 #
-# $$L = \frac1n \sum_i \bigl[-t_i \log p_i - (1 - t_i)\log(1 - p_i)\bigr],
-#   \qquad \frac{\partial L}{\partial p_i} = \frac1n\,\frac{p_i - t_i}{p_i\,(1 - p_i)} .$$
+# $$
+# \begin{gathered}
+# L = \frac1n \sum_i \bigl[-t_i \log p_i - (1 - t_i)\log(1 - p_i)\bigr], \\
+# \frac{\partial L}{\partial p_i} = \frac1n\,\frac{p_i - t_i}{p_i\,(1 - p_i)} .
+# \end{gathered}
+# $$
 #
 # The fraction is $-t/p + (1 - t)/(1 - p)$ on one denominator; the $1/n$ is that of the mean.
 
@@ -465,9 +476,13 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 # at 0 is $\langle\text{gradient}, v\rangle$, the sum of all `dW * v` over all weights. Three ways
 # to measure the slope:
 #
-# $$\text{one-sided}\quad \frac{f(h) - f(0)}{h}, \qquad
-#   \text{central}\quad c(h) = \frac{f(h) - f(-h)}{2h}, \qquad
-#   \text{Richardson}\quad r(h) = \frac{16\,c(h) - c(4h)}{15} .$$
+# $$
+# \begin{gathered}
+# \text{one-sided}\quad \frac{f(h) - f(0)}{h}, \\
+# \text{central}\quad c(h) = \frac{f(h) - f(-h)}{2h}, \\
+# \text{Richardson}\quad r(h) = \frac{16\,c(h) - c(4h)}{15} .
+# \end{gathered}
+# $$
 #
 # How good are they? Taylor's series gives the *truncation error*, what the formula leaves out:
 #
@@ -486,8 +501,12 @@ assert curves["right"][-1] < min(curves["LeakyReLU forgotten"][-1], curves["db a
 #
 # There is a fourth way. Replace $h$ by $i h$, where $i^2 = -1$:
 #
-# $$f(ih) = f(0) + i h f'(0) - \tfrac12 h^2 f''(0) - \tfrac16 i h^3 f'''(0) + \dots
-#   \qquad\Longrightarrow\qquad f'(0) = \frac{\operatorname{Im} f(ih)}{h} + O(h^2) .$$
+# $$
+# \begin{gathered}
+# f(ih) = f(0) + i h f'(0) - \tfrac12 h^2 f''(0) - \tfrac16 i h^3 f'''(0) + \dots \\
+# \Longrightarrow\quad f'(0) = \frac{\operatorname{Im} f(ih)}{h} + O(h^2) .
+# \end{gathered}
+# $$
 #
 # Nothing is subtracted, so nothing cancels, and $h$ can be as small as $10^{-30}$, where $h^2$ is
 # far beyond any digit ([Squire & Trapp 1998](https://doi.org/10.1137/S003614459631241X)). The
@@ -800,6 +819,20 @@ assert check.layer(Dense(3, 2)).ok
 #    differences, by the formula above? Would the averaged bias still be seen?
 # 4. Is there a mistake in `dense_backward` that `dy = np.ones(…)` does not see and a random `dy`
 #    does? Plant it.
+#
+# <details><summary>Answers</summary>
+#
+# 1. Slope 2: $d(h)$ has the error $Ah$, $d(h/2)$ half of it, and $2\,d(h/2) - d(h)$ none; the next
+#    term, $\propto h^2$, remains.
+# 2. At 0: the real part of $0 + ih$ is 0, and NumPy then looks at the imaginary part. `x > 0` is
+#    true, and the slope is 1 instead of 0.2. `np.abs` returns a real number, so the complex step
+#    says 0; the report notes that the function is not analytic there, and trusts finite differences
+#    alone.
+# 3. $\varepsilon^{k/(k+1)}$ leaves 3 to 4, 4 to 5 and 5 to 6 digits. Yes: the averaged bias is
+#    wrong in its first digit.
+# 4. One that permutes the outputs, such as `dy[:, ::-1]`: a row of ones stays what it is.
+#
+# </details>
 #
 # **Go on.** Write the layers yourself, into files with the bodies left out, and have them checked:
 # [exercise 1, Dense](exercises/01_dense.py), [exercise 2, activations](exercises/02_activations.py)

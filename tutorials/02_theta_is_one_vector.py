@@ -208,8 +208,12 @@ assert relative_error(stale, fresh) > 0.01
 # that of [the first GAN](https://arxiv.org/abs/1406.2661). With $D(x) = \sigma(\text{logit})$, and
 # as means over a batch,
 #
-# $$D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \qquad
-#   G \text{ minimises } -\log D(G(z)).$$
+# $$
+# \begin{gathered}
+# D \text{ minimises } -\log D(x) - \log\bigl(1 - D(G(z))\bigr), \\
+# G \text{ minimises } -\log D(G(z)).
+# \end{gathered}
+# $$
 #
 # Each part returns its value and the derivatives with respect to the logits, in short `d_real` and
 # `d_fake`. There the way back begins. An optimiser has one method, `step(theta, grad)`, which moves
@@ -687,6 +691,17 @@ else:
 #    `v = 0.999 * v + grad` and does `theta -= lr * v`. Then compare.
 # 4. Average the θ of $G$ over the last hundred steps of a run, `theta_mean += (G.theta -
 #    theta_mean) / k`, and draw its samples.
+#
+# <details><summary>Answers</summary>
+#
+# 1. With one $z$ the two forward passes on the fakes, $G(z)$ and $D(G(z))$, are shared by both
+#    halves.
+# 2. $G$'s cache may be kept, since $G$ has not moved. $D$'s is stale: $D$ has just taken its step.
+# 3. A `grad` that is never cleared is the sum of all gradients, which is momentum 1. Over some
+#    hundred steps 0.999 is nearly the same.
+# 4. (For you to draw. `EMA` in the library does this with weights that fade.)
+#
+# </details>
 #
 # **Go on.** [Tutorial 3](03_a_first_gan.py) lets this step run on data in one dimension, where one
 # can see all that happens. [Exercise 1](exercises/01_dense.py) has you write a layer with all four

@@ -243,8 +243,12 @@ if BUDGET == 1:  # a short run does not come so far
 # Put $D^*$ into $V$. With the mean of the two densities, $m = (p + q)/2$, it is $D^* = p/(2m)$ and
 # $1 - D^* = q/(2m)$, and so
 #
-# $$V(D^*, G) = \int p\log\frac{p}{2m} + q\log\frac{q}{2m}
-#   = \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2 ,$$
+# $$
+# \begin{aligned}
+# V(D^*, G) &= \int p\log\frac{p}{2m} + q\log\frac{q}{2m} \\
+#   &= \underbrace{\int p\log\frac pm + \int q\log\frac qm}_{2\,\mathrm{JSD}(p, q)} - 2\log 2 ,
+# \end{aligned}
+# $$
 #
 # since $p$ and $q$ both integrate to 1. (In the paper this is in the proof of theorem 1.)
 #
@@ -482,6 +486,16 @@ if BUDGET == 1:  # the way is too long for a short run
 # 3. Start the run with `z` uniform (`noise="uniform"`, and `z_even` evenly spaced in [−1, 1]). $G$
 #    now has to bend the density as well as to move it. Where does the JSD stop?
 # 4. Which constant $D$ has the loss $2\log 2$ whatever $G$ is? Can another constant have less?
+#
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at: what counts is the gap between the two lines.)
+# 2. Near the hump without samples $D^* = 1$. At the other one $p$ is half of a normal density and
+#    $q$ a whole one, so $D^* = \tfrac13$, where the two have the same shape.
+# 3. (A run for you to look at.)
+# 4. $D = ½$. Another constant $c$ costs $-\log c - \log(1 - c)$, which is least at $c = ½$.
+#
+# </details>
 #
 # **Go on.** [Tutorial 4](04_minimax_or_non_saturating.py) is about the two losses of $G$ and their
 # gradients. [Exercise 3](exercises/03_losses.py) has you write both. In the library: the losses are

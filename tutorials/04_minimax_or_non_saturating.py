@@ -173,8 +173,12 @@ assert value == -same_label and (slope == -its_slope).all()
 # (proposition 1 of the paper; [tutorial 3](03_a_first_gan.py) watches a network find it). Its logit
 # is
 #
-# $$a^*(x) = \log\frac{p(x)}{q(x)} = \frac{\theta^2}{2} - \theta x,
-# \qquad \frac{\partial a^*}{\partial x} = -\theta .$$
+# $$
+# \begin{gathered}
+# a^*(x) = \log\frac{p(x)}{q(x)} = \frac{\theta^2}{2} - \theta x, \\
+# \frac{\partial a^*}{\partial x} = -\theta .
+# \end{gathered}
+# $$
 #
 # $G$'s gradient is a mean over its samples of (slope of the loss) × (slope of the logit),
 # $D$ being held fixed (and $\partial G/\partial\theta = 1$):
@@ -537,6 +541,17 @@ if BUDGET == 1:  # D has to be trained
 #    into the first figure. Do they saturate, and where?
 # 4. What does code do that labels generated samples 1 and real ones 0, and trains $G$ with the
 #    label 0? Which of the two losses is it?
+#
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at.)
+# 2. (The same. Compare the gradient's length with that at a distance of 8.)
+# 3. `LeastSquares` has the slope $a - 1$: it does not saturate on either side. `Hinge` has $-1$
+#    everywhere.
+# 4. With the names swapped, $D' = 1 - D$. Training $G$ with the label 0 minimises
+#    $-\log(1 - D') = -\log D$: the non-saturating loss.
+#
+# </details>
 #
 # In the library: [`losses.py`](../minigan/losses.py) has both losses,
 # [`step.py`](../minigan/step.py) both halves of a step. Write them yourself:

@@ -61,9 +61,13 @@ BARE = {"color": "#CC79A7", "linestyle": "-."}
 # $p = \sigma(a) = 1/(1 + e^{-a})$. Binary cross-entropy with the target $t$ (1 for real, 0 for
 # generated) can be written with either:
 #
-# $$-t\log p - (1 - t)\log(1 - p) \;=\;
-# t\cdot\mathrm{softplus}(-a) + (1 - t)\cdot\mathrm{softplus}(a),
-# \qquad \mathrm{softplus}(a) = \log(1 + e^a),$$
+# $$
+# \begin{gathered}
+# -t\log p - (1 - t)\log(1 - p)
+#   \;=\; t\cdot\mathrm{softplus}(-a) + (1 - t)\cdot\mathrm{softplus}(a), \\
+# \mathrm{softplus}(a) = \log(1 + e^a),
+# \end{gathered}
+# $$
 #
 # since $-\log\sigma(a) = \log(1 + e^{-a})$ and $-\log(1 - \sigma(a)) = \log(1 + e^a)$. The library
 # has both: `bce` takes probabilities, from a $D$ that ends in a `Sigmoid` layer;
@@ -636,6 +640,16 @@ assert round(float(value), 4) == 1.3763
 #    change?
 # 4. Smooth the generated side as well in the last experiment: get `d_real` and `d_fake` from
 #    `bce_with_logits` with the targets 0.9 and 0.1. Compare with $(0.9\,p + 0.1\,q)/(p + q)$.
+#
+# <details><summary>Answers</summary>
+#
+# 1. $11\log 2 \approx 7.62$: from there on $e^{-a} \le 2^{-11}$ is rounded away.
+# 2. The loss then sees logits between $\sigma(0)$ and $\sigma(1)$. $G$:
+#    $\mathrm{softplus}(-\sigma(1)) = 0.393$; $D$: that plus $\mathrm{softplus}(½)$, together 1.367.
+# 3. No: $-\log((1 - s)\,p/(p + q))$ differs from the loss without smoothing by a constant.
+# 4. The network should come as close to it as the others did to theirs.
+#
+# </details>
 #
 # In the library: [`losses.py`](../minigan/losses.py), and [`numerics.py`](../minigan/numerics.py)
 # for the sigmoid and the softplus that do not break. Write them yourself:

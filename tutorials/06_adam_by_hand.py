@@ -457,5 +457,15 @@ if BUDGET == 1:  # the way takes a thousand steps
 #    what `train` says to it.)
 # 4. Count $t$ from 0 in `AdamByHand`. What is the first step?
 #
+# <details><summary>Answers</summary>
+#
+# 1. $1/\sqrt{1 - \rho^t}$: the first step has the length 10, later ones 1.
+# 2. $(1 - \beta_1)/(1 + \beta_1) = 0.053$, and 1.
+# 3. `train` refuses it. Shared, $t$ would count the steps of both, and $m$ and $v$ would mix the
+#    gradients of two networks (if their sizes agree at all).
+# 4. NaN: $1 - \beta^0 = 0$, so both $\hat m$ and $\hat v$ are infinite.
+#
+# </details>
+#
 # In the library: [`optim/rules.py`](../minigan/optim/rules.py). Write it yourself:
 # [exercise 5](exercises/05_optimisers.py). Next: [mode collapse](07_mode_collapse.py).

@@ -534,6 +534,15 @@ assert abs(y[0, 0]) < 0.1
 # 4. What does reverse KL say of 100 samples from the data themselves, with 25 modes, and of 1,000?
 #    So how many samples does a measurement need?
 #
+# <details><summary>Answers</summary>
+#
+# 1., 2. and 3. are runs for you to make; three seeds each.
+#
+# 4. Too much: with $n$ samples and $k$ modes chance alone gives about $(k - 1)/(2n)$, 0.12 for 100
+#    and 0.012 for 1,000. So take enough samples that this is small beside what you want to see.
+#
+# </details>
+#
 # The numbers are defined in [`runs/metrics.py`](../minigan/runs/metrics.py), packing and minibatch
 # standard deviation in [`layers/minibatch.py`](../minigan/layers/minibatch.py), BatchNorm in
 # [`layers/norm.py`](../minigan/layers/norm.py); write it line by line in

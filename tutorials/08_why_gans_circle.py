@@ -120,8 +120,12 @@ print("non-saturating at (1, ½):", field(1.0, 0.5, NonSaturating()))
 #
 # and so
 #
-# $$ \dot\theta = -\frac{\partial V}{\partial \theta} = \psi\, f'(-\psi\theta), \qquad
-#    \dot\psi = \frac{\partial V}{\partial \psi} = -\theta\, f'(-\psi\theta). $$
+# $$
+# \begin{gathered}
+# \dot\theta = -\frac{\partial V}{\partial \theta} = \psi\, f'(-\psi\theta), \\
+# \dot\psi = \frac{\partial V}{\partial \psi} = -\theta\, f'(-\psi\theta).
+# \end{gathered}
+# $$
 #
 # A non-saturating G raises $\log \sigma(a) = f(\psi\theta)$, so that
 # $\dot\theta = \psi\, f'(\psi\theta)$; D is the same. (The paper's D gives high numbers to
@@ -434,9 +438,12 @@ assert np.allclose(stuck, (2, 0), atol=1e-3)
 # %% [markdown]
 # Eigenvalues say the same, and how fast. The paper's formulas (section 3), in our letters:
 #
-# $$ \text{instance noise:}\quad \lambda = f''(0)\,\sigma^2
-#    \pm \sqrt{f''(0)^2 \sigma^4 - f'(0)^2}, \qquad
-#    \text{R1:}\quad \lambda = -\tfrac{\gamma}{2} \pm \sqrt{\tfrac{\gamma^2}{4} - f'(0)^2}, $$
+# $$
+# \begin{gathered}
+# \text{instance noise:}\quad \lambda = f''(0)\,\sigma^2 \pm \sqrt{f''(0)^2 \sigma^4 - f'(0)^2}, \\
+# \text{R1:}\quad \lambda = -\tfrac{\gamma}{2} \pm \sqrt{\tfrac{\gamma^2}{4} - f'(0)^2},
+# \end{gathered}
+# $$
 #
 # with $f'(0) = \frac12$ and $f''(0) = -\frac14$. The second is quickly found: R1 adds
 # $-\gamma\psi$ to $\dot\psi$, so
@@ -586,6 +593,20 @@ if BUDGET == 1:  # an average over one round that is not whole lies off the cent
 #    `step(theta, grad)` goes back and steps by the gradient found there. Write its `run`: both
 #    players extrapolate, then both step. (A half step calls `step`; so hand it an object like
 #    `Direction` whose `step` extrapolates.) By what factor does a round with $h = 0.2$ come in?
+#
+# <details><summary>Answers</summary>
+#
+# 1. $|1 + h\lambda|^2 = 1 - h\gamma + h^2/4$ (the product of the eigenvalues is ¼), below 1 for
+#    $h < 4\gamma = 2$.
+# 2. No: $D(\theta) - D(0)$ is $\psi\theta$, so it is the field of the non-saturating loss. A bias
+#    of D cancels in the difference.
+# 3. At $\psi = 0$ D's output is 0 for all points, as it should be for generated ones; and the real
+#    point, at $x = 0$, has no say, since there the output is 0 for every $\psi$. D lacks a bias.
+# 4. With both players at once, one step has the factor $1 + h\lambda + h^2\lambda^2$ with
+#    $\lambda = \pm\tfrac i2$, of modulus $\sqrt{1 - h^2/4 + h^4/16}$. Over the $4\pi/h$ steps of a
+#    round that is 0.73 for $h = 0.2$.
+#
+# </details>
 #
 # The losses are in [`losses.py`](../minigan/losses.py), the penalties in
 # [`penalties.py`](../minigan/penalties.py), the two half steps in [`step.py`](../minigan/step.py).

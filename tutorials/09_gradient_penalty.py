@@ -80,11 +80,15 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # samples come from $N(0.7,\,0.7^2)$, generated ones from $N(-0.7,\,0.7^2)$, made by a G that stands
 # still. D is trained on the same batches three times: without a penalty, with R1, with WGAN-GP's.
 # (That one usually comes with a Wasserstein loss. Here all three have the same loss, so that only
-# the penalty differs.)
-# Without a penalty the best D is known ([tutorial 3](03_a_first_gan.py)): its logit is
-# $\log(p/q)$, with $p$ and $q$ the densities of real and generated samples. Here
-# $\log(p/q) = [(x + 0.7)^2 - (x - 0.7)^2]/(2\cdot 0.7^2)$, so that $D^*(x) = 2x/0.7$, a line of
-# slope 2.86.
+# the penalty differs.) Without a penalty the best D is known ([tutorial 3](03_a_first_gan.py)): its
+# logit is $\log(p/q)$, with $p$ and $q$ the densities of real and generated samples. Here that
+# is
+#
+# $$
+# \log\frac pq = \frac{(x + 0.7)^2 - (x - 0.7)^2}{2\cdot 0.7^2} = \frac{2x}{0.7} ,
+# $$
+#
+# a line of slope 2.86.
 
 # %%
 assert round(2 / 0.7, 2) == 2.86
@@ -183,9 +187,12 @@ for name, (D, _, _) in critics.items():
 # penalties
 #
 # $$
-# v_i = \frac{\gamma}{n}\, g_i \quad\text{(R1)}, \qquad
-# v_i = \frac{2\lambda}{n}\,\bigl(\lVert g_i\rVert - 1\bigr)\,\frac{g_i}{\lVert g_i\rVert}
-# \quad\text{(WGAN-GP)}.
+# \begin{gathered}
+# v_i = \frac{\gamma}{n}\, g_i \quad\text{(R1)}, \\
+# v_i
+#   = \frac{2\lambda}{n}\,\bigl(\lVert g_i\rVert - 1\bigr)\,\frac{g_i}{\lVert g_i\rVert}
+#   \quad\text{(WGAN-GP)}.
+# \end{gathered}
 # $$
 #
 # Let $J$ be the Jacobian of D, from all numbers of the batch to all logits. The gradients of all
@@ -762,6 +769,16 @@ assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 # - In the figure with the stairs, use 4,000 samples instead of 40. What becomes of the stairs, and
 #   of the gradient?
 # - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
+#
+# <details><summary>Answers</summary>
+#
+# - Each activation leaves an $e$ at its input. On the way down the second one joins after the
+#   backward pass through the layer between them.
+# - Maxout is made of affine pieces: three. LayerNorm is not: four.
+# - The stairs get smaller and more numerous; the gradient stays exactly zero.
+# - (A run for you to look at.)
+#
+# </details>
 #
 # Exercise: [`exercises/10_r1.py`](exercises/10_r1.py). Next:
 # [tutorial 10](10_convolution_is_a_matrix.py), where a layer's forward pass and its two derivatives

@@ -66,8 +66,10 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # the next window lies $s$ pixels (the *stride*) further:
 #
 # $$
-# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}, \qquad
+# \begin{gathered}
+# y_{nijo} = \sum_{a,b,c} x_{n,\,si+a-p,\,sj+b-p,\,c}\; W_{abco}, \\
 # h' = \Bigl\lfloor\frac{h + 2p - k}{s}\Bigr\rfloor + 1, \quad w' \text{ likewise.}
+# \end{gathered}
 # $$
 #
 # Outside its frame $x$ counts as zero; the *padding* $p$ is by how many pixels the windows may
@@ -685,6 +687,15 @@ figure
 # - For which kernels of 3×3, with stride 1 and padding 1, is $A$ symmetric?
 # - Let the four classes of a $k = 4$ layer start alike: find out which entries of $W$ belong to
 #   which class, copy one class to the others, and train again. How long do they stay alike?
+#
+# <details><summary>Answers</summary>
+#
+# - Transposes of each other, up to a factor: `AvgPool2d(2)` is ¼ of the transpose of `Upsample(2)`.
+# - It has become a block of 2×2: from each channel to each.
+# - For those that stay the same when turned by 180°.
+# - (A run for you to look at.)
+#
+# </details>
 #
 # Exercise: [`exercises/09_conv.py`](exercises/09_conv.py), the three functions and both layers.
 # Next: [tutorial 11](11_digits_end_to_end.py), from a data file to a trained network and back.

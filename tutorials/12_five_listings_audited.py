@@ -599,8 +599,12 @@ class LabelsOfOneLength(Program):
 #
 # The article gives these two losses to minimise:
 #
-# $$L_G = -\mathrm{E}\,\log D(x) - \mathrm{E}\,\log(1 - D(G(z))) \qquad
-# L_D = -\mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z)))$$
+# $$
+# \begin{gathered}
+# L_G = -\mathrm{E}\,\log D(x) - \mathrm{E}\,\log(1 - D(G(z))) \\
+# L_D = -\mathrm{E}\,\log D(x) + \mathrm{E}\,\log(1 - D(G(z)))
+# \end{gathered}
+# $$
 #
 # Read them for one generated sample with the logit a. The derivative of −log(1 − σ(a)) in a is
 # σ(a) > 0. So L_G falls as a falls: G is asked to be caught. (It is D's right loss; the formula is
@@ -881,6 +885,18 @@ figure
 #    Which checks see it? What if G's label is flipped too?
 # 4. Take a GAN program that you have written or read, put its two halves into a `Program`, and run
 #    the checks on it.
+#
+# <details><summary>Answers</summary>
+#
+# 1. (A run for you to look at.)
+# 2. Feed $D$ samples far away and look at the range of `probability`: nothing below 0.5 or above
+#    0.731.
+# 3. $D$ then ranks all pairs the wrong way: *formula* and *D alone* see it. With $G$'s label
+#    flipped too it is the right program with the two names exchanged; a check that looks at D's
+#    answers still says "wrong".
+# 4. (Yours.)
+#
+# </details>
 #
 # **Exercise**: [the two losses](exercises/03_losses.py), to be written by yourself, and checked
 # against the library's. **Before this**: [11. Digits, end to end](11_digits_end_to_end.py). In the

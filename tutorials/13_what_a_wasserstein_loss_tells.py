@@ -332,8 +332,7 @@ print(f"the best D has slope 1 at {rising:.0%} of the data, −1 at the others")
 # 2. $|m|$: every point moves by $m$. The critic is a straight line of slope $\pm 1$, downhill from
 #    the data to the samples.
 # 3. They do not: they stay near the circle but keep moving. The ring is only 2 wide, so a slope of
-#    1
-#    is small next to the steep changes that D needs between clusters.
+#    1 is small next to the steep changes that D needs between clusters.
 #
 # </details>
 #

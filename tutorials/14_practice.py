@@ -170,9 +170,9 @@ assert 1.5 < noise[16] / noise[64] < 2.7 and 1.5 < noise[64] / noise[256] < 2.7
 # %% [markdown]
 # ## Which dimension and distribution for z, the latent noise?
 #
-# z needs at least as many dimensions as the data vary in: a G from one number can only draw a
-# curve. More is harmless up to a point; 16 to 128 is usual for images. Normal or uniform matters
-# little. What matters: draw z for *using* G as you did for training it.
+# z needs at least as many dimensions as the data vary in: from one number G can only draw a curve.
+# More than that is slower to sharpen, as 16 is here; for images 16 to 128 is usual. Normal noise is
+# the common choice. When you use G, draw z as you did in training.
 
 # %%
 compare({"z of 1": {"z": 1}, "z of 2": {}, "z of 16": {"z": 16}, "z uniform": {"noise": "uniform"}})

@@ -32,6 +32,7 @@ INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
 MAP = ROOT / "tutorials/README.md"
 SYMBOLS = ROOT / "tutorials/symbols.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+FOLDER = re.compile(r"\]\(minigan/([a-z/]+)\)")
 
 
 def main(quick: bool = False) -> int:
@@ -76,9 +77,15 @@ def contents() -> dict[str, bytes]:
     linked = {target for text in texts for target in links(text)} - {*texts, *exercises, *library}
     result = {name_of(path): path.read_bytes() for path in {*texts, *exercises, *library, *linked}}
 
+    # A folder has no page, but a section of the page that lists the library's files.
+    for path in TEXTS:
+        text = FOLDER.sub(folder_section, result[name_of(path)].decode())
+        result[name_of(path)] = text.encode()
     for path in [*exercises, *library, *linked]:
         if path.suffix == ".py":
             result[name_of(path.with_suffix(".md"))] = page_of(path, path in linked).encode()
+        elif path.suffix == ".md":
+            result[name_of(path)] = b"---\norphan: true\n---\n" + path.read_bytes()
     index = ROOT / "minigan/index.md"
     result[name_of(index)] = library_index(library).encode()
     result[name_of(to_do)] += toctree("", exercises).encode()
@@ -95,6 +102,11 @@ def links(text: Path) -> list[Path]:
     targets = LINK.findall(text.read_text(encoding="utf-8"))
     paths = [(text.parent / target).resolve() for target in targets]
     return [path for path in paths if path.is_file() and path.is_relative_to(ROOT)]
+
+
+def folder_section(link: re.Match[str]) -> str:
+    """Return a link to a folder of the library as one to its section of the library's page."""
+    return f"](minigan/index.md#minigan{link[1].strip('/').replace('/', '')})"
 
 
 def name_of(path: Path) -> str:

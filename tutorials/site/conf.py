@@ -18,7 +18,8 @@ extensions = [
 ]
 root_doc = "tutorials/README"
 # Shown on pages or offered by them, but not pages: what a page is made of, and what a run writes.
-exclude_patterns = ["minigan/**.py", "tests/**.py", "tutorials/exercises/*.py", "**/runs/**"]
+exclude_patterns = ["minigan/**.py", "tests/**.py", "tutorials/exercises/*.py"]
+exclude_patterns += ["runs/**", "tutorials/runs/**"]
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
