@@ -46,7 +46,7 @@ from .optim.wrappers import EMA, ClipNorm, ClipWeights, MaxNorm, Regularised
 from .penalties import DRAGAN, R1, R2, GradientPenalty
 from .residual import Residual
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Adam",
