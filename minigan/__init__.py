@@ -1,7 +1,14 @@
 """minigan: generative adversarial networks to read, every derivative by hand.
 
-Start with `minigan.train` for one step from noise to Adam, and `minigan.layers.dense` for how a
-derivative is written here. ``import minigan`` imports NumPy and nothing else.
+The core is read in an afternoon, in this order:
+
+    arrays  numerics  init          NumPy or CuPy, random streams; stable functions; first weights
+    layers.base  dense  activations what a layer is: four maps, and views into one vector θ
+    network  losses  optim.rules    the chain rule, the game, and Adam
+    step  sampling  loop  penalties one training step, the loop around it, and second order
+
+README says how long each is. `files data recipes plot runs check cli` surround it, a folder each.
+``import minigan`` imports NumPy and nothing else.
 """
 
 from .arrays import array_module, stream, to_device, to_numpy
