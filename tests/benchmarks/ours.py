@@ -13,6 +13,7 @@ import numpy as np
 from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
 from minigan import NonSaturating, to_device, train
+from minigan.fast.memory import keep_freed_memory
 from minigan.step import discriminator_step, generator_step
 
 VARIANTS = ("train", "halves")
@@ -20,6 +21,7 @@ VARIANTS = ("train", "halves")
 
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps."""
+    keep_freed_memory()  # as the command `minigan train` does
     G, D = setup.networks()
     data = setup.data()
     loss, adam_G, adam_D = NonSaturating(), adam(), adam()
