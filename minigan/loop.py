@@ -76,9 +76,9 @@ def train(
     batch
         Number of samples in a batch.
     steps, epochs
-        How long; give one of the two. An epoch is one pass of the data through D, in an order drawn
-        anew, whatever `d_steps` is; what does not fill a last batch is left out of it. One step
-        is the least, even if its `d_steps` batches are more than the epochs hold.
+        How long; give one of the two. An epoch is one pass of the data through D, in a new
+        random order, whatever `d_steps` is; what does not fill a last batch is left out
+        of it. One step is the least, even if its `d_steps` batches are more than the epochs hold.
     d_steps
         Steps of D for one of G: the k of Algorithm 1.
     seed

@@ -21,7 +21,6 @@
 # **Reading time:** 20 minutes. **Running time:** a quarter of a minute.
 
 # %%
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +141,12 @@ assert np.isclose(zero, 150 * np.log(2), atol=0.02) and np.finfo(np.float32).tin
 
 
 # %%
+def bare_bce(p, t):
+    """Return the cross-entropy as the textbook writes it, unclipped, and its derivative."""
+    value = (-t * np.log(p) - (1 - t) * np.log(1 - p)).mean()
+    return value, (p - t) / (p * (1 - p)) / p.size
+
+
 def loss_and_slope(a, way, target=0):
     """Loss and slope of each logit by itself, in one of three ways."""
     p, cache = Sigmoid().forward(a)
@@ -149,8 +154,8 @@ def loss_and_slope(a, way, target=0):
     for i in range(len(a)):
         if way == "logits":
             value, slope = bce_with_logits(a[i : i + 1], target)
-        else:  # clip=1e-7 is what frameworks do, clip=0 is the bare formula
-            value, dp = bce(p[i : i + 1], target, clip=1e-7 if way == "clipped" else 0)
+        else:  # frameworks clip p into [1e-7, 1 − 1e-7], as the library's `bce` does
+            value, dp = (bce if way == "clipped" else bare_bce)(p[i : i + 1], target)
             slope = Sigmoid().backward(dp, cache[i : i + 1])
         losses.append(float(value))
         slopes.append(slope.item())
@@ -268,9 +273,9 @@ p, cache = Sigmoid().forward(a)
 with np.errstate(divide="ignore", invalid="ignore"):
     print("p =", p.item(), "   log(1 − p) =", np.log(1 - p).item())
     print("(1 − t)·log(1 − p) =", ((1 - t) * np.log(1 - p)).item(), "  0·∞")
-    value, dp = bce(p, t, clip=0)
+    value, dp = bare_bce(p, t)
     print("loss =", value, "   ∂L/∂p = (p − t)/(p·(1 − p)) =", dp.item(), "  0/0")
-    wrong_value, wrong_dp = bce(p, 0, clip=0)
+    wrong_value, wrong_dp = bare_bce(p, 0)
     through_sigmoid = Sigmoid().backward(wrong_dp, cache)
     print("and with t = 0: loss", wrong_value, " ∂L/∂p", wrong_dp.item(), end=" ")
     print(" times σ′ =", (p * (1 - p)).item(), "gives ∂L/∂a =", through_sigmoid.item(), "  ∞·0")
@@ -297,7 +302,7 @@ assert p * (1 - p) == 0 and round(-np.log(1e-8), 1) == 18.4
 
 # %%
 bare = NonSaturating(logits=False)
-bare.bce = partial(bce, clip=0)
+bare.bce = bare_bce
 losses = {"logits": NonSaturating(), "clipped": NonSaturating(logits=False), "bare": bare}
 STEPS = max(40, round(120 * BUDGET))
 

@@ -73,7 +73,7 @@ def state_dict(net: Sequential, in_shape: Shape | None = None) -> dict[str, np.n
                            in another order, weight_(k·m+s) = gain_(s·c+k)
         LayerNorm          weight_kij = gain_ijk, bias_kij = shift_ijk; those of rows as BatchNorm's
 
-    All numbers only change places, so a gradient is mapped in the same way: put it in the place of
+    All numbers only change places, so a gradient is mapped in the same way: put it in place of
     the theta of a ``net.copy()``.
 
     Parameters
@@ -181,7 +181,7 @@ Weight = tuple[Array, Shape]
 
 
 class Counterpart(NamedTuple):
-    """What stands in torch.nn in the place of a layer, and how samples lie behind it."""
+    """The torch.nn module that matches a layer, and how samples lie behind it."""
 
     source: str
     weights: dict[str, Weight]

@@ -220,7 +220,7 @@ class Layer(OldNames):
             expect_input(self, x)
 
     def config(self) -> dict[str, Any]:
-        """Arguments that make such a layer anew; what weights it holds is not among them."""
+        """Arguments that make such a layer again; the weights it holds are not among them."""
         if type(self).__init__ is Layer.__init__:
             return {}
         names = inspect.signature(type(self).__init__).parameters

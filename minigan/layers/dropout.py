@@ -14,7 +14,7 @@ class Dropout(Elementwise):
         f′ = mask          f″ = 0
 
     The mean of mask_i is p·0 + (1 − p)·1/(1 − p) = 1, so y is x on average, and evaluation takes
-    y = x with nothing to rescale ("inverted" dropout). The cache is the mask, drawn anew in each
+    y = x with nothing to rescale ("inverted" dropout). The cache is the mask, a new one in each
     forward pass and the same on the way back.
 
     Parameters

@@ -91,7 +91,7 @@ class BatchNorm(Layer):
         self.initialise(generator(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Start anew, with nothing random: y = xh, and running statistics of mean 0, variance 1."""
+        """Reset, with nothing random: y = xh, and running statistics of mean 0, variance 1."""
         self.gain[...] = 1
         self.shift[...] = 0
         self.running_mean[...] = 0
@@ -251,7 +251,7 @@ class LayerNorm(Layer):
         self.initialise(generator(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
-        """Start anew, with nothing random: y = xh."""
+        """Reset, with nothing random: y = xh."""
         self.gain[...] = 1
         self.shift[...] = 0
 

@@ -116,7 +116,7 @@ class Adam(Optimiser):
     Under a constant gradient m̂ = g and v̂ = g² at every step, so each step is lr·g/(|g| + ε):
     `lr` is the length of a step in each coordinate, whatever the scale of the gradient.
 
-    With `amsgrad` the largest v so far stands in the place of v (Reddi et al. 2018, algorithm 2):
+    With `amsgrad` the largest v so far is used instead of v (Reddi et al. 2018, algorithm 2):
 
         v_max ← max(v_max, v)
         v̂ = v_max/(1 − β₂ᵗ)

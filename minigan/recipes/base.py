@@ -103,7 +103,7 @@ class Setup:
         if (found != np.arange(len(found))).any():
             raise ValueError(
                 f"the labels are {', '.join(map(str, found[:5]))}{' …' if len(found) > 5 else ''}, "
-                "expected 0, 1, 2 … with none left out; number them anew, "
+                "expected 0, 1, 2 … with none left out; number them again, "
                 "labels = np.unique(labels, return_inverse=True)[1]"
             )
         self.classes = len(found)

@@ -53,7 +53,7 @@ def l2(task: Task) -> Setup:
 
 
 def sgd(task: Task) -> Setup:
-    """Make the patient with SGD, momentum ½, in the place of Adam."""
+    """Make the patient with SGD, momentum ½, instead of Adam."""
     setup = patient(task)
     setup.optimiser_G, setup.optimiser_D = SGD(0.05, 0.5), SGD(0.05, 0.5)
     return setup

@@ -42,7 +42,7 @@ class History:
     Parameters
     ----------
     path
-        The file; it is begun anew, unless `after` is given.
+        The file; it starts empty, unless `after` is given.
     block
         How many rows are written at a time.
     after

@@ -105,7 +105,7 @@ class Watch:
         return lines
 
     def recall(self, history: Path) -> None:
-        """Take in all rows of the history of a run that goes on, and write the file anew."""
+        """Take in all rows of the history of a run that goes on, and rewrite the file."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
         with history.open(newline="", encoding="utf-8") as file:

@@ -24,7 +24,7 @@ def of_expression(
     snippets: dict[str, ast.expr],
     given: set[str],
 ) -> Iterator[Change]:
-    """Give what may stand in the place of an expression.
+    """Give what may replace an expression.
 
     Parameters
     ----------

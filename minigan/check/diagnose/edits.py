@@ -43,7 +43,7 @@ class Edit:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it puts a number or a setting, and no other count, in the place of something."""
+        """Whether it replaces something by a number or a setting, and by no other count."""
         a_number = isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
         return a_number or self.kind == "setting"
 

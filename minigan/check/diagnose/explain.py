@@ -34,7 +34,7 @@ from .whatif import with_other_arrays, with_other_settings
 KINDS = {
     "raised": "the code raises an error",
     "in place": "an argument is changed in place",
-    "state": "something is left over from an earlier call, or drawn anew",
+    "state": "something is left over from an earlier call, or drawn again",
     "overwritten": "overwritten where it must be added",
     "dtype": "another dtype or shape than that of the input",
     "float32": "digits lost to float32",
@@ -50,7 +50,7 @@ KINDS = {
     "slope": "the slope taken at y for x, or at x for y",
     "mask": "a mask taken from the wrong array",
     "ignored": "an input that is not used, such as the upstream gradient or a gain",
-    "wrong array": "another array in the place of the right one",
+    "wrong array": "another array instead of the right one",
     "broadcast": "(n, 1) met (n,), or a mean spread over its axis",
     "axis": "summed over the wrong axis",
     "epsilon": "ε dropped or misplaced",

@@ -131,7 +131,7 @@ def spread(e: Evidence) -> Iterator[Guess]:
             one = e.exact
             for axis in axes:
                 one = one.take([0 if first else -1], axis)
-            text = f"the {place} entry of axis {axes} stands in the place of all"
+            text = f"the {place} entry of axis {axes} was used for all"
             yield Guess("broadcast", text, np.broadcast_to(one, e.exact.shape), True)
 
 

@@ -80,7 +80,7 @@ def _masks(e: Evidence, name: str, incoming: Array) -> Iterator[Guess]:
                 reason = f"the mask is that of {other} {text}"
                 yield Guess("mask", reason, np.where(mask, high, low) * incoming)
     if np.isin(np.round(found, 9), values).all():
-        reason = "the mask is another one than that of `forward`: drawn anew, or left over?"
+        reason = "the mask is another one than that of `forward`: drawn again, or left over?"
         yield Guess("state", reason, e.found)
 
 
@@ -229,7 +229,7 @@ def _other_roots(var: Array, eps: float, N: int) -> dict[tuple[str, str], Array]
     return {
         ("epsilon", "eps is dropped from r = 1/√(var + eps)"): 1 / np.sqrt(var),
         ("epsilon", "eps is added to the root in r, not under it"): 1 / (np.sqrt(var) + eps),
-        ("epsilon", "eps² stands in the place of eps in r"): 1 / np.sqrt(var + eps * eps),
+        ("epsilon", "eps² was used instead of eps in r"): 1 / np.sqrt(var + eps * eps),
         ("n-1", "var is divided by N − 1 in r, not by N"): 1 / np.sqrt(unbiased + eps),
         ("ignored", "r = 1/√(var + eps) is left out"): np.ones_like(var),
         ("extra factor", "r counts twice"): r * r,

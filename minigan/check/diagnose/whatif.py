@@ -1,6 +1,6 @@
-"""Guesses that change what goes into a map: another array in the place of one, another setting.
+"""Guesses that change what goes into a map: one array for another, another setting.
 
-If dx is just what it would be with ones in the place of dy, then dy was forgotten. What it would be
+If dx is just what it would be with ones instead of dy, then dy was forgotten. What it would be
 is computed by finite differences and complex step from `forward` alone, as the right one is.
 """
 
@@ -24,7 +24,7 @@ def with_other_arrays(e: Evidence) -> Iterator[Guess]:
                 kind = "slope" if {name, other} == {"x", "y"} else "wrong array"
                 reason = f"taken at {other} where it must be taken at {name}"
                 if kind == "wrong array":
-                    reason = f"{other} stands in the place of {name}"
+                    reason = f"{other} was used instead of {name}"
                 yield from _what_if(e, kind, reason, {name: taken})
         for kind, reason, changed in _changes(name, array):
             yield from _what_if(e, kind, reason, {name: changed})
@@ -57,11 +57,11 @@ def _changes(name: str, a: Array) -> Iterator[tuple[str, str, Array]]:
     if not upstream:
         yield "ignored", f"{name} is not used: zeros in its place", np.zeros_like(a)
         yield "sign", f"{name} has its sign flipped", -a
-    yield "wrong array", f"{name}² in the place of {name}", a * a
-    yield "wrong array", f"|{name}| in the place of {name}", np.abs(a)
-    yield "wrong array", f"σ({name}) in the place of {name}", sigmoid(a)
-    yield "wrong array", f"tanh {name} in the place of {name}", np.tanh(a)
-    yield "mask", f"max({name}, 0) in the place of {name}: a mask too many", np.maximum(a, 0)
+    yield "wrong array", f"{name}² instead of {name}", a * a
+    yield "wrong array", f"|{name}| instead of {name}", np.abs(a)
+    yield "wrong array", f"σ({name}) instead of {name}", sigmoid(a)
+    yield "wrong array", f"tanh {name} instead of {name}", np.tanh(a)
+    yield "mask", f"max({name}, 0) instead of {name}: a mask too many", np.maximum(a, 0)
     yield "mask", f"the sign of {name} in its place", np.sign(a)
     for axes in permutations(range(a.ndim)):
         if axes != tuple(range(a.ndim)) and a.transpose(axes).shape == a.shape:
@@ -74,10 +74,10 @@ def _changes(name: str, a: Array) -> Iterator[tuple[str, str, Array]]:
             ("mean", a.mean(axis=axes, keepdims=True)),
             ("sum", a.sum(axis=axes, keepdims=True)),
         ):
-            reason = f"the {word} of {name} along axis {axes} stands in the place of {name}"
+            reason = f"the {word} of {name} along axis {axes} was used instead of {name}"
             yield "broadcast", reason, np.broadcast_to(reduced, a.shape)
-    yield "broadcast", f"the last row of {name} stands in the place of all", 0 * a + a[-1:]
-    yield "broadcast", f"the first row of {name} stands in the place of all", 0 * a + a[:1]
+    yield "broadcast", f"the last row of {name} was used for all", 0 * a + a[-1:]
+    yield "broadcast", f"the first row of {name} was used for all", 0 * a + a[:1]
     yield "order", f"{name} with its rows in reverse order", a[::-1]
     for by in (1, -1):
         yield "order", f"{name} with its rows shifted by {by}", np.roll(a, by, 0)
@@ -105,9 +105,9 @@ def _other_values(name: str, value: float) -> Iterator[tuple[str, str, float]]:
     lower = name.lower()
     if "eps" in lower:
         yield "epsilon", f"{name} is dropped", 0.0
-        yield "epsilon", f"{name}² in the place of {name}", value * value
-        yield "epsilon", f"√{name} in the place of {name}", value**0.5
-        yield "epsilon", f"2·{name} in the place of {name}", 2 * value
+        yield "epsilon", f"{name}² instead of {name}", value * value
+        yield "epsilon", f"√{name} instead of {name}", value**0.5
+        yield "epsilon", f"2·{name} instead of {name}", 2 * value
         return
     kind = "stride" if lower in ("stride", "padding", "pad", "output_padding") else "setting"
     if isinstance(value, int):
@@ -116,6 +116,6 @@ def _other_values(name: str, value: float) -> Iterator[tuple[str, str, float]]:
         return
     for text, change in CHANGES.items():
         try:
-            yield kind, f"{text.format(name)} stands in the place of {name}", change(value)
+            yield kind, f"{text.format(name)} was used instead of {name}", change(value)
         except ZeroDivisionError:
             continue
