@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -240,7 +241,8 @@ def make_again(
         name = str(settings["data"])
         # Runs of minigan 0.1.0 took vectors as they are.
         as_today = "scale" in settings
-        data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
+        with warnings.catch_warnings(action="ignore"):  # of a folder that has the data's name
+            data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
         data = replace(data, name=name)
         setup, task = config.set_up(data)
         was_made = _made_before(settings["made"])
