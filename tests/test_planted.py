@@ -65,8 +65,8 @@ def test_planting_leaves_the_library_as_it_is():
 def test_without_a_bug_nothing_is_reported():
     """What finds the bugs finds none in code that says the same in other words."""
     harmless = {
-        "Dense": ("layers/dense.py", "dy.sum(axis=0)", "0 + dy.sum(axis=0)"),
-        "Adam": ("optim.py", "class Adam:", "class Adam:  # as ever"),
+        "Dense": ("layers/dense.py", "sum_rows(dy)", "0 + sum_rows(dy)"),
+        "Adam": ("optim/rules.py", "class Adam(", "class Adam(  # as ever\n    "),
         "R1": ("penalties.py", "class R1(", "class R1(  # as ever\n    "),
     }
     for item, (file, old, new) in harmless.items():
