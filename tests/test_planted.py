@@ -2,6 +2,7 @@
 
 import ast
 
+import mutants
 import planted
 import pytest
 
@@ -44,6 +45,20 @@ def test_each_bug_can_be_planted(file):
             changed = text.replace(bug.old, bug.new)
             assert changed != text and ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text))
             assert hasattr(bug.plant(), bug.item), bug.what
+
+
+@pytest.mark.parametrize(("where", "was"), sorted({m[:2] for m in mutants.listed()}))
+def test_each_equivalent_mutant_changes_a_line_that_is_there(where, was):
+    module, *names = where.split(".")
+    path = planted.PACKAGE / module
+    while path.is_dir():
+        path /= names.pop(0)
+    text = path.with_suffix(".py").read_text(encoding="utf-8")
+    node = ast.parse(text)
+    for name in names:
+        node = next(n for n in node.body if getattr(n, "name", None) == name)
+    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    assert was in [line.strip() for line in lines]
 
 
 def test_what_occurs_twice_is_refused_with_its_cure():
