@@ -156,9 +156,14 @@ def pair(
         Of the cotangent dout.
     """
     call = Call(forward, arguments)
-    point = Pair(call, backward, call.arrays)
-    check = Checker(f"{forward.__name__}, {backward.__name__}", point)
-    inputs = call.arrays
+    name = f"{forward.__name__}, {backward.__name__}"
+    return check_pair(Pair(call, backward, call.arrays), name, seed)
+
+
+def check_pair(point: Pair, name: str, seed: int) -> Report:
+    """Check a pair of functions at a point; what comes out is kept in `point`."""
+    call, backward, inputs = point.call, point.backward, point.inputs
+    check = Checker(name, point)
     with check.guarded("forward"):
         first = next(iter(inputs))
         inputs[first] = check.off_kinks(lambda a: call(inputs | {first: a})[0], inputs[first], seed)
@@ -208,9 +213,14 @@ def as_tuple(returned: Any) -> tuple[Any, ...]:
 class Call:
     """A forward function, whose float arrays and settings can be given other values."""
 
-    def __init__(self, forward: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        names: list[str] | None = None,
+    ) -> None:
         self.forward, self.arguments = forward, arguments
-        names = list(inspect.signature(forward).parameters)
+        names = names or list(inspect.signature(forward).parameters)
         self.names = [names[min(i, len(names) - 1)] for i in range(len(arguments))]
         self.arrays: Arrays = {}
         self.settings: Settings = {}

@@ -22,6 +22,7 @@ from ..functions import Call, Gradient, Pair, as_tuple
 from ..layers import Point, layer
 from ..losses import HALVES, Players, call_half
 from ..numerical import complex_step, slopes
+from ..objects import Methods, Object
 from ..optimisers import Steps, moves, trajectory
 from ..penalties import Pull
 from ..report import Arrays, Case, Diagnosis, Mismatch, Settings
@@ -144,9 +145,41 @@ def _(point: Gradient, case: Case) -> Clues:
 
 @clues.register
 def _(point: Pair, case: Case) -> Clues:
+    def pair(functions: Functions) -> Methods:
+        forward = functions[point.call.forward.__name__]
+        return forward, functions.get(point.backward.__name__, point.backward)
+
+    whole = functions_of(point.backward, point.call.forward)
+    known = _of_a_pair(point, pair, whole, functions_of(point.call.forward))
+    known.cotangent = next(iter(inspect.signature(point.backward).parameters), "dout")
+    return known
+
+
+@clues.register
+def _(point: Object, case: Case) -> Clues:
+    def pair(functions: Functions) -> Methods:
+        return point.pair_of(with_functions(copy.deepcopy(point.made), functions))
+
+    forward, backward = point.methods
+    whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
+    known = _of_a_pair(point, pair, whole, value, type(point.made))
+    known.cotangent = point.cotangent
+    return known
+
+
+def _of_a_pair(
+    point: Pair,
+    pair: Callable[[Functions], Methods],
+    whole: Functions,
+    value: Functions,
+    owner: type | None = None,
+) -> Clues:
+    """Return what is known about two functions, `pair` of those that they are made of.
+
+    `whole` is all their code, `value` that of the first alone.
+    """
     call, inputs, dout, out = point.call, point.inputs, point.dout, point.out
     known = Clues(dict(call.settings))
-    known.cotangent = next(iter(inspect.signature(point.backward).parameters), "dout")
     if dout is None or out is None:
         return known
     known.sizes = sizes_of(next(iter(inputs.values())), out)
@@ -157,16 +190,17 @@ def _(point: Pair, case: Case) -> Clues:
     }
 
     def run(functions: Functions) -> Found:
-        edited = Call(functions[call.forward.__name__], call.arguments)
-        now, cache = edited(inputs)
-        returned = as_tuple(functions[point.backward.__name__](dout.copy(), cache))
+        forward, backward = pair(functions)
+        now, cache = Call(forward, call.arguments, call.names)(inputs)
+        returned = as_tuple(backward(dout.copy(), cache))
         found = {f"backward d{name}": a for name, a in zip(inputs, returned, strict=False)}
         return found | {"forward out": np.asarray(now)}
 
     def defect(functions: Functions) -> Found:
-        edited = Call(functions[call.forward.__name__], call.arguments)
+        forward, backward = pair(functions)
+        edited = Call(forward, call.arguments, call.names)
         edited.arrays = inputs
-        returned = as_tuple(point.backward(dout.copy(), edited(inputs)[1]))
+        returned = as_tuple(backward(dout.copy(), edited(inputs)[1]))
         slope = by_hand = 0.0
         for name, found in zip(inputs, returned, strict=False):
             v = np.cos(np.arange(inputs[name].size)).reshape(inputs[name].shape)
@@ -179,9 +213,8 @@ def _(point: Pair, case: Case) -> Clues:
         return {"defect": _relative_defect(slope, by_hand)}
 
     given, kept = (*inputs.values(), dout), {"forward out": out}
-    functions = functions_of(point.backward, call.forward)
-    known.patients["backward"] = Patient(functions, run, None, given, kept)
-    known.values["backward"] = Patient(functions_of(call.forward), defect, value=True)
+    known.patients["backward"] = Patient(whole, run, owner, given, kept)
+    known.values["backward"] = Patient(value, defect, owner, value=True)
     return known
 
 

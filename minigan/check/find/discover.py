@@ -1,5 +1,8 @@
 """Find what can be checked in somebody's file: layers, losses, penalties, optimisers, functions.
 
+Classes that have never heard of minigan are found by their methods, such as forward and backward:
+see `minigan.check.find.styles`.
+
 Shapes and constructor arguments are drawn from signatures. What can't be guessed is said in the
 file itself, in one line for each thing:
 
@@ -41,6 +44,7 @@ from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
 from .arguments import Declaration, function_arguments, make, sample_shapes
+from .styles import check_of, is_unwritten
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,8 @@ def _is_base(module: ModuleType, cls: Any) -> bool:
     ]
     # In a file on its own, such as an exercise, what is unwritten is what the report is to name.
     in_a_package = hasattr(module, "__path__")
-    return inspect.isabstract(cls) or (in_a_package and unwritten and bool(heirs))
+    left_to_heirs = unwritten if in_a_package else not issubclass(cls, Layer) and is_unwritten(cls)
+    return inspect.isabstract(cls) or (left_to_heirs and bool(heirs))
 
 
 LOOKS_LIKE_ONE = ("forward", "backward", "grad", "deriv", "prime", "loss", "penalty")
@@ -166,7 +171,8 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
             return ""
         return (
             f"has {', '.join(seems)}, but is no minigan.Layer, loss (discriminator, generator), "
-            "penalty (called with D, real, fake, grad) or optimiser (step(theta, grad))"
+            "penalty (called with D, real, fake, grad) or optimiser (step(theta, grad)), and has "
+            "no forward(x) and backward(dout)"
         )
     if not inspect.isfunction(thing):
         return ""
@@ -247,6 +253,8 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         yield _item(
             name, "optimiser", lambda seed: optimiser(made(), seed=seed, reference=_reference(said))
         )
+    elif (check := check_of(cls)) is not None:
+        yield _item(name, "class", lambda seed: check(said, seed))
 
 
 def _shaken(layer: Layer, seed: int) -> Layer:

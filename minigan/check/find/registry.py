@@ -275,7 +275,7 @@ def _name(make: Callable[[Layer], Any]) -> str:
     made = make(Sequential(Dense(4, 1)))
     named = []
     for name, parameter in inspect.signature(type(made)).parameters.items():
-        value = getattr(made, name)
+        value = getattr(made, name, parameter.default)  # an old name is no attribute
         if isinstance(value, (bool, float)) and value != parameter.default:
             named.append(f"{name}={value}")
     return f"{type(made).__name__}({', '.join(named)})"

@@ -1,0 +1,334 @@
+"""Classes as most people write them, which remember: seen as pairs of functions, and so checked.
+
+    out = layer.forward(x)          dx = layer.backward(dout)
+
+Such an object keeps what backward needs, and the gradients of its weights: ``dW`` beside ``W``, a
+dict or a list `grads` beside `params`, ``W["grad"]`` beside ``W["val"]``; or it returns them,
+``dx, [dW, db]``; or backward takes a learning rate and moves the weights itself. Its result may be
+left in an attribute too, ``output`` and ``dinputs``.
+
+Each pass is made by a fresh copy of the object, into which the weights are put. So forward is a
+function of x and of the weights, and the copy is the cache that backward goes by.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, stream
+from .functions import Call, Pair, check_pair
+from .report import BrokenRule, Report
+
+Path = tuple[Any, ...]  # steps from a thing to an array: attributes, keys, places in a list
+
+OUT = ("output", "outputs", "out", "y", "a", "z")
+DX = ("dinputs", "dinput", "dx", "d_inputs", "d_input", "grad_input", "grad_inputs", "gradinput")
+RATES = ("lr", "learning_rate", "rate", "eta", "alpha")
+RATE = 0.125  # a power of two: dividing by it costs no digit
+MODES: dict[str, Any] = {"train": True, "training": True, "is_training": True, "mode": "train"}
+
+
+# --- which array is the gradient of which --------------------------------------------------------
+
+WEIGHT_WORDS = ("params", "parameters", "val", "value", "data")
+GRADIENT_WORDS = ("grads", "gradients", "grad", "gradient")
+SAME = {"weight": "w", "weights": "w", "kernel": "w", "bias": "b", "biases": "b"}
+MARKED = re.compile(r"(?:dl_?d|gradient|grad|delta|d)_?(.+)|(.+?)_?(?:gradient|grads|grad)")
+
+
+def key_of(path: Path) -> Path:
+    """Return what a weight is called, whatever it lies in: ("w",) for ``params["weights"]``."""
+    words = (str(step).lower().strip("_") for step in path)
+    return tuple(SAME.get(word, word) for word in words if word not in WEIGHT_WORDS)
+
+
+def gradient_of(path: Path) -> Iterator[Path]:
+    """Give the keys of the weights that an array at `path` may be the gradient of."""
+    words = [str(step).lower().strip("_") for step in path]
+    kept = [word for word in words if word not in GRADIENT_WORDS]
+    if len(kept) < len(words):
+        yield key_of(tuple(kept))
+    for i, word in enumerate(kept):
+        if match := MARKED.fullmatch(word):
+            yield key_of((*kept[:i], match[1] or match[2], *kept[i + 1 :]))
+
+
+def arrays_in(thing: Any, seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Array]]:
+    """Give the arrays of floats in an object, and in the objects, dicts and lists within it."""
+    if isinstance(thing, np.ndarray):
+        if thing.dtype.kind in "fc":
+            yield (), thing
+    elif id(thing) not in seen:
+        for step, part in _parts(thing):
+            for path, array in arrays_in(part, seen | {id(thing)}):
+                yield (step, *path), array
+
+
+def _parts(thing: Any) -> list[tuple[Any, Any]]:
+    if isinstance(thing, dict):
+        return list(thing.items())
+    if isinstance(thing, (list, tuple)):
+        return list(enumerate(thing))
+    if isinstance(thing, (type, types.ModuleType, types.FunctionType, types.MethodType)):
+        return []
+    return list(getattr(thing, "__dict__", {}).items())
+
+
+def get(thing: Any, path: Path) -> Any:
+    """Return what lies at the end of a path."""
+    for step in path:
+        thing = thing[step] if isinstance(thing, (dict, list, tuple)) else getattr(thing, step)
+    return thing
+
+
+def put(thing: Any, path: Path, value: Any) -> None:
+    """Put a value at the end of a path."""
+    place = get(thing, path[:-1])
+    if isinstance(place, (dict, list)):
+        place[path[-1]] = value
+    else:
+        setattr(place, path[-1], value)
+
+
+def name_of(path: Path) -> str:
+    """Return a path as a reader would write it: ``W``, ``params[0]``, ``layers[0].W``."""
+    words = [step for step in path if step not in WEIGHT_WORDS]
+    if not any(isinstance(step, str) for step in words):
+        words = list(path)
+    text = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in words)
+    return text.removeprefix(".")
+
+
+# --- an object as a pair of functions ------------------------------------------------------------
+
+
+Methods = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+@dataclass
+class Object(Pair):
+    """Two methods of an object as a pair of functions, at a point."""
+
+    made: Any = None
+    methods: tuple[str, str] = ("forward", "backward")
+    pair_of: Callable[[Any], Methods] = lambda made: (made.forward, made.backward)
+    cotangent: str = "dout"  # what the code calls it
+
+
+@dataclass
+class Remembering:
+    """An object with forward and backward, whose weights are arguments."""
+
+    made: Any
+    weights: dict[str, list[Path]] = field(default_factory=dict)  # by name: all places of one array
+    gradients: dict[str, Path] = field(default_factory=dict)  # where they are: see `_everything`
+    moves: bool = False  # backward takes a learning rate, and moves the weights
+
+    def forward(self, x: Array, *weights: Array) -> tuple[Any, Any]:
+        """Return out, and the copy of the object that has made it with what else it returned."""
+        twin = copy.deepcopy(self.made)
+        for ways, array in zip(self.weights.values(), weights, strict=True):
+            for path in ways:
+                put(twin, path, array)
+        out, cache = run_forward(twin, x)
+        return out, (twin, cache)
+
+    def backward(self, dout: Array, kept: tuple[Any, Any]) -> tuple[Any, ...]:
+        """Return dx, and the gradients of the weights in their order."""
+        twin, _ = kept
+        before = [np.array(get(twin, ways[0])) for ways in self.weights.values()]
+        everything = run_backward(dout, *kept)
+        if self.moves:
+            after = (get(twin, ways[0]) for ways in self.weights.values())
+            found = [(a - b) / RATE for a, b in zip(before, after, strict=True)]
+        else:
+            found = [get(everything, self.gradients[name]) for name in self.weights]
+        return everything["dx"], *found
+
+
+def run_forward(made: Any, x: Array) -> tuple[Any, Any]:
+    """Return out, which forward returns or leaves in an attribute, and the cache if it has one."""
+    with seeded():
+        returned = made.forward(x, *_more(made.forward, {}))
+    if isinstance(returned, tuple) and len(returned) == 2:
+        return returned
+    return (returned if returned is not None else _left(made, OUT, None)), None
+
+
+def run_backward(dout: Array, made: Any, cache: Any) -> dict[str, Any]:
+    """Return dx, what else is returned, and the object with what it keeps."""
+    returned = made.backward(
+        dout, *_more(made.backward, dict.fromkeys(RATES, RATE) | {"cache": cache})
+    )
+    rest: Any = ()
+    if isinstance(returned, (tuple, list)) and returned:
+        returned, *rest = returned
+        rest = rest[0] if len(rest) == 1 and isinstance(rest[0], (dict, list, tuple)) else rest
+    elif isinstance(returned, dict):
+        rest, returned = returned, _left(returned, DX, None)
+    return {
+        "dx": _left(made, DX, None) if returned is None else returned,
+        "rest": rest,
+        "self": made,
+    }
+
+
+def _left(thing: Any, names: tuple[str, ...], otherwise: Any) -> Any:
+    """Return the first array among a thing's own that has one of these names."""
+    own = {str(step).lower().strip("_"): part for step, part in _parts(thing)}
+    return next((own[n] for n in names if isinstance(own.get(n), np.ndarray)), otherwise)
+
+
+def _more(method: Callable[..., Any], known: dict[str, Any]) -> list[Any]:
+    """Return what a method requires after its first argument."""
+    arguments = []
+    for name in required(method)[1:]:
+        if name not in (values := MODES | known):
+            raise TypeError(f"{method.__name__} requires {name}, which can't be guessed")
+        arguments.append(values[name])
+    return arguments
+
+
+def required(method: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments that have to be given."""
+    parameters = inspect.signature(method).parameters.values()
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
+
+
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Let code that draws from NumPy's global generator draw the same each time."""
+    before = np.random.get_state()
+    np.random.seed(0)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
+
+
+def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
+    """Check an object with ``forward(x)`` and ``backward(dout)`` that keeps its gradients.
+
+    Parameters
+    ----------
+    made
+        The object. It is copied, and not changed.
+    x
+        What forward takes, an array of floats.
+    seed
+        Of the cotangent, and of what the weights are moved by.
+    """
+    checked = Remembering(made)
+    out, kept = checked.forward(x)
+    dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))
+    places: dict[int, list[Path]] = {}
+    for path, array in arrays_in(made):
+        places.setdefault(id(array), []).append(path)
+    named = {name_of(ways[0]): ways for ways in places.values()}
+    checked.moves = any(name in RATES for name in required(made.backward))
+    try:
+        everything = run_backward(dout, *kept)
+    except Exception:  # the report says what was raised, or not written
+        everything = {}
+    keys = {key_of(path): name for name, ways in named.items() for path in ways}
+    if checked.moves:
+        checked.weights = {n: w for n, w in named.items() if _matters(checked, x, out, w)}
+    else:
+        checked.gradients = _gradients(everything, keys, made, named)
+        # An array that is kept for a gradient is no weight.
+        checked.weights = {name: named[name] for name in named if name in checked.gradients}
+    moved = [
+        get(made, ways[0]) + 0.3 * stream(seed, name).standard_normal(get(made, ways[0]).shape)
+        for name, ways in checked.weights.items()
+    ]
+    names = ["x", *checked.weights]
+    call = Call(checked.forward, (x, *moved), names)
+    point = Object(
+        call,
+        checked.backward,
+        call.arrays,
+        made=made,
+        pair_of=lambda edited: _pair_of(replace(checked, made=edited)),
+        cotangent=required(made.backward)[0],
+    )
+    report = check_pair(point, type(made).__name__, seed)
+    for name, ways in named.items():
+        if everything and name not in checked.weights and _matters(checked, x, out, ways):
+            report.not_checked.append(f"backward d{name}: no gradient of it is found")
+    if not checked.moves and not report.broken_rules:
+        _used_again(checked, x, dout, report)
+    return report
+
+
+def _pair_of(checked: Remembering) -> Methods:
+    return checked.forward, checked.backward
+
+
+def _gradients(
+    everything: dict[str, Any], keys: dict[Path, str], made: Any, named: dict[str, list[Path]]
+) -> dict[str, Path]:
+    """Return where the gradient of each weight is, by the weight's name."""
+    found: dict[str, Path] = {}
+    for root in ("rest", "self"):
+        for path, array in arrays_in(everything.get(root)):
+            of = gradient_of(path)
+            for key in (*of, key_of(path)) if root == "rest" else of:
+                name = keys.get(key)
+                if name and name not in found and array.shape == get(made, named[name][0]).shape:
+                    found[name] = (root, *path)
+    rest = everything.get("rest")
+    if isinstance(rest, (list, tuple)) and rest:  # they are returned without a name, in their order
+        shapes = {name: get(made, ways[0]).shape for name, ways in named.items()}
+        weights = [n for n in named if not any(True for p in named[n] if _is_kept(p, keys))]
+        if [np.shape(a) for a in rest] == [shapes[name] for name in weights]:
+            found |= {name: ("rest", i) for i, name in enumerate(weights)}
+    return found
+
+
+def _is_kept(path: Path, keys: dict[Path, str]) -> bool:
+    """Whether an array is there to hold the gradient of another one."""
+    return any(key in keys for key in gradient_of(path))
+
+
+def _matters(checked: Remembering, x: Array, out: Any, ways: list[Path]) -> bool:
+    """Whether out depends on an array."""
+    twin = copy.deepcopy(checked.made)
+    array = get(twin, ways[0])
+    for path in ways:
+        put(twin, path, array + 0.1 * np.cos(np.arange(array.size)).reshape(array.shape))
+    try:
+        return not np.array_equal(run_forward(twin, x)[0], out)
+    except Exception:
+        return True
+
+
+def _used_again(checked: Remembering, x: Array, dout: Array, report: Report) -> None:
+    """Say so if a pass that comes second gives other gradients, and not because it adds to them."""
+
+    def gradients(made: Any, x: Array) -> tuple[Any, list[Array]]:
+        out, cache = run_forward(made, x.copy())
+        found = checked.backward(dout.copy(), (made, cache))
+        return np.copy(out), [np.copy(a) for a in found]
+
+    twin = copy.deepcopy(checked.made)
+    out, alone = gradients(copy.deepcopy(checked.made), x)
+    _, before = gradients(twin, x[::-1])
+    again, second = gradients(twin, x)
+    if not np.array_equal(out, again):
+        return  # it draws, or moves on: then nothing follows for the gradients
+    for name, right, first, found in zip(
+        ("x", *checked.weights), alone, before, second, strict=True
+    ):
+        if not any(np.allclose(found, a, rtol=1e-6) for a in (right, first + right)):
+            text = f"a second pass gives the d{name} of its own x, or adds it to that of the first"
+            report.broken_rules.append(BrokenRule(text, "backward", "state"))

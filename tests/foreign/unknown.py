@@ -1,0 +1,28 @@
+"""Right as far as it goes, but not all of it can be checked: that is said."""
+
+import numpy as np
+
+NOT_CHECKED = {"Scaled": "backward dgain: no gradient of it is found", "Odd": "needle"}
+
+
+class Scaled:
+    """gain is learned, and has no gradient."""
+
+    def __init__(self, size):
+        self.gain = np.ones(size)
+
+    def forward(self, x):
+        return x * self.gain
+
+    def backward(self, dout):
+        return dout * self.gain
+
+
+class Odd:
+    """Wants something that nobody can guess."""
+
+    def forward(self, x):
+        return x
+
+    def backward(self, dout, needle):
+        return dout * needle

@@ -1,0 +1,70 @@
+"""Classes in the styles of the world, those of ``foreign/``: each is found, and each is judged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan.check.find import command
+from minigan.check.find.discover import _import, search
+
+FOREIGN = Path(__file__).parent / "foreign"
+FILES = ["attributes.py", "returned.py", "two_methods.py"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_class_is_found_and_what_others_are_made_from_is_none(file):
+    items, passed_over = search(str(FOREIGN / file))
+    module = _import(str(FOREIGN / file))
+    classes = {k for k, v in vars(module).items() if isinstance(v, type)} - {"Layer", "Loss"}
+    assert {item.name for item in items} == classes and not passed_over
+
+
+def cases():
+    for file in FILES:
+        wrong = _import(str(FOREIGN / file)).WRONG
+        for item in search(str(FOREIGN / file))[0]:
+            yield pytest.param(item, item.name in wrong, wrong.get(item.name), id=item.name)
+
+
+@pytest.mark.parametrize(("item", "is_wrong", "kind"), list(cases()))
+def test_right_is_right_and_wrong_is_wrong(item, is_wrong, kind):
+    report = item.check(0)
+    assert report.findings and not report.not_checked
+    assert report.ok != is_wrong, str(report)
+    if kind is not None:
+        assert report.diagnosis.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays"),
+    [
+        ("Affine", "dx dW db"),
+        ("LeftBehind", "dx dweights dbiases"),
+        ("Named", "dx dW db"),
+        ("Listed", "dx dparams[0] dparams[1]"),
+        ("Entries", "dx dW db"),
+        ("Lua", "dx dweight dbias"),
+        ("TwoLayers", "dx dlayers[0].W dlayers[0].b dlayers[1].W dlayers[1].b"),
+        ("Rectifier", "dx"),
+    ],
+)
+def test_the_gradient_of_each_weight_is_compared(name, arrays):
+    (item,) = search(f"{FOREIGN / 'attributes.py'}:{name}")[0]
+    assert [f.array for f in item.check(0).findings if f.map == "backward"] == arrays.split()
+
+
+def test_what_is_not_checked_is_said_and_never_all_right(capsys):
+    file = FOREIGN / "unknown.py"
+    assert command.run([str(file)]) != 0
+    printed = capsys.readouterr().out
+    assert "all right" not in printed
+    for name, why in _import(str(file)).NOT_CHECKED.items():
+        assert name in printed and why in printed
+
+
+def test_the_global_generator_is_left_as_it_was():
+    before = np.random.get_state()[1].copy()
+    (item,) = search(f"{FOREIGN / 'attributes.py'}:Drop")[0]
+    assert item.check(0).ok
+    assert (np.random.get_state()[1] == before).all()
