@@ -139,6 +139,25 @@ def test_a_file_that_is_no_history_is_refused(tmp_path, content):
         read_history(tmp_path / "h.csv")
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (b"2,x", "row 2 is '2,x\\\\n', expected 2 numbers"),
+        (b'"2,2', "row 2 is '\"2,2"),
+        (b"2,2,2", "row 2 is '2,2,2"),
+        (b"2", "row 2 is '2"),
+        (b"\x1b[31m\xff\x00", r"row 2 is '\\x1b\[31m\ufffd\\x00"),
+        (b"2" * 10**6, "row 2 is '2222"),
+    ],
+    ids=["a word", "a quote", "too many", "too few", "binary", "no end"],
+)
+def test_the_row_that_is_damaged_is_named(tmp_path, row, words):
+    (tmp_path / "h.csv").write_bytes(b"step,x\n1,1\n" + row + b"\n3,3\n")
+    with pytest.raises(ValueError, match=words) as error:
+        read_history(tmp_path / "h.csv")
+    assert len(str(error.value)) < 1000 and str(error.value).isprintable()
+
+
 # --- going on -------------------------------------------------------------------------------------
 
 
@@ -191,8 +210,37 @@ def test_rows_that_are_missing_are_no_rows_to_go_on_behind(tmp_path):
     with History(path) as history:
         for step in (1, 2, 4):
             history.add(a_record(step))
-    with pytest.raises(ValueError, match="sound rows up to step 2 only, expected 3: some are miss"):
+    with pytest.raises(ValueError, match="sound rows up to step 2 only, expected 3: the next"):
         History(path, after=3)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda row: b'"' + row,
+        lambda row: row.replace(b",", b",x", 1),
+        lambda row: row.rstrip(b"\n") + b",1\n",
+        lambda row: row[:-4] + b"\n",
+        lambda row: row.replace(b".", b"\x1b[31m", 1),
+        lambda row: b"2," + b"1" * 10**6 + b"\n",
+        lambda row: b"\xff" * 100,
+    ],
+    ids=["quote", "word", "too many", "too few", "escape", "no end", "binary"],
+)
+def test_damaged_rows_are_no_rows_to_go_on_behind(tmp_path, damage):
+    path = tmp_path / "h.csv"
+    with History(path) as history:
+        for step in (1, 2, 3):
+            history.add(a_record(step))
+    head, first, second, third = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(head + first + damage(second) + third)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="h.csv has sound rows up to step 1 only") as error:
+        History(path, after=3)
+    assert len(str(error.value)) < 1000 and str(error.value).isprintable()
+    assert path.read_bytes() == before
+    History(path, after=1).__exit__()
+    assert path.read_bytes() == head + first
 
 
 # --- long ones ------------------------------------------------------------------------------------

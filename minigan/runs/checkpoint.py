@@ -243,7 +243,7 @@ def newest(
             if put_back is not None:
                 put_back(checkpoint)
             return checkpoint, troubles
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, LookupError, OSError) as error:
             troubles.append(str(error) if str(path) in str(error) else f"{path}: {error}")
     if paths:
         raise ValueError(

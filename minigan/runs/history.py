@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..files.outside import printable
 from ..loop import Record
 from .folder import open_plain
 from .metrics import METRICS
@@ -26,6 +27,12 @@ COLUMNS = MEASURED + METRICS
 VITAL = ("loss_D", "penalty", "loss_G", "grad_D", "grad_G")
 EMPTY = re.compile("(?<=,)(?=,|$)")  # the place of a number that is not there
 BLOCK = 1 << 14  # rows that are read at a time
+LONGEST = 10_000  # characters in a line: a damaged file may have no end of one
+
+_NUMBER = r"(?:-?(?:\d+(?:\.\d+)?(?:e[-+]\d+)?|inf)|nan)"  # as `repr` writes it
+_ROW = re.compile(
+    rf"\d+,\d+(?:,{_NUMBER}){{{len(MEASURED) - 2}}}(?:,{_NUMBER}?){{{len(METRICS)}}}\n"
+)
 
 
 class History:
@@ -118,22 +125,22 @@ class History:
         self.flush()
         self.broken = None
         with open(self.path, "rb+", opener=lambda _, flags: open_plain(self.path, flags)) as file:
-            head = file.readline()
+            head = file.readline(LONGEST)
             if head.decode(errors="replace") != ",".join(COLUMNS) + "\n":
                 raise ValueError(
                     f"{self.path} begins with {head[:80]!r}, expected the columns "
                     f"{','.join(COLUMNS)}; put the file back as it was"
                 )
-            end, last = len(head), 0
-            for line in itertools.islice(file, step):
-                if not (line.startswith(b"%d," % (last + 1)) and line.endswith(b"\n")):
-                    break
-                end, last = end + len(line), last + 1
-            if last < step:
-                raise ValueError(
-                    f"{self.path} has sound rows up to step {last:,} only, expected {step:,}: some "
-                    "are missing or damaged; put the file back as it was"
-                )
+            end = len(head)
+            for at in range(1, step + 1):
+                line = file.readline(LONGEST)
+                if not (line.startswith(b"%d," % at) and _ROW.fullmatch(line.decode("latin-1"))):
+                    raise ValueError(
+                        f"{self.path} has sound rows up to step {at - 1:,} only, expected "
+                        f"{step:,}: the next begins with {line[:80]!r}, expected {at}, its epoch "
+                        f"and {len(COLUMNS) - 2} numbers or gaps; put the file back as it was"
+                    )
+                end += len(line)
             file.truncate(end)
         self._file.seek(0, os.SEEK_END)
 
@@ -169,20 +176,19 @@ def read_history(
         For a file that is no history, or is damaged.
     """
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            names = file.readline().rstrip("\n").split(",")
+        with Path(path).open(encoding="utf-8", errors="replace") as file:
+            names = file.readline(LONGEST).rstrip("\n").split(",")
             if names[0] != "step":
                 raise ValueError(f"its first line is {','.join(names)[:80]!r}")
             sparse = np.isin(names, METRICS)
             window = 1 if most is None else max(1, math.ceil((_count_lines(path) - 1) / most))
             blocks = [np.zeros((0, len(names)))]
-            while lines := list(itertools.islice(file, window * max(1, BLOCK // window))):
+            read, first = iter(lambda: file.readline(LONGEST), ""), 1
+            while lines := list(itertools.islice(read, window * max(1, BLOCK // window))):
                 if not any(map(str.strip, lines)):
                     continue
-                filled = [EMPTY.sub("nan", line) for line in lines]
-                rows = np.loadtxt(filled, delimiter=",", ndmin=2)
-                if rows.shape[1] != len(names):
-                    raise ValueError(f"{len(names)} names stand over {rows.shape[1]} columns")
+                rows = _numbers(lines, len(names), first)
+                first += len(lines)
                 windows = rows[: len(rows) // window * window].reshape(-1, window, len(names))
                 counts = ~(np.isnan(windows) & sparse)
                 with np.errstate(invalid="ignore", over="ignore"):  # the rows of a run that broke
@@ -190,10 +196,24 @@ def read_history(
             table = np.concatenate(blocks)
     except ValueError as error:
         raise ValueError(
-            f"{path} is no history, or is damaged ({error}); expected the line "
-            f"{','.join(COLUMNS)!r}, and under it a number for each"
+            f"{printable(path)} is no history, or is damaged ({error}); expected the line "
+            f"{','.join(COLUMNS)!r}, and under it a number for each; put the file back as it was"
         ) from error
     return dict(zip(names, table.T, strict=True))
+
+
+def _numbers(lines: list[str], columns: int, first: int) -> np.ndarray[Any, Any]:
+    """Return rows of numbers; for lines that are none, say which. The first is row `first`."""
+    try:
+        rows = np.loadtxt([EMPTY.sub("nan", line) for line in lines], delimiter=",", ndmin=2)
+        if rows.shape[1] == columns:
+            return rows
+    except ValueError:
+        if len(lines) > 1:
+            for row, line in enumerate(lines, first):
+                if line.strip():
+                    _numbers([line], columns, row)
+    raise ValueError(f"row {first:,} is {lines[0][:80]!r}, expected {columns} numbers")
 
 
 def _count_lines(path: str | os.PathLike[str]) -> int:

@@ -27,6 +27,7 @@ from .finite import Broken
 from .folder import alone_in, expect_empty, expect_plain, new_folder, remove_leftovers
 from .output import Output
 from .progress import say
+from .threads import blas_threads, limited_to
 from .trainer import Trainer
 from .versions import difference, versions
 
@@ -92,9 +93,10 @@ def train_run(
     """
     data = config.load_data() if data is None else data
     setup, task = config.set_up(data)
-    settings = run_config.describe(config, setup, data, task)
-    trainer = Trainer(setup, data, task, settings)
-    with _no_warnings(), _interruptible() as signals:
+    threads = blas_threads(setup, task)
+    settings = run_config.describe(config, setup, data, task) | {"threads": threads}
+    with _no_warnings(), _interruptible() as signals, limited_to(threads):
+        trainer = Trainer(setup, data, task, settings)
         # The first step shows that all fits, into memory too, before anything is written.
         trainer.try_first_step()
         folder = new_folder(out, data.name)
@@ -145,8 +147,9 @@ def resume_run(
     expect_plain(folder)
     config, setup, data, task = run_config.make_again(folder, old, steps, epochs)
     config = replace(config, on_nan=on_nan or config.on_nan)
-    settings = run_config.describe(config, setup, data, task) | {"path": old["path"]}
-    trainer = Trainer(setup, data, task, settings)
+    threads = blas_threads(setup, task, old.get("threads"))
+    kept = {"path": old["path"], "threads": threads}
+    settings = run_config.describe(config, setup, data, task) | kept
 
     def put_back(checkpoint: Checkpoint) -> None:
         if differs := run_config.differing(checkpoint.settings, settings):
@@ -156,7 +159,8 @@ def resume_run(
             )
         trainer.go_on_from(checkpoint)
 
-    with _no_warnings(), _interruptible() as signals, alone_in(folder):
+    with _no_warnings(), _interruptible() as signals, alone_in(folder), limited_to(threads):
+        trainer = Trainer(setup, data, task, settings)
         checkpoint, troubles = newest(folder, put_back)
         for trouble in troubles:
             say(f"{trouble}; the one before it is taken")
