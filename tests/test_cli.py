@@ -21,7 +21,6 @@ from matplotlib.image import imread, imsave
 
 from minigan import cli, load, save
 from minigan.data import NAMES, mnist
-from minigan.plot.stills import TEXT_LINE
 from minigan.recipes import LOSSES, RECIPES, Task
 from minigan.runs import config, output
 from minigan.runs import folder as run_folder
@@ -181,7 +180,8 @@ def test_mnist_is_read_from_a_folder(name, monkeypatch, capsys):
     monkeypatch.setitem(mnist.SHA256, name, hashes)
     monkeypatch.setenv("MINIGAN_DATA", ".")
     assert train("a", "--data", name, steps=1) == 0
-    assert "130 samples of shape (28, 28, 1), with the recipe tanh-mlp" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "130 samples of shape (28, 28, 1), with the recipe small-dcgan" in out
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 2), (7,)])
@@ -548,9 +548,8 @@ def test_sample_draws_a_picture_into_the_run(a_run, capsys):
     assert minigan("sample", a_run, "--seed", 3) == 0
     assert f"100 samples of {a_run}, seed 3: {a_run}/samples-seed3.png" in capsys.readouterr().out
     assert imread(a_run / "samples-seed3.png").shape == imread(a_run / "samples.png").shape
-    assert minigan("sample", a_run) == 0  # seed 0 is what train draws, with another caption
-    drawn, by_train = imread(a_run / "samples-seed0.png"), imread(a_run / "samples.png")
-    assert len((drawn != by_train).any(axis=(1, 2)).nonzero()[0]) < TEXT_LINE
+    assert minigan("sample", a_run) == 0  # seed 0 is what train draws
+    assert (a_run / "samples-seed0.png").read_bytes() == (a_run / "samples.png").read_bytes()
 
 
 def test_sample_writes_numbers(trained, capsys):

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from minigan import SGD, Adam, ClipNorm, RelativisticPairing, Sigmoid, Tanh, Wasserstein, stream
+from minigan import (
+    R1,
+    R2,
+    SGD,
+    Adam,
+    ClipNorm,
+    RelativisticPairing,
+    Sigmoid,
+    Tanh,
+    Wasserstein,
+    stream,
+)
 from minigan.data import NAMES, Dataset
 from minigan.optim.schedules import linear, value_at
 from minigan.optim.wrappers import EMA, Wrapper
@@ -193,10 +204,11 @@ def test_there_are_recipes_of_each_kind():
 # --- what some of them promise --------------------------------------------------------------------
 
 
-def test_dcgan_refuses_images_that_can_not_be_halved_twice():
+@pytest.mark.parametrize("name", ["dcgan", "small-dcgan"])
+def test_dcgan_refuses_images_that_can_not_be_halved_twice(name):
     for shape in ((8, 6, 1), (10, 8, 3)):
         with pytest.raises(ValueError, match=f"multiples of 4, got {shape[0]}×{shape[1]}"):
-            RECIPES["dcgan"].set_up(Task(shape))
+            RECIPES[name].set_up(Task(shape))
 
 
 def test_conditional_needs_labels_from_0_with_none_left_out():
@@ -244,9 +256,47 @@ def test_wgan_gp_has_five_critic_steps_to_one():
     assert (setup.optimiser_G.t, setup.optimiser_D.t) == (2, 10)
 
 
-def test_r3_draws_with_the_average_of_g():
-    task = a_task("r3")
-    setup = cut(RECIPES["r3"].set_up(task))
+@pytest.mark.parametrize("name", ["r3", "points"])
+def test_r3gan_is_pairing_with_both_penalties_and_adam_without_momentum(name):
+    setup = RECIPES[name].set_up(a_task(name))
+    assert isinstance(setup.loss, RelativisticPairing)
+    assert [type(penalty) for penalty in setup.penalties] == [R1, R2]
+    assert len({penalty.gamma for penalty in setup.penalties}) == 1
+    assert isinstance(setup.optimiser_G, EMA) and not isinstance(setup.optimiser_D, EMA)
+    for optimiser in map(innermost, (setup.optimiser_G, setup.optimiser_D)):
+        assert (type(optimiser), optimiser.beta1, optimiser.beta2) == (Adam, 0, 0.99)
+
+
+def test_the_rate_of_points_comes_to_rest_with_its_last_step_however_long_a_run_is():
+    for steps in (None, 100, 50_000):
+        setup = RECIPES["points"].set_up(a_task("points"))
+        length = setup.steps
+        setup.change(steps=steps)
+        for optimiser in map(innermost, (setup.optimiser_G, setup.optimiser_D)):
+            rates = [value_at(optimiser.lr, t) for t in (0, length // 2, length, 2 * length)]
+            assert rates == pytest.approx([1e-3, (1e-3 + 1e-6) / 2, 1e-6, 1e-6], rel=1e-12)
+
+
+def test_small_dcgan_is_dcgan_with_a_quarter_of_its_channels():
+    shapes = {}
+    for name in ("dcgan", "small-dcgan"):
+        setup = RECIPES[name].set_up(a_task(name, (28, 28, 3)))
+        assert not setup.penalties  # BatchNorm in D refuses one
+        shapes[name] = [
+            [W.shape for W in net.views(net.theta).values()] for net in (setup.G, setup.D)
+        ]
+        # Noise, pixels and D's one output are the same.
+        assert setup.G.in_shape == (100,) and setup.D.output_shape((28, 28, 3)) == (1,)
+    few = {7 * 7 * 128: 7 * 7 * 32, 128: 32, 64: 16}
+    assert shapes["small-dcgan"] == [
+        [tuple(few.get(side, side) for side in shape) for shape in net] for net in shapes["dcgan"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["r3", "points", "small-dcgan"])
+def test_what_keeps_an_average_draws_with_it(name):
+    task = a_task(name)
+    setup = cut(RECIPES[name].set_up(task))
     assert setup.sampler() is setup.G  # there is no average yet
     list(setup.train(*samples_for(task), seed=0))
     np.testing.assert_array_equal(setup.sampler().theta, setup.optimiser_G.average)
@@ -377,10 +427,20 @@ def test_every_setting_of_a_setup_reaches_train(monkeypatch):
 # --- which recipe for which data ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "shape"), [("digits", (8, 8, 1)), ("mnist", (28, 28, 1))])
-def test_recipe_for_images(name, shape):
+@pytest.mark.parametrize(
+    ("name", "shape", "recipe"),
+    [
+        ("digits", (8, 8, 1), "digits"),
+        ("mnist", (28, 28, 1), "small-dcgan"),
+        ("photographs", (256, 128, 3), "small-dcgan"),
+        ("my.npz", (28, 27, 1), "tanh-mlp"),
+        ("my.npz", (27, 28, 3), "tanh-mlp"),
+    ],
+)
+def test_recipe_for_images(name, shape, recipe):
     data = Dataset(name, np.zeros((3, *shape), np.float32))
-    assert recipe_for(data) == ("digits" if name == "digits" else "tanh-mlp")
+    assert recipe_for(data) == recipe
+    RECIPES[recipe].set_up(Task(shape))
 
 
 @pytest.mark.parametrize("name", ["ring", "grid", "my.npz"])

@@ -359,7 +359,7 @@ def test_a_recipe_that_has_changed_is_refused(monkeypatch):
         return setup
 
     monkeypatch.setitem(RECIPES, "points", dataclasses.replace(RECIPES["points"], make=changed))
-    with pytest.raises(ValueError, match="makes another optimiser_D than .*0.999.*got .*0.5"):
+    with pytest.raises(ValueError, match="makes another optimiser_D than .*0.99.*got .*0.5"):
         resume("a")
 
 

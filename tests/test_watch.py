@@ -117,7 +117,8 @@ def test_a_small_run_that_learns_is_left_in_peace(loss, penalties):
 def test_the_runs_that_people_begin_with_are_left_in_peace(name):
     data = load(name)
     setup = RECIPES[recipe_for(data)].set_up(Task(data.x.shape[1:]))
-    records = list(setup.probe(data.x, data, 0).watch(setup.train(data.x, data.labels, 0)))
+    probe = Probe.of(setup, data.x, data, 0)
+    records = list(probe.watch(setup.train(data.x, data.labels, 0)))
     lines = lines_of(setup.loss, records)
     good = [r["high_quality"] >= 0.5 for r in records if "high_quality" in r.measured]
     if len(good) == 0 or any(good):  # has it found the modes of its data?

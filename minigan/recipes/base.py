@@ -229,10 +229,17 @@ def recipe(
 
 
 def recipe_for(data: Dataset) -> str:
-    """Return the name of the recipe for a data set: its own, or the one for its kind of samples."""
+    """Return the name of the recipe for a data set: its own, or the one for its kind of samples.
+
+    For images these are convolutions, whose weights don't grow with the square of a side; dense
+    layers where the sides can't be halved twice.
+    """
     if data.name in RECIPES:
         return data.name
-    return "tanh-mlp" if data.is_images else "points"
+    if not data.is_images:
+        return "points"
+    h, w, _ = data.x.shape[1:]
+    return "tanh-mlp" if h % 4 or w % 4 else "small-dcgan"
 
 
 def mlp(

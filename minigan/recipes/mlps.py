@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..layers import LeakyReLU, ReLU, Tanh
-from ..losses import Minimax, NonSaturating
+from ..losses import Minimax, NonSaturating, RelativisticPairing
 from ..optim.rules import Adam
+from ..optim.schedules import cosine
+from ..optim.wrappers import EMA
+from ..penalties import R1, R2
 from .base import Setup, Task, mlp, players, recipe
 
 # --- small: a minute on a CPU ---------------------------------------------------------------------
@@ -26,16 +29,36 @@ def digits(task: Task) -> Setup:
     return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=10_000)
 
 
-@recipe("points", data="ring", samples="vectors", source="the toy networks of the field")
+@recipe("points", data="ring", samples="vectors", source="Huang et al. 2024 (R3GAN), as an MLP")
 def points(task: Task) -> Setup:
-    """Make MLPs of two hidden layers of 128 for points in the plane, or vectors of any length."""
-    n = task.numbers
+    """Make deep MLPs for points or vectors: relativistic pairing with R1 and R2, G averaged.
+
+    The loss, both penalties, Adam without momentum and the average are the paper's: a fake point is
+    judged against a real one, so no mode is left out for good, and D is kept flat, so that the two
+    don't go in circles. Found by trying on ring and grid: the depth, and noise of as many numbers
+    as a point in the plane has, which make the modes sharp; the rate, which falls to nothing.
+
+    The rate comes to rest at step 8,000, whatever ``--steps`` says: a run that is shorter ends
+    before it is sharp, and in a longer one the last steps change nothing.
+    """
+    n, steps = task.numbers, 8_000
+    hidden = (128, 128, 128, 128)
     G, D = players(
         task,
-        mlp(2, 128, 128, n, activation=LeakyReLU),
-        mlp(n, 128, 128, 1, activation=LeakyReLU),
+        mlp(2, *hidden, n, activation=LeakyReLU),
+        mlp(n, *hidden, 1, activation=LeakyReLU),
     )
-    return Setup(G, D, NonSaturating(), Adam(1e-3, 0.5), Adam(1e-3, 0.5), batch=256, steps=10_000)
+    rate = cosine(1e-3, 1e-6, steps)
+    return Setup(
+        G,
+        D,
+        RelativisticPairing(),
+        EMA(Adam(rate, beta1=0, beta2=0.99)),
+        Adam(rate, beta1=0, beta2=0.99),
+        penalties=[R1(0.1), R2(0.1)],
+        batch=128,
+        steps=steps,
+    )
 
 
 # --- on MNIST, as in tutorials --------------------------------------------------------------------

@@ -74,6 +74,24 @@ def dcgan(task: Task) -> Setup:
     Different here: kernels of 4×4, not 5×5; batches of 64, not 128; fewer channels; a Dense layer
     at D's end. The sides of an image must be multiples of 4.
     """
+    G, D = convolutions(task, 128, 64)
+    return Setup(G, D, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=64, epochs=5)
+
+
+@recipe("small-dcgan", data="mnist", source="Radford et al. 2016; constants found by trying")
+def small_dcgan(task: Task) -> Setup:
+    """Make dcgan with a quarter of its channels, for a CPU: faster players, G averaged."""
+    G, D = convolutions(task, 32, 16)
+    return Setup(
+        G, D, NonSaturating(), EMA(Adam(1e-3, 0.5), 0.995), Adam(1e-3, 0.5), batch=64, steps=3000
+    )
+
+
+def convolutions(task: Task, wide: int, narrow: int) -> tuple[Sequential, Sequential]:
+    """Return G and D of DCGAN for images whose sides can be halved twice.
+
+    `wide` is the number of channels at a quarter of the sides, `narrow` that at half of them.
+    """
     h, w, c = task.shape
     if h % 4 or w % 4:
         raise ValueError(
@@ -82,27 +100,27 @@ def dcgan(task: Task) -> Setup:
     h, w, init = h // 4, w // 4, normal(0.02)
     G = task.network(
         "G",
-        Dense(100, h * w * 128, bias=False, init=init),
-        Reshape((h, w, 128)),
-        BatchNorm(128),
+        Dense(100, h * w * wide, bias=False, init=init),
+        Reshape((h, w, wide)),
+        BatchNorm(wide),
         ReLU(),
-        ConvTranspose2d(128, 64, 4, stride=2, padding=1, bias=False, init=init),
-        BatchNorm(64),
+        ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False, init=init),
+        BatchNorm(narrow),
         ReLU(),
-        ConvTranspose2d(64, c, 4, stride=2, padding=1, init=init),
+        ConvTranspose2d(narrow, c, 4, stride=2, padding=1, init=init),
         Tanh(),
     )
     D = task.network(
         "D",
-        Conv2d(c, 64, 4, stride=2, padding=1, init=init),
+        Conv2d(c, narrow, 4, stride=2, padding=1, init=init),
         LeakyReLU(0.2),
-        Conv2d(64, 128, 4, stride=2, padding=1, bias=False, init=init),
-        BatchNorm(128),
+        Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False, init=init),
+        BatchNorm(wide),
         LeakyReLU(0.2),
         Flatten(),
-        Dense(h * w * 128, 1, init=init),
+        Dense(h * w * wide, 1, init=init),
     )
-    return Setup(G, D, NonSaturating(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=64, epochs=5)
+    return G, D
 
 
 def leaky_mlps(task: Task) -> tuple[Sequential, Sequential]:

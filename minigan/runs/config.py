@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -241,8 +240,7 @@ def make_again(
         name = str(settings["data"])
         # Runs of minigan 0.1.0 took vectors as they are.
         as_today = "scale" in settings
-        with warnings.catch_warnings(action="ignore"):  # of a folder that has the data's name
-            data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
+        data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
         data = replace(data, name=name)
         setup, task = config.set_up(data)
         was_made = _made_before(settings["made"])

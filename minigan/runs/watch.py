@@ -27,7 +27,7 @@ READ = ("loss_D", "loss_G", "grad_G", "D_fake", "accuracy", "diversity", "modes"
 PATIENCE = {
     "won": 20,
     "collapse": 20,
-    "missed modes": 80,
+    "missed modes": 120,  # modes get sharp late, once a falling learning rate has fallen
     "oscillation": 4,
     "steepness": 10,
     "divergence": 2,
@@ -37,8 +37,9 @@ HELPS = {
     "(instance_noise), a gradient penalty (R1)",
     "collapse": "a smaller --lr-g, a D that sees several samples at once (MinibatchStd, Pack), "
     "--loss relativistic with R1, another --seed",
-    "missed modes": "a longer run (--steps), a gradient penalty on D (R1), a smaller --lr-d, "
-    "--loss relativistic with R1, the average of G's weights (EMA)",
+    "missed modes": "--recipe points as it is (relativistic pairing with R1 and R2, a learning "
+    "rate that falls to nothing, the average of G's weights); with other recipes a longer run "
+    "(--steps), a smaller --lr-d",
     "steepness": "a gradient penalty on D (R1, or GradientPenalty for --loss wasserstein), "
     "SpectralNorm, a smaller --lr-d",
     "oscillation": "smaller --lr-g and --lr-d, less momentum (Adam with beta1=0), a gradient "
