@@ -277,6 +277,12 @@ def test_the_rate_of_points_comes_to_rest_with_its_last_step_however_long_a_run_
             assert rates == pytest.approx([1e-3, (1e-3 + 1e-6) / 2, 1e-6, 1e-6], rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_points_has_noise_of_as_many_numbers_as_a_point(n):
+    # With fewer, all samples would lie on a surface of fewer dimensions than the data fill.
+    assert RECIPES["points"].set_up(Task((n,))).G.in_shape == (n,)
+
+
 def test_small_dcgan_is_dcgan_with_a_quarter_of_its_channels():
     shapes = {}
     for name in ("dcgan", "small-dcgan"):

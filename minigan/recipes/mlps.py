@@ -33,10 +33,10 @@ def digits(task: Task) -> Setup:
 def points(task: Task) -> Setup:
     """Make deep MLPs for points or vectors: relativistic pairing with R1 and R2, G averaged.
 
-    The loss, both penalties, Adam without momentum and the average are the paper's: a fake point is
-    judged against a real one, so no mode is left out for good, and D is kept flat, so that the two
-    don't go in circles. Found by trying on ring and grid: the depth, and noise of as many numbers
-    as a point in the plane has, which make the modes sharp; the rate, which falls to nothing.
+    The loss, both penalties, Adam without momentum and the average are the paper's: each fake point
+    is judged against a real one, which helps against missing modes, and penalties keep D from
+    growing steep. Found by trying on ring and grid: the depth, and noise of as many numbers as a
+    point has, which make the modes sharp; the rate, which falls to nothing.
 
     The rate comes to rest at step 8,000, whatever ``--steps`` says: a run that is shorter ends
     before it is sharp, and in a longer one the last steps change nothing.
@@ -45,7 +45,7 @@ def points(task: Task) -> Setup:
     hidden = (128, 128, 128, 128)
     G, D = players(
         task,
-        mlp(2, *hidden, n, activation=LeakyReLU),
+        mlp(n, *hidden, n, activation=LeakyReLU),
         mlp(n, *hidden, 1, activation=LeakyReLU),
     )
     rate = cosine(1e-3, 1e-6, steps)

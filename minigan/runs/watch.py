@@ -27,7 +27,7 @@ READ = ("loss_D", "loss_G", "grad_G", "D_fake", "accuracy", "diversity", "modes"
 PATIENCE = {
     "won": 20,
     "collapse": 20,
-    "missed modes": 120,  # modes get sharp late, once a falling learning rate has fallen
+    "missed modes": 140,  # modes get sharp late, once a falling learning rate has fallen
     "oscillation": 4,
     "steepness": 10,
     "divergence": 2,
