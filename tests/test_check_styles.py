@@ -1,12 +1,13 @@
 """Classes in the styles of the world, those of ``foreign/``: each is found, and each is judged."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minigan.check.find import command
-from minigan.check.find.discover import _import, search
+from minigan.check.find.discover import search
 
 FOREIGN = Path(__file__).parent / "foreign"
 FILES = ["attributes.py", "returned.py", "two_methods.py"]
@@ -15,14 +16,14 @@ FILES = ["attributes.py", "returned.py", "two_methods.py"]
 @pytest.mark.parametrize("file", FILES)
 def test_each_class_is_found_and_what_others_are_made_from_is_none(file):
     items, passed_over = search(str(FOREIGN / file))
-    module = _import(str(FOREIGN / file))
-    classes = {k for k, v in vars(module).items() if isinstance(v, type)} - {"Layer", "Loss"}
+    names = runpy.run_path(str(FOREIGN / file))
+    classes = {name for name, thing in names.items() if isinstance(thing, type)} - {"Layer", "Loss"}
     assert {item.name for item in items} == classes and not passed_over
 
 
 def cases():
     for file in FILES:
-        wrong = _import(str(FOREIGN / file)).WRONG
+        wrong = runpy.run_path(str(FOREIGN / file))["WRONG"]
         for item in search(str(FOREIGN / file))[0]:
             yield pytest.param(item, item.name in wrong, wrong.get(item.name), id=item.name)
 
@@ -56,10 +57,10 @@ def test_the_gradient_of_each_weight_is_compared(name, arrays):
 
 def test_what_is_not_checked_is_said_and_never_all_right(capsys):
     file = FOREIGN / "unknown.py"
-    assert command.run([str(file)]) != 0
+    assert command.run([str(file)]) == command.NOT_ALL_CHECKED
     printed = capsys.readouterr().out
     assert "all right" not in printed
-    for name, why in _import(str(file)).NOT_CHECKED.items():
+    for name, why in runpy.run_path(str(file))["NOT_CHECKED"].items():
         assert name in printed and why in printed
 
 

@@ -185,9 +185,13 @@ def check_pair(point: Pair, name: str, seed: int) -> Report:
             if len(found) > len(inputs):
                 extra = f"backward: {len(found) - len(inputs)} more than the {len(inputs)} arrays"
                 check.report.not_checked.append(f"{extra} of floats that forward takes")
+            if all(gradient is None for gradient in found) and point.returns:
+                check.broken("backward returns gradients, but returned None", "backward", "zero")
             for name, gradient in zip(inputs, found, strict=False):
                 if gradient is None:
-                    check.report.not_checked.append(f"backward d{name}: None is returned for it")
+                    where = "" if point.returns else ", nor is it left where others leave it"
+                    text = f"backward d{name}: None is returned for it{where}"
+                    check.report.not_checked.append(text)
                 else:
                     check.compare(f"backward d{name}", gradient, asks[name], inputs | {"dy": dout})
     return check.finish()
@@ -203,6 +207,7 @@ class Pair:
     out: Array | None = None
     cache: Any = None
     dout: Array | None = None
+    returns: bool = True  # False: gradients may lie where nobody looks, and none is no mistake
 
 
 def as_tuple(returned: Any) -> tuple[Any, ...]:

@@ -122,6 +122,7 @@ class Object(Pair):
     methods: tuple[str, str] = ("forward", "backward")
     pair_of: Callable[[Any], Methods] = lambda made: (made.forward, made.backward)
     cotangent: str = "dout"  # what the code calls it
+    returns: bool = False
 
 
 @dataclass
@@ -182,6 +183,10 @@ def run_backward(dout: Array, made: Any, cache: Any) -> dict[str, Any]:
     }
 
 
+class NotKnown(TypeError):
+    """What a method requires is not known: that is nobody's mistake."""
+
+
 def _left(thing: Any, names: tuple[str, ...], otherwise: Any) -> Any:
     """Return the first array among a thing's own that has one of these names."""
     own = {str(step).lower().strip("_"): part for step, part in _parts(thing)}
@@ -193,7 +198,7 @@ def _more(method: Callable[..., Any], known: dict[str, Any]) -> list[Any]:
     arguments = []
     for name in required(method)[1:]:
         if name not in (values := MODES | known):
-            raise TypeError(f"{method.__name__} requires {name}, which can't be guessed")
+            raise NotKnown(f"{method.__name__} requires {name}, which can't be guessed")
         arguments.append(values[name])
     return arguments
 
@@ -229,7 +234,11 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
         Of the cotangent, and of what the weights are moved by.
     """
     checked = Remembering(made)
-    out, kept = checked.forward(x)
+    try:
+        out, kept = checked.forward(x)
+        _more(made.backward, dict.fromkeys((*RATES, "cache")))
+    except NotKnown as error:
+        return Report(type(made).__name__, not_checked=[str(error)])
     dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))
     places: dict[int, list[Path]] = {}
     for path, array in arrays_in(made):
@@ -329,6 +338,8 @@ def _used_again(checked: Remembering, x: Array, dout: Array, report: Report) -> 
     for name, right, first, found in zip(
         ("x", *checked.weights), alone, before, second, strict=True
     ):
+        if right.dtype == object:
+            continue  # it is not found, which has been said
         if not any(np.allclose(found, a, rtol=1e-6) for a in (right, first + right)):
             text = f"a second pass gives the d{name} of its own x, or adds it to that of the first"
             report.broken_rules.append(BrokenRule(text, "backward", "state"))

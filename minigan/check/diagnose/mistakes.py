@@ -6,6 +6,7 @@ written out once more, in parts, each of which a mistake may exchange for anothe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -275,6 +276,10 @@ OF_ADAM: Mistakes = OF_THE_ROOT | {
             correct_m=lambda b1, b2, t: 1 - b1 ** (t + 1),
             correct_v=lambda b1, b2, t: 1 - b2 ** (t + 1),
         ),
+    ),
+    "the root of v is missing, not that of 1 − β₂ᵗ": (
+        "extra factor",
+        Parts(root=lambda v, eps: v + eps, correct_v=lambda b1, b2, t: math.sqrt(1 - b2**t)),
     ),
     "m is corrected with β₂ and v with β₁": (
         "bias correction",

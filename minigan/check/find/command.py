@@ -63,11 +63,12 @@ def run(targets: list[str], seed: int = 0, seeds: int = 1, full: bool = False) -
         print(f"\n{item.kind} {report}" + (f"\n  (with --seed {at_seed})" if at_seed else ""))
     seconds = time.perf_counter() - start
     names = ", ".join(dict.fromkeys(item.name for item, *_ in wrong))
-    verdict = f"{len(wrong)} wrong: {names}" if wrong else "all right" if not left_out else "right"
     for name, why in left_out.items():
         print(f"\nnot checked: {name}: {why}")
     not_checked = f", {len(left_out)} not checked: {', '.join(left_out)}" if left_out else ""
     checked = sum(item.name not in left_out for item in items)
+    right = "all right" if not left_out else "right" if checked else "nothing is judged"
+    verdict = f"{len(wrong)} wrong: {names}" if wrong else right
     print(f"\n{checked} checked in {seconds:.1f} s, {verdict}{not_checked}")
     return WRONG if wrong else NOT_ALL_CHECKED if left_out else ALL_RIGHT
 
