@@ -5,6 +5,7 @@ the process, a bit that is flipped. `tests/test_kill.py` has the ends of a proce
 """
 
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -63,19 +64,18 @@ class Failing:
             monkeypatch.setattr(place, call, called)
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_that_fails_is_told_and_is_no_loss(call, answer, monkeypatch, capsys):
+def test_a_call_that_fails_is_told_and_is_no_loss(call, monkeypatch, capsys):
     go("whole", "small")
     go("begun", "small", steps=3, keeping=OFTEN)
     with monkeypatch.context() as patch:
-        failing = Failing(patch, call, answer)
+        failing = Failing(patch, call, errno.EIO)
         shutil.copytree("begun", "counted")
-        failing.left = 10**9
         resume("counted", steps=9, keeping=OFTEN)
         calls = 10**9 - failing.left
     told = 0
-    for n in sorted(random.Random(call).sample(range(calls), min(calls, 6))):
+    moments = random.Random(call).sample(range(calls), min(calls, len(ANSWERS)))
+    for n, answer in zip(moments, ANSWERS, strict=False):
         shutil.copytree("begun", "a")
         with monkeypatch.context() as patch:
             Failing(patch, call, answer).left = n
@@ -89,7 +89,32 @@ def test_a_call_that_fails_is_told_and_is_no_loss(call, answer, monkeypatch, cap
         resume("a", steps=9)
         same("whole", "a")
         shutil.rmtree("a")
-    assert told or calls == 0
+    assert told
+
+
+# --- a damaged run.json ---------------------------------------------------------------------------
+
+ODD = (None, "\x1b[31mx", [1], -1, {"a": 1}, True, 0.5)
+
+
+def test_a_damaged_run_json_is_named_and_brings_a_terminal_nothing(capsys):
+    go("a", "small", steps=3)
+    path = Path("a/run.json")
+    settings = json.loads(path.read_text())
+    rng = random.Random(0)
+    changes = [settings | {name: rng.choice(ODD)} for name in settings for _ in range(2)]
+    changes += [{n: v for n, v in settings.items() if n != name} for name in settings]
+    for changed in changes:
+        path.write_text(json.dumps(changed))
+        code = cli.main(["train", "--resume", "a", "--steps", "3", "--quiet"])
+        out, err = capsys.readouterr()
+        assert code in (0, 2) and "\x1b" not in out + err, changed
+        assert code == 0 or err.startswith("minigan: "), err
+    for content in ("", "{", "[]", "null", "\x1b[31m", "\0" * 100, "[" * 10**5):
+        path.write_text(content)
+        assert cli.main(["train", "--resume", "a", "--quiet"]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("minigan: a/run.json is damaged (") and "\x1b" not in err
 
 
 # --- a clock that jumps ---------------------------------------------------------------------------
