@@ -9,6 +9,7 @@ import sys
 from typing import NoReturn
 
 from .. import __version__
+from ..files.outside import printable
 from ..runs.progress import silence
 from .commands import (
     animate_command,
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, OverflowError) as error:
         if options.traceback:
             raise
-        print(f"minigan: {error}", file=sys.stderr)
+        said = "\n".join(map(printable, str(error).split("\n")))  # it may quote a file
+        print(f"minigan: {said}", file=sys.stderr)
         return CAN_NOT
     except MemoryError as error:
         if options.traceback:

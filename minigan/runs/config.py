@@ -154,12 +154,20 @@ class Config:
 
         Raises
         ------
-        KeyError
-            For a setting that is not there.
+        KeyError, TypeError
+            For a setting that is not there, or of another type.
         """
         before = settings.get("changes")
         if before is not None:  # of minigan 0.1.0, where `loss` said how it prints itself
             settings = {**settings, **{name: before.get(name) for name in ("loss", "lr_G", "lr_D")}}
+        for setting in fields(cls):
+            value, kinds = settings[setting.name], str(setting.type).split(" | ")
+            if value is None:
+                fits = "None" in kinds
+            else:  # in JSON a float may be a whole number
+                fits = type(value).__name__ in kinds or (type(value) is int and "float" in kinds)
+            if not fits:
+                raise TypeError(f"{setting.name} is {value!r:.80}, expected {setting.type}")
         return cls(**{setting.name: settings[setting.name] for setting in fields(cls)})
 
 
@@ -244,7 +252,7 @@ def make_again(
         data = replace(data, name=name)
         setup, task = config.set_up(data)
         was_made = _made_before(settings["made"])
-        _ = settings["labels"], settings["checksum"]
+        _ = settings["labels"], settings["checksum"], _total(old, data)
     except (AttributeError, LookupError, TypeError) as error:
         raise ValueError(
             f"{folder / RUN} does not say all that a run needs to go on ({type(error).__name__}: "
@@ -290,7 +298,8 @@ def differing(then: Settings, now: Settings) -> str:
 
 def _total(config: Config, data: Dataset) -> int:
     """Return how many steps a settled config asks for."""
-    assert config.batch is not None and config.d_steps is not None
+    if config.batch is None or config.d_steps is None:
+        raise TypeError(f"batch is {config.batch}, d_steps {config.d_steps}, expected numbers")
     return total_steps(len(data.x), config.batch, config.d_steps, config.steps, config.epochs)
 
 
