@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ def train(
     labels: Array | None = None,
     order: str = "alternating",
     start: int = 0,
+    make_game: Callable[..., Game] | None = None,
 ) -> Iterator[Record]:
     """Train both networks in place, step by step; yield a `Record` after each.
 
@@ -100,6 +101,8 @@ def train(
     start
         How many of the steps have been taken: the networks and optimisers come as step `start` has
         left them (see `load_state_dict` in `minigan.optim.base`), and the next one follows.
+    make_game
+        Of all this, `Game` unless given: many processes share one (see `minigan.ranks`).
 
     Raises
     ------
@@ -123,7 +126,7 @@ def train(
     for penalty in penalties:
         if not callable(penalty):
             raise TypeError(f"penalties holds {penalty!r}, expected penalties, such as R1(10)")
-    game = Game(
+    game = (make_game or Game)(
         *(G, D, data, loss, optimiser_G, optimiser_D, batch, d_steps, seed, noise),
         penalties=penalties,
         instance_noise=instance_noise,
