@@ -74,6 +74,22 @@ class Ranks:
         """What makes the game of this rank: the `make_game` of `train`."""
         return partial(SharedGame, ranks=self)
 
+    def expect_even(self, batch: int) -> None:
+        """Raise a ValueError for a batch that does not fall into equal shares."""
+        if batch % self.size:
+            raise ValueError(
+                f"{self.size} ranks can't share a batch of {batch} evenly; take a batch of "
+                f"{-(-batch // self.size) * self.size}, or another number of ranks"
+            )
+
+    def tell(self, what: Any) -> None:
+        """Send something to all other ranks, from rank 0; they take it by `told`."""
+        self.communicator.bcast(what, root=0)
+
+    def told(self) -> Any:
+        """Return what rank 0 tells next; wait for it."""
+        return self.communicator.bcast(None, root=0)
+
     def share(self, rows: Array) -> Array:
         """Return this rank's rows of an array that has one for each sample of a batch."""
         n = len(rows) // self.size
@@ -125,12 +141,7 @@ class SharedGame(Game):
     def __post_init__(self) -> None:
         """Begin, if the ranks can share a batch and begin alike."""
         super().__post_init__()
-        size = self.ranks.size
-        if self.batch % size:
-            raise ValueError(
-                f"{size} ranks can't share a batch of {self.batch} evenly; take a batch of "
-                f"{-(-self.batch // size) * size}, or another number of ranks"
-            )
+        self.ranks.expect_even(self.batch)
         self.ranks.expect_same("the data and first weights", self.data, *self._weights())
 
     def step(self, step: int) -> Record:
