@@ -160,7 +160,7 @@ class Job(Alone):
     def bcast(self, what, root):
         self.asked.append(what)
 
-    def Abort(self, code):  # noqa: N802
+    def Abort(self, code):
         self.asked.append(code)
 
 
