@@ -32,6 +32,7 @@ from minigan import (
     train,
 )
 from minigan.ranks import CHECK, Ranks, SharedDraws
+from minigan.step import discriminator_half
 
 BESIDE = Path(sys.executable).with_name("mpiexec")  # where mpich's wheel has it
 MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
@@ -230,6 +231,17 @@ def test_a_share_of_what_is_drawn_is_a_slice_of_what_one_process_draws():
     assert (mine.standard_normal(5) == whole.standard_normal(10)[5:]).all()
     with pytest.raises(AttributeError, match="but rng.integers was asked for"):
         mine.integers(3, size=5)
+
+
+def test_a_mean_is_taken_over_the_memory_of_the_cpu_and_comes_back_to_the_gpu(cp):
+    G, D = (net.to("gpu") for net in networks())
+    half = discriminator_half(
+        G, D, NonSaturating(), *map(cp.asarray, (DATA[:6], DATA[:6, [0, 1, 1]]))
+    )
+    mean = Ranks(Alone()).mean(half)  # the partner has found the same
+    assert (mean.grad == half.grad).all() and mean.measured.keys() == half.measured.keys()
+    for name, number in mean.measured.items():
+        assert type(number) is type(half.measured[name]) and float(number) == half.measured[name]
 
 
 def test_without_mpi_the_error_says_what_to_install(monkeypatch):

@@ -1,6 +1,6 @@
 """How far a step is shortened by sharing its batch among ranks: measured, and by a model.
 
-    python tests/benchmarks/ranks.py             about three minutes; with torch, its DDP beside
+    python tests/benchmarks/ranks.py             some minutes; with torch, its DDP beside
     python tests/benchmarks/ranks.py --ranks 4   as many as there are cores
 
 A step of N ranks that share a batch of B takes
@@ -12,9 +12,10 @@ A step of N ranks that share a batch of B takes
     α, β   latency, and seconds a byte, of a message; V the bytes of a gradient. The all-reduce is
            Rabenseifner's, which MPICH takes for long vectors (Thakur et al. 2005, section 4.5)
 
-a and b come from steps of one process on several batches, d from drawing, α and β from all-reduces
-of two ranks, in this machine's memory and over its TCP. Each is the least of many tries, as a quiet
-machine would show; each process has one BLAS thread. The table and a figure go to runs/benchmarks/.
+a and b come from steps of one process on several batches (in seconds of the CPU, as it waits for
+nobody), d from drawing, α and β from all-reduces of two ranks, in this machine's memory and over
+its TCP. Each is the least of some tries, as a quiet machine would show; each process has one BLAS
+thread. The table and a figure go to runs/benchmarks/, and with --page to ranks.md beside this file.
 """
 
 from __future__ import annotations
@@ -35,15 +36,16 @@ from typing import Any
 import numpy as np
 import ours
 import report
-from setups import Setup, adam, find
+from setups import adam, find
 
 from minigan import NonSaturating, stream, train
-from minigan.plot.stills import ABOVE, new_figure
+from minigan.plot.stills import new_figure
 from minigan.ranks import Ranks
 
 RANKS = [2**i for i in range(11)]  # to 1,024
 LENGTHS = [2**i for i in range(0, 22, 3)]  # float32 numbers in an all-reduce that is timed
 SHARES = (1, 2, 4, 8)  # parts of the batch at which one process is timed
+TRIES = 15  # steps that are timed
 NAMES = ("S1", "dcgan")
 # A cluster's network, from its data sheet and not from here: 10 Gbit/s, and 30 µs a message.
 ETHERNET = (30e-6, 1 / 1.25e9)
@@ -82,13 +84,13 @@ def least_line(x: list[float], y: list[float]) -> tuple[float, float]:
 # --- what is timed, in processes of their own -----------------------------------------------------
 
 
-def least(run: Any, tries: int) -> float:
+def least(run: Any, tries: int = TRIES, clock: Any = time.perf_counter) -> float:
     """Return the least seconds that a call has taken."""
     seconds = []
     for _ in range(tries):
-        began = time.perf_counter()
+        began = clock()
         run()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(clock() - began)
     return min(seconds)
 
 
@@ -97,7 +99,7 @@ def steps(name: str, shares: int) -> float:
     setup = find(name)
     run = ours.prepare(replace(setup, batch=setup.batch // shares), "train")
     run(3)
-    return least(lambda: run(1), tries(setup) * shares)
+    return least(lambda: run(1), clock=time.process_time)  # it waits for nobody
 
 
 def shared_steps(name: str) -> float:
@@ -106,7 +108,7 @@ def shared_steps(name: str) -> float:
     G, D = setup.networks()
     given = {"batch": setup.batch, "steps": 10**9, "make_game": ranks.game}
     records = train(G, D, setup.data(), NonSaturating(), adam(), adam(), **given)
-    return least(lambda: next(records), tries(setup))
+    return least(lambda: next(records))
 
 
 def draws(name: str) -> float:
@@ -155,12 +157,7 @@ def torch_ddp(name: str) -> float:
 
     for _ in range(3):
         step()
-    return least(step, tries(setup))
-
-
-def tries(setup: Setup) -> int:
-    """Return how many steps are timed: a few seconds of them."""
-    return 8 * setup.steps
+    return least(step)
 
 
 TASKS = {task.__name__: task for task in (steps, shared_steps, draws, all_reduces, torch_ddp)}
@@ -193,11 +190,11 @@ def measured(name: str, most: int) -> dict[str, Any]:
     alone = {setup.batch // s: timed(1, "steps", name, s) for s in SHARES}
     a, b = least_line(list(map(float, alone)), list(alone.values()))
     costs = Costs(a, b, timed(1, "draws", name), G.theta.nbytes, D.theta.nbytes)
-    counts = [n for n in RANKS if 1 < n <= most]
-    found = {1: alone[setup.batch]} | {n: timed(n, "shared_steps", name) for n in counts}
+    counts = [n for n in RANKS if n <= most]
+    found = {n: timed(n, "shared_steps", name) for n in counts}
     theirs = {}
     if find_spec("torch") is not None:
-        theirs = {n: timed(n, "torch_ddp", name) for n in (1, *counts)}
+        theirs = {n: timed(n, "torch_ddp", name) for n in counts}
     return {"costs": costs, "batch": setup.batch, "ours": found, "torch": theirs}
 
 
@@ -240,35 +237,88 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73")
 
 def figure(results: dict[str, Any], between: dict[str, tuple[float, float]]) -> Any:
     """Draw how many times as fast N ranks are: a batch that they share, and one that grows."""
-    drawn = new_figure(1000, 420 * len(results))
-    axes = np.atleast_2d(drawn.subplots(len(results), 2))
+    drawn = new_figure(1000, 400 * len(results))
+    drawn.set_layout_engine("constrained")
+    axes = drawn.subplots(len(results), 2, squeeze=False)
     for row, (name, result) in zip(axes, results.items(), strict=True):
         c, batch = result["costs"], result["batch"]
-        for (link, (α, β)), colour in zip(between.items(), COLOURS, strict=True):
-            for grows, panel in enumerate(row):
-                counts = [n for n in RANKS if grows or n <= batch]
-                wholes = [batch * n if grows else batch for n in counts]
-                seconds = [c.step(B, n, α, β) for B, n in zip(wholes, counts, strict=True)]
+        for panel, grows in zip(row, (False, True), strict=True):
+            counts = [n for n in RANKS if grows or n <= batch]
+            for (link, (α, β)), colour in zip(between.items(), COLOURS, strict=True):
                 speed = [
-                    n**grows * c.step(batch, 1, α, β) / s
-                    for n, s in zip(counts, seconds, strict=True)
+                    (n if grows else 1)
+                    * (c.step(batch, 1, α, β) / c.step(batch * n if grows else batch, n, α, β))
+                    for n in counts
                 ]
                 panel.plot(counts, speed, color=colour, label=f"model: {link}")
-        for panel, title in zip(row, ("shared by N", "times N"), strict=True):
             panel.plot(RANKS, RANKS, ":", color="#999999", label="N times as fast")
             panel.set(
                 xscale="log", yscale="log", xlabel="ranks N", ylabel="samples a second, × one"
             )
-            panel.set_title(f"{name}, a batch of {batch} {title}", fontsize=10, pad=32)
+            panel.set_title(f"{name}, a batch of {batch} {'times' if grows else 'shared by'} N")
             panel.set_xticks(RANKS[::2], RANKS[::2])
             panel.minorticks_off()
-        ours_ = result["ours"]
-        speed = [ours_[1] / seconds for seconds in ours_.values()]
-        row[0].plot(list(ours_), speed, "o", color="black", label="measured")
-        row[0].set_ylim(0.05)
-    axes[0, 0].legend(**ABOVE, ncols=2, fontsize=7)
-    drawn.tight_layout()
+        took = result["ours"]
+        speed = [took[1] / seconds for seconds in took.values()]
+        row[0].plot(list(took), speed, "o", color="black", label="measured")
+        row[0].set_ylim(0.5, 50)
+    drawn.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=8
+    )
     return drawn
+
+
+PAGE = """\
+# How far ranks carry
+
+`mpiexec -n N minigan train` lets N processes share each batch
+([ranks.py](../../minigan/ranks.py)). How much faster is a step? `tests/benchmarks/ranks.py
+--page` has written this page: {where}. Each process has one BLAS thread. S1 is the MLP of the
+README's table, with {weights} weights; dcgan is the recipe of that name.
+
+A step of N ranks with a batch of B is modelled as
+
+    t(N) = a + b·B/N + d·(B − B/N) + Σ_halves [ 2·⌈log₂ N⌉·α + 2·(N − 1)/N·V·β ]
+
+a is what a step costs whatever the share (Adam moves all of θ on each rank), b a sample's part
+of it, d the noise of a sample, which each rank draws for the whole batch so that the run stays
+that of one process. V is the bytes of a gradient, α the latency and β the seconds a byte of a
+message; the all-reduce is Rabenseifner's (Thakur, Rabenseifner and Gropp 2005, *Optimization of
+collective communication operations in MPICH*, section 4.5). What is left out: waiting for the
+slowest rank, and links that many ranks share. So the model is an upper bound.
+
+![samples a second against ranks](ranks.png)
+
+```
+{table}
+```
+
+α and β of the memory and of TCP are measured here, between two ranks; those of the Ethernet are
+a data sheet's. Where the model stops gaining, for one batch shared by all:
+
+{ends}
+
+What is left at the end is a, and the messages. b·B/N is gone when a share is a few samples; a
+is not shared at all, and 2·V·β is the same for 2 ranks as for 1,024. So a fixed batch is used
+up soon, the sooner the more weights there are for each sample's work. A batch that grows with N
+(on the right of the figure) keeps the share as it is, and scales until d·B, the drawing, is as
+long as the rest. But then another run is trained: the batch is a setting like others, and the
+learning rates have to follow it.
+"""
+
+
+def ends(results: dict[str, Any], between: dict[str, tuple[float, float]]) -> str:
+    """Return where each curve of the model is highest, as lines of a list."""
+    lines = []
+    for name, result in results.items():
+        c, batch = result["costs"], result["batch"]
+        for link, at in between.items():
+            steps = {n: c.step(batch, n, *at) for n in RANKS if n <= batch}
+            best = min(steps, key=lambda n: steps[n])
+            lines.append(
+                f"- {name}, {link}: {best} ranks, {steps[1] / steps[best]:.1f} times as fast as one"
+            )
+    return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> int:
@@ -276,6 +326,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ranks", type=int, default=2, help="the most that are measured")
     parser.add_argument("--setups", default=",".join(NAMES))
+    parser.add_argument(
+        "--page", default="", metavar="WHERE", help="write the page; on what machine"
+    )
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.task:
@@ -290,8 +343,17 @@ def main(arguments: list[str]) -> int:
     path = report.write("ranks", {"between": between, "setups": plain})
     table = text(results, between)
     path.with_suffix(".txt").write_text(table + "\n", encoding="utf-8")
-    figure(results, between).savefig(path.with_suffix(".png"))
+    drawn = figure(results, between)
+    drawn.savefig(path.with_suffix(".png"))
     print(f"{table}\n\nwritten: {path}, and .txt and .png beside it")
+    if options.page:
+        page = Path(__file__).with_suffix(".md")
+        weights = sum(net.theta.size for net in find(NAMES[0]).networks())
+        filled = PAGE.format(
+            where=options.page, weights=f"{weights:,}", table=table, ends=ends(results, between)
+        )
+        page.write_text(filled, encoding="utf-8")
+        drawn.savefig(page.with_suffix(".png"))
     return 0
 
 
