@@ -764,9 +764,10 @@ assert difference < 1e-3
 # 1e-12, and a test of the library says so.)
 #
 # Where does it end? More ranks have smaller shares to compute, but each still moves all of θ and
-# still waits for a sum of vectors as long as θ. A small batch is used up soon:
-# [a page of measurements](../tests/benchmarks/ranks.md) shows how soon, with a model up to 1,024
-# ranks. And what looks at the batch as a whole, BatchNorm for example, sees only its rank's share.
+# still waits for a sum of vectors as long as θ. A small batch is used up soon: [a page of
+# measurements](../tests/benchmarks/ranks.md) shows how soon, with a model of up to 1,024 ranks and
+# [its figure](../tests/benchmarks/ranks.png). And what looks at the batch as a whole, BatchNorm for
+# example, sees only its rank's share.
 #
 # The library does the same in [`ranks.py`](../minigan/ranks.py), to the gradient itself instead of
 # the optimiser, so that the losses of the shares are averaged along with it. There, too, everything

@@ -30,6 +30,7 @@ from .checkpoint import Snapshot
 from .config import Config, Settings
 from .progress import say
 from .recovery import Recovery
+from .threads import limited_to
 
 Train = Callable[[Callable[..., Game]], Iterator[Record]]
 
@@ -128,7 +129,8 @@ def follow(ranks: Ranks) -> None:
         setup, task = Config.of_json(settings).set_up(data)
         x, recovery = to_device(data.x, task.device), Recovery(setup, restores=False)
         told = ranks.told()
-        with np.errstate(over="ignore", invalid="ignore"):  # the leader sees to what breaks
+        # The leader sees to what breaks.
+        with np.errstate(over="ignore", invalid="ignore"), limited_to(settings["threads"]):
             while told != END:
                 recovery.good, recovery.count = told
                 start = recovery.to_good().step
