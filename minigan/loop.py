@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ def train(
     labels: Array | None = None,
     order: str = "alternating",
     start: int = 0,
+    make_game: Callable[..., Game] | None = None,
 ) -> Iterator[Record]:
     """Train both networks in place, step by step; yield a `Record` after each.
 
@@ -98,8 +99,10 @@ def train(
         the same point. ``"extragradient"``: both look ahead together, and learn from there, with
         the same batch and noise; the optimisers are `minigan.optim.lookahead.Extragradient`.
     start
-        How many of the steps have been taken: the networks and optimisers come as step `start` has
-        left them (see `load_state_dict` in `minigan.optim.base`), and the next one follows.
+        How many steps have been taken before: the networks and optimisers come as step `start` has
+        left them (see `load_state_dict` in `minigan.optim.base`).
+    make_game
+        What plays all this: `Game` unless given, or a game of many processes (`minigan.ranks`).
 
     Raises
     ------
@@ -123,12 +126,10 @@ def train(
     for penalty in penalties:
         if not callable(penalty):
             raise TypeError(f"penalties holds {penalty!r}, expected penalties, such as R1(10)")
-    game = Game(
+    conditions = None if labels is None else one_hot_labels(labels, data)
+    game = (make_game or Game)(
         *(G, D, data, loss, optimiser_G, optimiser_D, batch, d_steps, seed, noise),
-        penalties=penalties,
-        instance_noise=instance_noise,
-        conditions=None if labels is None else one_hot_labels(labels, data),
-        order=order,
+        *(penalties, instance_noise, conditions, order),
     )
     expect_data(*game.seen(slice(None), 0), data, batch)
     total = total_steps(len(data), batch, d_steps, steps, epochs)

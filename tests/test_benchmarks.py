@@ -9,6 +9,7 @@ import numpy as np
 import ours
 import parts
 import pytest
+import ranks
 import report
 import scaling
 import steps
@@ -175,3 +176,29 @@ def test_curves_are_drawn_and_tabled():
     assert scaling.text(points, names).splitlines()[1].split()[:4] == ["64", "128", "3.00", "2.00"]
     drawn = scaling.figure(points, points, names)
     assert [len(axes.lines) for axes in drawn.axes] == [2, 2, 2, 2]
+
+
+def test_the_model_of_ranks_is_that_of_one_process_where_there_is_one():
+    costs = ranks.Costs(a=3e-3, b=5e-5, d=7e-7, bytes_G=4_000, bytes_D=2_000)
+    assert costs.step(64, 1, alpha=1e-5, beta=1e-9) == pytest.approx(3e-3 + 64 * 5e-5)
+    messages = 2 * (2 * 3 * 1e-5) + 2 * 7 / 8 * 6_000 * 1e-9  # log₂ 8 = 3, in two halves
+    shared = 3e-3 + 8 * 5e-5 + (64 - 8) * 7e-7 + messages
+    assert costs.step(64, 8, alpha=1e-5, beta=1e-9) == pytest.approx(shared)
+
+
+def test_a_line_is_found_and_neither_constant_is_less_than_nothing():
+    x = [16.0, 32.0, 64.0, 128.0]
+    assert ranks.least_line(x, [3 + 0.5 * n for n in x]) == pytest.approx((3, 0.5))
+    assert ranks.least_line(x, [0.5 * n - 2 for n in x])[0] == 0
+
+
+def test_the_page_of_ranks_has_a_row_for_each_number_of_ranks_that_a_batch_allows():
+    costs = ranks.Costs(3e-3, 5e-5, 7e-7, 4_000, 2_000)
+    results = {"toy": {"costs": costs, "batch": 8, "ours": {1: 4e-3, 2: 3e-3}, "torch": {}}}
+    between = {"a": (1e-5, 1e-9), "b": (1e-6, 1e-9), "c": ranks.ETHERNET}
+    rows = ranks.text(results, between).splitlines()
+    assert [row.split()[0] for row in rows[-4:]] == ["1", "2", "4", "8"]
+    assert ranks.ends(results, between).startswith("- toy, a: ")
+    shared, grows = ranks.figure(results, between).axes
+    assert [len(line.get_xdata()) for line in shared.lines] == [4, 4, 4, 11, 2]
+    assert [len(line.get_xdata()) for line in grows.lines] == [11, 11, 11, 11]

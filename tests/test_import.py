@@ -23,6 +23,7 @@ FLOORS = [
     ["penalties"],
     ["step"],
     ["loop"],
+    ["ranks"],
     # the core ends here; what surrounds it:
     ["files"],
     ["check", "data"],

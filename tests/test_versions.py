@@ -15,10 +15,18 @@ from minigan.runs.versions import difference, versions
 
 def test_all_is_found():
     found = versions()
-    assert list(found) == ["minigan", "numpy", "simd", "blas", "threads"]
+    assert list(found) == ["minigan", "numpy", "simd", "blas", "threads", "ranks"]
     assert found["minigan"] == minigan.__version__ and found["numpy"] == np.__version__
     assert found["blas"] and type(found["threads"]) is int and found["threads"] >= 1
     assert versions() == found
+
+
+def test_older_checkpoints_are_of_one_process():
+    now = versions()
+    then = {name: value for name, value in now.items() if name != "ranks"}
+    assert difference(then, now) == ""
+    assert difference(then, versions(ranks=4)) == "ranks 1 → 4"
+    assert difference(versions(ranks=4), now) == "ranks 4 → 1"
 
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,7 +17,7 @@
 # `requires_grad` and `zero_grad`?
 #
 # Needs [tutorial 1](01_a_layer_by_hand.py): what `backward` is, and that `dy` means the derivative
-# of the loss with respect to `y`. Reading time: 25 minutes.
+# of the loss with respect to `y`. Reading time: 30 minutes.
 #
 # A GAN is two networks. The *generator* $G$ turns random numbers $z$ into fake samples $G(z)$. The
 # *discriminator* $D$ looks at a sample and gives a number, the *logit*, that says how much it
@@ -26,7 +26,9 @@
 # $D$'s answer with respect to the fake sample.
 
 # %%
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -677,6 +679,105 @@ else:
         difference = relative_error(to_numpy(one.theta), other.theta)
         print(f"θ after one step, GPU against CPU: relative difference {difference:.0e}")
         assert difference < 1e-4
+
+# %% [markdown]
+# ## On many machines
+#
+# A loss is a mean over the batch. Cut the batch into $N$ equal shares: the loss is the mean of the
+# shares' losses, and so is its gradient,
+#
+# $$L = \frac1N \sum_r L_r, \qquad \nabla_\theta L = \frac1N \sum_r \nabla_\theta L_r .$$
+#
+# So $N$ machines can share a batch. Each has all of θ, finds the gradient on its share, and then
+# needs one thing from the others: the sum of $N$ vectors. MPI, the standard way to let processes
+# work together, has one call for it, `Allreduce`: everyone gives a vector, everyone gets the sum.
+# The processes are called *ranks*; `ranks.rank` says which one this is, `ranks.size` how many there
+# are. As θ is one vector, the rest is an optimiser around an optimiser, and `step` stays as it is:
+
+
+# %%
+class Shared:
+    """An optimiser that moves θ by the mean of the gradients of all ranks."""
+
+    def __init__(self, optimiser, ranks):
+        self.optimiser, self.ranks = optimiser, ranks
+
+    def step(self, theta, grad):
+        total = np.empty_like(grad)
+        self.ranks.Allreduce(grad, total)
+        self.optimiser.step(theta, total / self.ranks.size)
+
+
+def shared_step(ranks, G, D, x, z_D, z_G, *optimisers):
+    n = len(x) // ranks.size
+    mine = slice(ranks.rank * n, (ranks.rank + 1) * n)
+    step(G, D, x[mine], z_D[mine], z_G[mine], *(Shared(o, ranks) for o in optimisers))
+
+
+# %% [markdown]
+# With mpi4py `ranks` is `MPI.COMM_WORLD`, and `mpiexec -n 4 python train.py` starts four processes.
+# This page has one process only, so here four threads play the ranks. Each has networks of its own;
+# the one thing that they share is the sum.
+
+
+# %%
+class Ranks:
+    """One of N threads that play the ranks of MPI; `given` is where all put their vectors."""
+
+    def __init__(self, rank, given, barrier):
+        self.rank, self.size, self.given, self.barrier = rank, len(given), given, barrier
+
+    def Allreduce(self, vector, total):
+        self.given[self.rank] = vector
+        self.barrier.wait()  # until all have put theirs there
+        total[...] = sum(self.given)
+        self.barrier.wait()  # until all have read it
+
+
+def train_shared(ranks):
+    """Take 20 steps; return both θ, one after the other."""
+    G, D = networks()
+    adams = Adam(1e-3), Adam(1e-3)
+    for t in range(20):
+        z_D, z_G = (stream(t, key).standard_normal((128, 2), "float32") for key in ("z_D", "z_G"))
+        shared_step(ranks, G, D, ring[128 * t : 128 * (t + 1)], z_D, z_G, *adams)
+    return np.concatenate([G.theta, D.theta])
+
+
+def all_ranks(n):
+    """Return what each of n ranks comes to."""
+    given, barrier = [None] * n, Barrier(n)
+    with ThreadPoolExecutor(n) as threads:
+        return list(threads.map(train_shared, [Ranks(rank, given, barrier) for rank in range(n)]))
+
+
+(alone,), four = all_ranks(1), all_ranks(4)
+assert all(np.array_equal(theta, four[0]) for theta in four)
+difference = relative_error(four[0], alone)
+print(f"θ after 20 steps, four ranks against one: relative difference {difference:.0e}")
+assert difference < 1e-3
+
+# %% [markdown]
+# All four end with the same bits, since all have added the same numbers in the same order. Against
+# one process only the order of the sums differs. (Adam divides by the size of a gradient, so it
+# makes the most of a rounding error where a gradient is nearly zero. In float64 the two agree to
+# 1e-12, and a test of the library says so.)
+#
+# Where does it end? More ranks have smaller shares to compute, but each still moves all of θ and
+# still waits for a sum of vectors as long as θ. A small batch is used up soon: [a page of
+# measurements](../tests/benchmarks/ranks.md) shows how soon, with a model of up to 1,024 ranks and
+# [its figure](../tests/benchmarks/ranks.png). And what looks at the batch as a whole, BatchNorm for
+# example, sees only its rank's share.
+#
+# The library does the same in [`ranks.py`](../minigan/ranks.py), to the gradient itself instead of
+# the optimiser, so that the losses of the shares are averaged along with it. There, too, everything
+# that is drawn at random (dropout, the points of a penalty) is drawn for the whole batch and cut
+# into shares. For the command no option is needed:
+#
+# ```
+# pip install "minigan[mpi]"
+# mpiexec -n 4 minigan train --recipe dcgan
+# ```
 
 # %% [markdown]
 # ## Try

@@ -9,11 +9,13 @@ import shutil
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from ..fast.memory import keep_freed_memory
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
 from ..runs.config import Config
+from ..runs.parallel import Leader, follow, ranks_of_job
 from ..runs.progress import say
 from ..runs.training import Outcome, resume_run, train_run
 from .options import add_settings, count, option_of, seconds
@@ -72,10 +74,26 @@ def train_command(options: argparse.Namespace) -> int:
     settings = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in settings}
     policy = CheckpointPolicy(options.save_every, options.keep)
+    ranks = ranks_of_job()
+    if ranks is None:
+        return _tell(_run(options, given, policy, None))
+    if ranks.rank > 0:
+        follow(ranks)
+        return 0
+    with Leader(ranks) as leader:
+        return _tell(_run(options, given, policy, leader))
+
+
+def _run(
+    options: argparse.Namespace,
+    given: dict[str, Any],
+    policy: CheckpointPolicy,
+    leader: Leader | None,
+) -> Outcome:
+    """Begin a run, or go on with one."""
+    how: dict[str, Any] = {"quiet": options.quiet, "policy": policy, "leader": leader}
     if options.resume is None:
-        return _tell(
-            train_run(Config(**given), out=options.out, quiet=options.quiet, policy=policy)
-        )
+        return train_run(Config(**given), out=options.out, **how)
     changed = {name: given.pop(name, None) for name in ("steps", "epochs", "on_nan")}
     refused = [option_of(name) for name in given] + ["--out"] * (options.out is not None)
     if refused:
@@ -83,7 +101,7 @@ def train_command(options: argparse.Namespace) -> int:
             f"--resume goes on with the settings of {options.resume}; leave out "
             + ", ".join(refused)
         )
-    return _tell(resume_run(Path(options.resume), **changed, quiet=options.quiet, policy=policy))
+    return resume_run(Path(options.resume), **changed, **how)
 
 
 def _tell(outcome: Outcome) -> int:

@@ -14,7 +14,7 @@ from ..data import Dataset
 from ..init import Initialiser, glorot, he
 from ..layers import Dense, Flatten, Reshape, Sigmoid
 from ..layers.base import Layer, Shape
-from ..loop import Record, train
+from ..loop import Game, Record, train
 from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
 from ..optim.base import Optimiser, unwrapped
@@ -88,10 +88,17 @@ class Setup:
     flat: bool = False
     classes: int = 0  # how many labels G is told, once `train` has seen them
 
-    def train(self, x: Array, labels: Array | None, seed: int, start: int = 0) -> Iterator[Record]:
+    def train(
+        self,
+        x: Array,
+        labels: Array | None,
+        seed: int,
+        start: int = 0,
+        make_game: Callable[..., Game] | None = None,
+    ) -> Iterator[Record]:
         """Return the records of a training run on the samples `x`, which live where G and D do.
 
-        `start` is the number of steps that have been taken already.
+        `start` is the number of steps that have been taken already; `make_game` is as for `train`.
 
         Raises
         ------
@@ -125,6 +132,7 @@ class Setup:
             labels=labels if self.conditional else None,
             order=self.order,
             start=start,
+            make_game=make_game,
         )
 
     def change(

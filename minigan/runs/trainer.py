@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ..arrays import to_device
 from ..data import Dataset
@@ -19,8 +20,10 @@ from .config import Settings
 from .finite import Broken, first_broken
 from .metrics import Probe
 from .output import Output
+from .parallel import Leader
 from .progress import Progress, say
 from .recovery import RESTORES, Recovery, broken_arrays
+from .versions import versions
 
 LOOK = 100  # steps from one look at whether all numbers are finite to the next
 
@@ -32,6 +35,8 @@ class Trainer:
     ----------
     setup, data, task, settings
         What is trained, on what, and its run.json: see `minigan.runs.config`.
+    leader
+        Of the ranks that take the steps together, unless this process is alone.
 
     Attributes
     ----------
@@ -41,8 +46,17 @@ class Trainer:
         Where it goes back to when its numbers break.
     """
 
-    def __init__(self, setup: Setup, data: Dataset, task: Task, settings: Settings) -> None:
-        self.setup, self.task, self.settings = setup, task, settings
+    def __init__(
+        self,
+        setup: Setup,
+        data: Dataset,
+        task: Task,
+        settings: Settings,
+        leader: Leader | None = None,
+    ) -> None:
+        self.setup, self.task, self.settings, self.leader = setup, task, settings, leader
+        if leader is not None:
+            leader.begin(settings, data)
         self.x, self.labels = to_device(data.x, task.device), data.labels
         self.total = total_steps(len(self.x), setup.batch, setup.d_steps, setup.steps, setup.epochs)
         self.probe = Probe.of(setup, self.x, data, task.seed)
@@ -142,7 +156,13 @@ class Trainer:
         recovery = self.recovery
         is_good = recovery.good.step == self.step
         now = recovery.good if is_good else Snapshot.of(self.setup, self.step)
-        return Checkpoint(now, self.settings, recovery.good, recovery.anchor, recovery.count)
+        return Checkpoint(
+            now, self.settings, recovery.good, recovery.anchor, recovery.count, self.versions()
+        )
+
+    def versions(self) -> dict[str, str | int]:
+        """Return what the last bits of the steps taken here depend on."""
+        return versions(1 if self.leader is None else self.leader.ranks.size)
 
     def _go_back_to(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot, which the set-up is at."""
@@ -151,4 +171,7 @@ class Trainer:
 
     def _steps_behind(self, step: int) -> Iterator[Record]:
         """Return the records of the steps behind this one, which the set-up is at."""
-        return self.setup.train(self.x, self.labels, self.task.seed, step)
+        train = partial(self.setup.train, self.x, self.labels, self.task.seed, step)
+        if self.leader is None:
+            return train()
+        return self.leader.steps(self.setup, step, self.total, self.recovery.count, train)

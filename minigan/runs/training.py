@@ -8,6 +8,7 @@ settings, the number of the step, and what a checkpoint holds. What they write i
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import threading
 import time
@@ -26,10 +27,11 @@ from .config import Config
 from .finite import Broken
 from .folder import alone_in, expect_empty, expect_plain, new_folder, remove_leftovers
 from .output import Output
+from .parallel import Leader
 from .progress import say
 from .threads import blas_threads, limited_to
 from .trainer import Trainer
-from .versions import difference, versions
+from .versions import difference
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def train_run(
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     policy: CheckpointPolicy | None = None,
+    leader: Leader | None = None,
 ) -> Outcome:
     """Train, and write samples, curves, history, weights and settings into a folder.
 
@@ -84,6 +87,8 @@ def train_run(
         Without a progress bar.
     policy
         How often checkpoints are written.
+    leader
+        Of the ranks that share the steps; all but this one call `minigan.runs.parallel.follow`.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def train_run(
     threads = blas_threads(setup, task)
     settings = run_config.describe(config, setup, data, task) | {"threads": threads}
     with _no_warnings(), _interruptible() as signals, limited_to(threads):
-        trainer = Trainer(setup, data, task, settings)
+        trainer = Trainer(setup, data, task, settings, leader)
         # The first step shows that all fits, into memory too, before anything is written.
         trainer.try_first_step()
         folder = new_folder(out, data.name)
@@ -120,6 +125,7 @@ def resume_run(
     quiet: bool = False,
     on_nan: str | None = None,
     policy: CheckpointPolicy | None = None,
+    leader: Leader | None = None,
 ) -> Outcome:
     """Go on with a run from its newest checkpoint, to the bits that it would have ended in.
 
@@ -129,8 +135,8 @@ def resume_run(
         Of the run.
     steps, epochs
         Another length, counted from the beginning of the run.
-    quiet, policy
-        As for `train_run`.
+    quiet, policy, leader
+        As for `train_run`; there may be another number of ranks than before, or this one alone.
     on_nan
         As it was, unless given.
 
@@ -160,7 +166,7 @@ def resume_run(
         trainer.go_on_from(checkpoint)
 
     with _no_warnings(), _interruptible() as signals, alone_in(folder), limited_to(threads):
-        trainer = Trainer(setup, data, task, settings)
+        trainer = Trainer(setup, data, task, settings, leader)
         checkpoint, troubles = newest(folder, put_back)
         for trouble in troubles:
             say(f"{trouble}; the one before it is taken")
@@ -170,7 +176,7 @@ def resume_run(
                 f"{trainer.total:,}; give a larger --steps or --epochs"
             )
         if checkpoint is not None:
-            if differs := difference(checkpoint.versions or {}, versions()):
+            if differs := difference(checkpoint.versions or {}, trainer.versions()):
                 say(f"note: {differs}: the last bits may differ from those of a run in one go")
         trainer.try_first_step()
         say(
@@ -190,6 +196,12 @@ def _go(
     quiet: bool,
 ) -> Outcome:
     """Take the steps that are left, and write all there is to write."""
+    if trainer.leader is not None:
+        n = trainer.leader.ranks.size
+        say(
+            f"{n} ranks share each batch. If one of them dies all end; to go on, with any number,\n"
+            f"  mpiexec -n {n} minigan train --resume {shlex.quote(str(folder))}"
+        )
     began = time.monotonic()
     output = None
     try:

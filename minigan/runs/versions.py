@@ -12,12 +12,13 @@ from .. import __version__
 Versions = Mapping[str, str | int]
 
 
-def versions() -> dict[str, str | int]:
+def versions(ranks: int = 1) -> dict[str, str | int]:
     """Return what must be the same for two runs to have the same bits, by name.
 
     Sums of floating-point numbers depend on their order. In matrix products that is BLAS's choice:
     it goes by its version, by its kernel for the kind of processor (`blas` names both) and by the
-    number of threads. In all else it is NumPy's, by the instructions that it finds (`simd`).
+    number of threads. In all else it is NumPy's, by the instructions that it finds (`simd`); and
+    where ranks share a batch, MPI's.
     """
     from threadpoolctl import threadpool_info  # looks at the libraries that NumPy has loaded
 
@@ -34,11 +35,13 @@ def versions() -> dict[str, str | int]:
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])) or "baseline",
         "blas": f"{name} ({kernel})" if kernel else name,
         "threads": int(loaded[0]["num_threads"]) if loaded else "unknown",
+        "ranks": ranks,
     }
 
 
 def difference(then: Versions, now: Versions) -> str:
     """Return what differs, "numpy 2.1.0 → 2.2.0, threads 1 → 8"; nothing if nothing does."""
+    then = {"ranks": 1, **then}  # older checkpoints are of one process
     return ", ".join(
         f"{name} {then.get(name, 'unknown')} → {value}"
         for name, value in now.items()
