@@ -44,7 +44,7 @@ from minigan.recipes import RECIPES, Task
 from minigan.runs.checkpoint import Checkpoint, checkpoints
 from minigan.runs.config import Config
 from minigan.runs.history import read_history
-from minigan.runs.metrics import mean_distance
+from minigan.evaluate import mean_distance
 from minigan.runs.run import Run
 from minigan.runs.training import resume_run, train_run
 from minigan.sampling import sample

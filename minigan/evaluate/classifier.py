@@ -140,9 +140,10 @@ def default_cache() -> Path:
 def network(shape: Shape, classes: int, seed: int) -> Sequential:
     """Return two convolutions and two dense layers, their weights drawn, for images (h, w, c)."""
     h, w, c = shape
-    places = ((h + 3) // 4) * ((w + 3) // 4)
+    first = 1 if min(h, w) <= 12 else 2
+    places = -(-h // (2 * first)) * -(-w // (2 * first))
     return Sequential(
-        Conv2d(c, 32, 5, stride=2, padding=2),
+        Conv2d(c, 32, 5, stride=first, padding=2),
         LeakyReLU(0.1),
         Conv2d(32, 64, 5, stride=2, padding=2),
         LeakyReLU(0.1),

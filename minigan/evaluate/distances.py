@@ -7,38 +7,15 @@ best possible value of each measure; put it beside the value of a generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..arrays import Array, stream, to_numpy
+from .estimate import Estimate, bootstrap, give_or_take, mean_of, share_of
 
-BLOCK = 1000  # rows of a matrix of distances that are in memory at a time
-BOOTSTRAPS = 100  # resampled sets for an interval
-
-
-class Estimate(NamedTuple):
-    """A measured value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Return the value and its interval, to four digits."""
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
-
-
-@dataclass(frozen=True)
-class PrecisionRecall:
-    """What `precision_recall` has found."""
-
-    precision: Estimate
-    recall: Estimate
-    density: Estimate
-    coverage: Estimate
+BLOCK = 250  # rows of a matrix of distances that are in memory at a time
+PARTS = 10  # of the sets, whose kernel distances are averaged
 
 
 def frechet_distance(real: Array, fake: Array, seed: int = 0) -> Estimate:
@@ -46,32 +23,34 @@ def frechet_distance(real: Array, fake: Array, seed: int = 0) -> Estimate:
 
         ‖μ_r − μ_f‖² + tr(Σ_r + Σ_f − 2·(Σ_r·Σ_f)^½)          (Heusel et al. 2017, equation 6)
 
-    It is biased: too large for few samples, so compare sets of one size, or extrapolate
-    (`frechet_extrapolated`). The interval comes from samples drawn again with replacement; they
-    share the bias and add their own, so the interval is shifted back to lie around the value.
+    It is biased: too large for few samples. So compare sets of one size, or extrapolate
+    (`frechet_extrapolated`).
 
     Parameters
     ----------
     real, fake
         Features (n, d) and (m, d), n and m > 1.
     seed
-        Of the resampling.
+        Of the samples drawn again for the interval.
 
     Returns
     -------
     Estimate
         0 for sets with the same mean and covariance.
+
+    Raises
+    ------
+    ValueError
+        For features that are not finite, or of different lengths; so does every measure here.
     """
     real, fake = _features(real, fake)
-    value = _frechet(real, fake)
-    draws = _resampled(lambda a, b: _frechet(a, b), real, fake, seed, "frechet")
-    return _around(value, draws)
+    return bootstrap(_frechet, real, fake, seed=seed, key="frechet")
 
 
-def frechet_extrapolated(real: Array, fake: Array, seed: int = 0, points: int = 15) -> Estimate:
+def frechet_extrapolated(real: Array, fake: Array, seed: int = 0, sizes: int = 15) -> Estimate:
     r"""Fréchet distance extrapolated to infinitely many generated samples.
 
-    The bias of the plain estimate falls with 1/N. A straight line through its values at `points`
+    The bias of the plain estimate falls with 1/N. A straight line through its values at several
     sizes N between a tenth of the set and all of it, evenly spaced in 1/N, gives the value at
     1/N = 0 (Chong & Forsyth 2020, section 4.1). The moments of the real set are those of all of it.
 
@@ -81,31 +60,30 @@ def frechet_extrapolated(real: Array, fake: Array, seed: int = 0, points: int = 
         Features (n, d) and (m, d); m at least 100.
     seed
         Of the subsets.
-    points
-        Number of sizes, at least 3.
+    sizes
+        How many, at least 3.
 
     Returns
     -------
     Estimate
-        The interval is that of the line's intercept: ± 1.96 standard errors.
+        The interval is that of the line's intercept.
     """
     real, fake = _features(real, fake)
     n = len(fake)
-    if n < 100 or points < 3:
+    if n < 100 or sizes < 3:
         raise ValueError(
-            f"frechet_extrapolated: got {n} generated samples and {points} points, expected at "
-            "least 100 and 3"
+            "frechet_extrapolated: expected at least 100 generated samples and 3 sizes, "
+            f"got {n} and {sizes}"
         )
-    inverse = np.linspace(1 / n, 10 / n, points)
-    sizes = np.round(1 / inverse).astype(int)
+    some = np.round(1 / np.linspace(1 / n, 10 / n, sizes)).astype(int)
     rng = stream(seed, "frechet sizes")
-    values = [_frechet(real, fake[rng.permutation(n)[:size]]) for size in sizes]
-    line = np.stack([np.ones(points), 1 / sizes], axis=1)
-    (at_zero, slope), *_ = np.linalg.lstsq(line, np.array(values), rcond=None)
-    left = values - line @ [at_zero, slope]
-    variance = (left @ left) / (points - 2) * np.linalg.inv(line.T @ line)[0, 0]
-    error = 1.96 * float(np.sqrt(variance))
-    return Estimate(float(at_zero), float(at_zero) - error, float(at_zero) + error)
+    values = np.array([_frechet(real, fake[rng.permutation(n)[:size]]) for size in some])
+    line = np.stack([np.ones(sizes), 1 / some], axis=1)  # value = at_zero + slope/N
+    inverse = np.linalg.inv(line.T @ line)
+    at_zero, slope = inverse @ line.T @ values
+    left = values - at_zero - slope / some
+    variance = left @ left / (sizes - 2) * inverse[0, 0]
+    return give_or_take(at_zero, np.sqrt(variance))
 
 
 def kernel_distance(real: Array, fake: Array) -> Estimate:
@@ -125,20 +103,16 @@ def kernel_distance(real: Array, fake: Array) -> Estimate:
     Returns
     -------
     Estimate
-        The mean over blocks of up to 1,000 samples of each set, as in the paper; the interval is
-        ± 1.96 standard errors of that mean, and infinite if there is one block only.
+        The mean over ten parts of both sets, with its interval: of 10,000 samples these are blocks
+        of 1,000, as in the paper. Sets of fewer than 100 are one part, without an interval.
     """
     real, fake = _features(real, fake)
-    blocks = max(1, min(len(real), len(fake)) // BLOCK)
-    parts = zip(np.array_split(real, blocks), np.array_split(fake, blocks), strict=True)
-    values = np.array([_mmd(a, b) for a, b in parts])
-    error = 1.96 * values.std(ddof=1) / np.sqrt(blocks) if blocks > 1 else np.inf
-    return Estimate(
-        float(values.mean()), float(values.mean() - error), float(values.mean() + error)
-    )
+    parts = PARTS if min(len(real), len(fake)) >= 10 * PARTS else 1
+    pairs = zip(np.array_split(real, parts), np.array_split(fake, parts), strict=True)
+    return mean_of(np.array([_mmd(a, b) for a, b in pairs]))
 
 
-def precision_recall(real: Array, fake: Array, k: int = 5) -> PrecisionRecall:
+def precision_recall(real: Array, fake: Array, k: int = 5) -> dict[str, Estimate]:
     r"""Fidelity and diversity, told apart: balls around samples, up to their k-th neighbour.
 
         precision   share of fake samples that lie in the ball of some real one
@@ -160,29 +134,29 @@ def precision_recall(real: Array, fake: Array, k: int = 5) -> PrecisionRecall:
 
     Returns
     -------
-    PrecisionRecall
-        Each with the interval that resampling its samples gives, the balls kept.
+    dict
+        The four by name, each with the interval for other samples and the same balls.
     """
     real, fake = _features(real, fake)
     if not 1 <= k < min(len(real), len(fake)):
         raise ValueError(
-            f"precision_recall: got k={k} with {len(real)} real and {len(fake)} generated samples, "
-            "expected 1 ≤ k and more than k samples of each"
+            "precision_recall: expected k of 1 or more, and more than k samples of each set, got "
+            f"k={k} with {len(real)} real and {len(fake)} generated samples"
         )
     real_radius, fake_radius = _kth_neighbour(real, k), _kth_neighbour(fake, k)
     in_balls = np.zeros(len(fake))  # how many real balls a fake sample lies in
     covered, in_fake = np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for rows, squares in _squared_distances(real, fake):
+    for rows, squares in squared_distances(real, fake):
         inside = squares <= real_radius[rows, None]
         in_balls += inside.sum(axis=0)
         covered[rows] = inside.any(axis=1)
         in_fake[rows] = (squares <= fake_radius).any(axis=1)
-    return PrecisionRecall(
-        precision=_mean(in_balls > 0),
-        recall=_mean(in_fake),
-        density=_mean(in_balls / k),
-        coverage=_mean(covered),
-    )
+    return {
+        "precision": share_of(in_balls > 0),
+        "recall": share_of(in_fake),
+        "density": mean_of(in_balls / k),
+        "coverage": share_of(covered),
+    }
 
 
 def memorisation(train: Array, held_out: Array, fake: Array) -> Estimate:
@@ -197,22 +171,21 @@ def memorisation(train: Array, held_out: Array, fake: Array) -> Estimate:
     Parameters
     ----------
     train, held_out, fake
-        Features (n, d), (h, d), (m, d).
+        Features (n, d), (h, d), (m, d): of what G has seen, all of it; of real samples that it has
+        not seen; of its own.
 
     Returns
     -------
     Estimate
-        ± 1.96 standard errors; both the generated and the held-out samples scatter.
+        Its interval counts that both the generated and the held-out samples scatter.
     """
-    train, held_out = _features(train, held_out)
-    train, fake = _features(train, fake)
+    train, held_out, fake = _features(train, held_out, fake)
     usual, nearest = np.sort(_nearest(held_out, train)), np.sort(_nearest(fake, train))
     # For each generated sample the share of held-out ones beyond it, and the other way round.
-    beyond = 1 - _rank(nearest, usual)
-    before = _rank(usual, nearest)
-    value = float(beyond.mean())
-    error = 1.96 * float(np.sqrt(beyond.var() / len(fake) + before.var() / len(held_out)))
-    return Estimate(value, value - error, value + error)
+    beyond, before = 1 - _rank(nearest, usual), _rank(usual, nearest)
+    return give_or_take(
+        beyond.mean(), np.sqrt(beyond.var() / len(fake) + before.var() / len(held_out))
+    )
 
 
 def _rank(x: Array, others: Array) -> Array:
@@ -222,16 +195,16 @@ def _rank(x: Array, others: Array) -> Array:
 
 
 def _features(*sets: Array) -> list[Array]:
-    """Both sets as float64 rows; raise unless they are finite features of one length."""
+    """Return the sets as float64 rows; raise unless they are finite features of one length."""
     rows = [to_numpy(x).reshape(len(x), -1).astype(np.float64) for x in sets]
     lengths = {x.shape[1] for x in rows}
     if len(lengths) > 1 or min(map(len, rows)) < 2:
         raise ValueError(
-            f"got features of shapes {' and '.join(str(x.shape) for x in rows)}, expected two "
-            "samples or more of each set, all with the same number of features"
+            "expected two samples or more of each set, all with the same number of features, got "
+            f"features of shapes {' and '.join(str(x.shape) for x in rows)}"
         )
     if not all(np.isfinite(x).all() for x in rows):
-        raise ValueError("got features that hold NaN or infinity, expected finite numbers")
+        raise ValueError("expected finite features, got some that hold NaN or infinity")
     return rows
 
 
@@ -262,25 +235,32 @@ def _mmd(a: Array, b: Array) -> float:
     return within(a) + within(b) - 2 * float(kernel(a, b).mean())
 
 
-def _squared_distances(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:
+def squared_distances(a: Array, b: Array) -> Iterator[tuple[slice, Array]]:
     """Yield (rows of a, their squared distances to all of b), block by block.
 
     ‖a − b‖² = ‖a‖² + ‖b‖² − 2·a·b is one matrix product. Both are centred first, so that only the
     spread is rounded and not the place.
+
+    Parameters
+    ----------
+    a, b
+        (n, d) and (m, d); a block is (up to `BLOCK`, m), and the caller's to change.
     """
     middle = b.mean(axis=0)
     a, b = a - middle, b - middle
     lengths = (b * b).sum(axis=1)
     for start in range(0, len(a), BLOCK):
         rows = slice(start, start + BLOCK)
-        x = a[rows]
-        yield rows, np.maximum((x * x).sum(axis=1)[:, None] + lengths - 2 * x @ b.T, 0)
+        squares = -2 * a[rows] @ b.T
+        squares += lengths
+        squares += (a[rows] * a[rows]).sum(axis=1)[:, None]
+        yield rows, np.maximum(squares, 0, out=squares)
 
 
 def _kth_neighbour(x: Array, k: int) -> Array:
     """Squared distance of each sample to its k-th neighbour in the same set, (n,)."""
     radius = np.empty(len(x))
-    for rows, squares in _squared_distances(x, x):
+    for rows, squares in squared_distances(x, x):
         own = np.arange(len(squares))
         squares[own, rows.start + own] = -1  # itself comes first, whatever rounding left of 0
         radius[rows] = np.partition(squares, k, axis=1)[:, k]
@@ -289,32 +269,4 @@ def _kth_neighbour(x: Array, k: int) -> Array:
 
 def _nearest(x: Array, others: Array) -> Array:
     """Squared distance of each sample to the nearest of others, (n,)."""
-    return np.concatenate([squares.min(axis=1) for _, squares in _squared_distances(x, others)])
-
-
-def _mean(numbers: Array) -> Estimate:
-    """Mean of independent numbers, ± 1.96 of its standard errors."""
-    value, error = float(numbers.mean()), 1.96 * float(numbers.std() / np.sqrt(len(numbers)))
-    return Estimate(value, value - error, value + error)
-
-
-def _resampled(
-    measure: Callable[[Array, Array], float], real: Array, fake: Array, seed: int, key: str
-) -> Array:
-    """Values of a measure for sets drawn again, with replacement."""
-    rng = stream(seed, "bootstrap", key)
-    return np.array(
-        [
-            measure(
-                real[rng.integers(len(real), size=len(real))],
-                fake[rng.integers(len(fake), size=len(fake))],
-            )
-            for _ in range(BOOTSTRAPS)
-        ]
-    )
-
-
-def _around(value: float, draws: Array) -> Estimate:
-    """The value, and the spread of the draws around it (their mean's shift is their own bias)."""
-    low, high = np.quantile(draws - draws.mean(), [0.025, 0.975])
-    return Estimate(value, value + float(low), value + float(high))
+    return np.concatenate([squares.min(axis=1) for _, squares in squared_distances(x, others)])

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from ..arrays import Array, to_numpy
-from .distances import Estimate
+from .distances import squared_distances
+from .estimate import Estimate, mean_of
 
 SIGMAS = np.logspace(-1, 0, 10)  # the ten that Goodfellow et al. 2014 chose from
-BLOCK = 100  # test images at a time
 
 
 def parzen_log_likelihood(
@@ -38,36 +38,36 @@ def parzen_log_likelihood(
     Returns
     -------
     tuple
-        The mean, in nats, with ± 1.96 standard errors, and the chosen σ.
+        The mean, in nats, with its interval, and the chosen σ.
+
+    Raises
+    ------
+    ValueError
+        For images of different sizes.
     """
     samples, validation, test = (
         to_numpy(x).reshape(len(x), -1).astype(np.float64) for x in (samples, validation, test)
     )
     if not samples.shape[1] == validation.shape[1] == test.shape[1]:
         raise ValueError(
-            f"got images of {samples.shape[1]}, {validation.shape[1]} and {test.shape[1]} numbers, "
-            "expected the same number in samples, validation and test"
+            "expected images of one size, got samples, validation and test images of "
+            f"{samples.shape[1]}, {validation.shape[1]} and {test.shape[1]} numbers"
         )
     candidates = _log_likelihood(samples, validation, np.asarray(sigmas, np.float64)).mean(axis=1)
     sigma = float(sigmas[int(np.argmax(candidates))])
-    values = _log_likelihood(samples, test, np.array([sigma]))[0]
-    error = 1.96 * float(values.std() / math.sqrt(len(values)))
-    mean = float(values.mean())
-    return Estimate(mean, mean - error, mean + error), sigma
+    return mean_of(_log_likelihood(samples, test, np.array([sigma]))[0]), sigma
 
 
 def _log_likelihood(samples: Array, x: Array, sigmas: Array) -> Array:
     """Log-likelihood of each x for each σ, (σs, n)."""
     n, d = samples.shape
-    lengths = (samples * samples).sum(axis=1)
     found = np.empty((len(sigmas), len(x)))
-    for start in range(0, len(x), BLOCK):
-        block = x[start : start + BLOCK]
-        squares = (block * block).sum(axis=1)[:, None] + lengths - 2 * block @ samples.T
-        least = squares.min(axis=1, keepdims=True)
-        for row, sigma in zip(found, sigmas, strict=True):
-            # The largest term is taken out of the sum, so that no exponential underflows to 0.
-            total = np.exp((least - squares) / (2 * sigma**2)).sum(axis=1)
-            row[start : start + BLOCK] = np.log(total) - least[:, 0] / (2 * sigma**2)
+    for rows, squares in squared_distances(x, samples):
+        # The largest term is taken out of the sum, so that no exponential underflows to 0.
+        least = squares.min(axis=1)
+        squares -= least[:, None]
+        for of_sigma, sigma in zip(found, sigmas, strict=True):
+            total = np.exp(squares / (-2 * sigma**2)).sum(axis=1)
+            of_sigma[rows] = np.log(total) - least / (2 * sigma**2)
     constant = math.log(n) + d / 2 * np.log(2 * math.pi * sigmas**2)
     return found - constant[:, None]
