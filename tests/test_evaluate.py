@@ -21,7 +21,7 @@ def gaussian(key, n, d=4):
 
 
 def with_moments(mean, covariance, n=200):
-    """A set with exactly these moments (the covariance divides by n − 1)."""
+    """Make a set with exactly these moments (the covariance divides by n − 1)."""
     z = gaussian("moments", n, len(mean))
     z -= z.mean(axis=0)
     z = z @ np.linalg.inv(np.linalg.cholesky(np.cov(z, rowvar=False))).T

@@ -1,7 +1,7 @@
 """How good are a generator's samples? Measures, each with its definition, source and interval.
 
     collapse      of samples alone: their mean distance, the modes of a mixture that they cover
-    distances     of two sets of features: Fréchet, kernel (MMD), precision, recall, density, coverage
+    distances     of two sets of features: Fréchet, kernel (MMD), precision, recall, memorisation …
     likelihood    Parzen windows, as Goodfellow et al. 2014 estimated it
     classifier    a small network that turns images into features and classes
     judge         all of them for samples of a data set, beside the best possible values

@@ -6,7 +6,8 @@ seed; the weights are kept in the user's cache, under a checksum of the data.
 
 from __future__ import annotations
 
-import zlib
+import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,11 @@ from ..optim.rules import Adam
 from ..optim.schedules import cosine
 from ..sampling import Batches
 
-VERSION = 1  # of the network and its training: a change makes other features
-WIDTH = 128  # features of an image
-STEPS, BATCH, RATE = 4000, 128, 2e-3
+VERSION = 1  # of the network and its training: another one makes other features
+FEATURES = 128
+RATE = 2e-3
+SIDE = 28  # pixels: images that are twice as large or more are made smaller
+BLOCK = 500  # images that pass through the network at a time
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
@@ -62,35 +65,30 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
 
 
 class Classifier:
-    """Classes and features of images; `classifier_for` trains one.
+    """Classes and features of images; `classifier_for` gives a trained one.
 
     Parameters
     ----------
     net
-        Maps images to logits; its last layer turns features into logits.
+        Maps images, as `reduced` makes them, to logits; its last layer turns features into logits.
     """
 
     def __init__(self, net: Sequential) -> None:
         self.net = net
 
-    def features(self, images: Array) -> Array:
-        """Return what the last layer sees, (n, `WIDTH`)."""
-        return self._through(images)[0]
+    def __call__(self, images: Array) -> tuple[Array, Array]:
+        """Return the features of images (n, h, w, c) and the probabilities of their classes.
 
-    def probabilities(self, images: Array) -> Array:
-        """Return the softmax probabilities of each class, (n, k)."""
-        return softmax(self._through(images)[1])
-
-    def _through(self, images: Array, block: int = 500) -> tuple[Array, Array]:
-        """Features and logits, a block of images at a time."""
+        The features (n, `FEATURES`) are what the last layer sees; the probabilities are (n, k).
+        """
         found = []
-        for start in range(0, len(images), block):
-            x = images[start : start + block]
+        for start in range(0, len(images), BLOCK):
+            x = reduced(images[start : start + BLOCK])
             for layer in self.net.layers[:-1]:
                 x, _ = layer.forward(x, train=False)
-            found.append((x, self.net.layers[-1].forward(x, train=False)[0]))
-        features, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return features, logits
+            found.append((x, softmax(self.net.layers[-1].forward(x, train=False)[0])))
+        features, p = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return features, p
 
 
 def softmax(logits: Array) -> Array:
@@ -105,60 +103,109 @@ def classifier_for(data: Dataset, cache: Path | None = None, seed: int = 0) -> C
     Parameters
     ----------
     data
-        Images (n, h, w, c) in [-1, 1] with labels. Without labels, and for images that hold a side
-        of less than 4 pixels, there is no training: the network keeps its random weights.
+        Images (n, h, w, c) in [-1, 1]. Without labels nothing is trained: the network keeps its
+        random weights, whose features tell images apart, but less well.
     cache
-        Folder for the weights; that of the user's cache unless given.
+        Folder for the weights. Unless given it is the one that $MINIGAN_CACHE names, or else that
+        of the user's cache.
     seed
         Of the weights and batches.
+
+    Raises
+    ------
+    OSError
+        For a folder that can't be written to.
     """
+    x = data.x[:1]
     classes = 1 if data.labels is None else int(data.labels.max()) + 1
-    net = network(data.x.shape[1:], classes, seed)
+    net = network(reduced(x).shape[1:], classes, seed)
     if data.labels is None:
         return Classifier(net)
-    checksum = zlib.crc32(np.ascontiguousarray(data.x).data, zlib.crc32(data.labels.data))
-    folder = cache or default_cache()
-    path = folder / f"classifier-{VERSION}-{seed}-{checksum:08x}.safetensors"
+    path = (cache or default_cache()) / f"classifier-{VERSION}-{seed}-{checksum(data)}.safetensors"
     if path.is_file():
         try:
-            return Classifier(load(path))
+            weights = load(path).theta
+            if np.isfinite(weights).all():
+                net.theta = weights
+                return Classifier(net)
         except ValueError:
             pass  # damaged: it is trained and written again
-    train(net, data.x, data.labels, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    train(net, reduced(data.x), data.labels, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
     save(path, net)
     return Classifier(net)
 
 
 def default_cache() -> Path:
-    """Return the folder of the user's cache, the one that downloads go to as well."""
+    """Return the folder for classifiers: in $MINIGAN_CACHE or, unless set, in the user's cache."""
+    root = os.environ.get("MINIGAN_CACHE")
+    if root:
+        return Path(root) / "classifiers"
     import pooch
 
     return Path(pooch.os_cache("minigan")) / "classifiers"
 
 
+def checksum(data: Dataset) -> str:
+    """Return 16 hexadecimal digits that identify the images and labels of a data set."""
+    digest = hashlib.sha256(str(data.x.shape).encode())
+    for array in (data.x, data.labels):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def reduced(images: Array) -> Array:
+    """Return images of less than 2·`SIDE` pixels a side: blocks of others become one pixel.
+
+    A rest at the right and at the bottom that fills no block is cut off.
+    """
+    n, h, w, c = images.shape
+    f = max(1, max(h, w) // SIDE)
+    if f == 1 or min(h, w) < f:
+        return images
+    h, w = h // f, w // f
+    blocks = images[:, : h * f, : w * f].reshape(n, h, f, w, f, c)
+    return blocks.mean(axis=(2, 4))
+
+
 def network(shape: Shape, classes: int, seed: int) -> Sequential:
     """Return two convolutions and two dense layers, their weights drawn, for images (h, w, c)."""
     h, w, c = shape
-    first = 1 if min(h, w) <= 12 else 2
+    first, kernel = (1, 3) if min(h, w) <= 12 else (2, 5)  # small images have no pixel to spare
     places = -(-h // (2 * first)) * -(-w // (2 * first))
     return Sequential(
-        Conv2d(c, 32, 5, stride=first, padding=2),
+        Conv2d(c, 32, kernel, stride=first, padding=kernel // 2),
         LeakyReLU(0.1),
-        Conv2d(32, 64, 5, stride=2, padding=2),
+        Conv2d(32, 64, 3, stride=2, padding=1),
         LeakyReLU(0.1),
         Flatten(),
         Dropout(0.3),
-        Dense(places * 64, WIDTH),
+        Dense(places * 64, FEATURES),
         LeakyReLU(0.1),
-        Dense(WIDTH, classes),
+        Dense(FEATURES, classes),
         seed=stream(seed, "classifier"),
     )
 
 
-def train(net: Sequential, x: Array, labels: Array, seed: int = 0, steps: int = STEPS) -> None:
-    """Train a classifier in place, by Adam with a rate that falls to zero."""
-    batch = min(BATCH, len(x))
+def train(
+    net: Sequential, x: Array, labels: Array, seed: int = 0, steps: int | None = None
+) -> None:
+    """Train a classifier in place, by Adam with a rate that falls to zero.
+
+    Parameters
+    ----------
+    net
+        Maps images to logits.
+    x, labels
+        Images (n, h, w, c) and their classes (n,).
+    seed
+        Of the batches, and of what Dropout leaves out.
+    steps
+        How many; three passes of the data unless given, or more where there are few.
+    """
+    batch = min(128 if len(x) >= 10_000 else 32, len(x))
+    steps = steps or max(1000, 3 * len(x) // batch)
     optimiser, batches = Adam(cosine(RATE, 0, steps)), Batches(len(x), batch, seed)
     for step in range(steps):
         rows = batches.rows(step)
@@ -170,5 +217,5 @@ def train(net: Sequential, x: Array, labels: Array, seed: int = 0, steps: int = 
 
 
 def accuracy(classifier: Classifier, images: Array, labels: Array) -> float:
-    """Share of images whose most probable class is their label."""
-    return float((classifier.probabilities(images).argmax(axis=1) == to_numpy(labels)).mean())
+    """Return the share of images whose most probable class is their label."""
+    return float((classifier(images)[1].argmax(axis=1) == to_numpy(labels)).mean())

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..arrays import Array, stream, to_numpy
-from .estimate import Estimate, bootstrap, give_or_take, mean_of, share_of
+from .estimate import Estimate, bootstrap, give_or_take, mean_of, share
 
 BLOCK = 250  # rows of a matrix of distances that are in memory at a time
 PARTS = 10  # of the sets, whose kernel distances are averaged
@@ -152,10 +152,10 @@ def precision_recall(real: Array, fake: Array, k: int = 5) -> dict[str, Estimate
         covered[rows] = inside.any(axis=1)
         in_fake[rows] = (squares <= fake_radius).any(axis=1)
     return {
-        "precision": share_of(in_balls > 0),
-        "recall": share_of(in_fake),
+        "precision": share((in_balls > 0).mean(), len(fake)),
+        "recall": share(in_fake.mean(), len(real)),
         "density": mean_of(in_balls / k),
-        "coverage": share_of(covered),
+        "coverage": share(covered.mean(), len(real)),
     }
 
 

@@ -39,17 +39,18 @@ def mean_of(numbers: Array) -> Estimate:
     return give_or_take(numbers.mean(), numbers.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan)
 
 
-def share_of(hits: Array) -> Estimate:
-    """Return the share of hits among independent trials (n,), with Wilson's interval (1927).
+def share(p: float, n: int) -> Estimate:
+    """Return the share p of hits among n independent trials, with Wilson's interval (1927).
 
         (p + z²/2n ± z·√(p·(1 − p)/n + z²/4n²)) / (1 + z²/n)
 
     Unlike p ± z·√(p·(1 − p)/n) it stays within [0, 1], and has a width at 0 and 1 too.
     """
-    n, p = len(hits), float(hits.mean())
     middle, scale = p + Z**2 / (2 * n), 1 + Z**2 / n
     reach = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return Estimate(p, max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
+    return Estimate(
+        float(p), max(0.0, float(middle - reach) / scale), min(1.0, float(middle + reach) / scale)
+    )
 
 
 def bootstrap(measure: Callable[..., float], *sets: Array, seed: int, key: str) -> Estimate:
@@ -61,10 +62,7 @@ def bootstrap(measure: Callable[..., float], *sets: Array, seed: int, key: str) 
     """
     rng = stream(seed, "bootstrap", key)
     drawn = np.array(
-        [
-            measure(*(x[rng.integers(len(x), size=len(x))] for x in sets))
-            for _ in range(BOOTSTRAPS)
-        ]
+        [measure(*(x[rng.integers(len(x), size=len(x))] for x in sets)) for _ in range(BOOTSTRAPS)]
     )
     value = measure(*sets)
     low, high = np.quantile(drawn - drawn.mean(), [0.025, 0.975])

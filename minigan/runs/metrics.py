@@ -14,7 +14,6 @@ from ..arrays import Array, as_like, stream
 from ..data import Dataset
 from ..evaluate.collapse import mean_distance, mixture
 from ..layers.base import Layer
-from ..layers.base import Layer
 from ..loop import Record
 from ..optim.schedules import Rate, value_at
 from ..recipes import Setup
