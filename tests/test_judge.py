@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -73,16 +74,22 @@ def test_softmax_cross_entropy_by_hand(xp, to_np):
     np.testing.assert_allclose(to_np(d), [[0, 0], [-0.5, 0.5]])
 
 
-def test_a_classifier_learns_to_tell_corners_and_the_same_seed_gives_the_same_one():
+def test_a_classifier_learns_to_tell_corners():
     data, others = corners(256), corners(200, seed=1)
-    nets = [network((6, 6, 1), 4, seed) for seed in (0, 0, 1)]
-    for net, seed in zip(nets, (0, 0, 1), strict=True):
-        train(net, data.x, data.labels, seed, steps=40)
-    assert accuracy(Classifier(nets[0]), others.x, others.labels) == 1
-    assert (nets[0].theta == nets[1].theta).all() and (nets[0].theta != nets[2].theta).any()
-    features, p = Classifier(nets[0])(others.x)
+    net = network((6, 6, 1), 4, 0)
+    train(net, data.x, data.labels, steps=40)
+    assert accuracy(Classifier(net), others.x, others.labels) == 1
+    features, p = Classifier(net)(others.x)
     assert features.shape == (200, classifier.FEATURES)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_classifier():
+    data = corners(64)
+    nets = [network((6, 6, 1), 4, seed) for seed in (0, 0, 1)]
+    for net, seed in zip(nets, (0, 0, 1), strict=True):
+        train(net, data.x, data.labels, seed, steps=3)
+    assert (nets[0].theta == nets[1].theta).all() and (nets[0].theta != nets[2].theta).any()
 
 
 def test_a_classifier_is_kept_and_made_again_if_its_file_is_damaged(monkeypatch):
@@ -223,12 +230,15 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_runs_are_evaluated_by_the_command_and_compared(quick_runs, capsys):
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        go(name, seed=seed, steps=2)
+    go("a", steps=2)
+    shutil.copytree("a", "b")
+    shutil.copytree("a", "c")
+    settings = json.loads(Path("a/run.json").read_text()) | {"seed": 1}
+    Path("c/run.json").write_text(json.dumps(settings))
     assert cli.main(["evaluate", "a", "b", "-n", "150"]) == 0
     out = capsys.readouterr().out
     assert "Fréchet distance (low)" in out and "150 samples of each" in out
-    assert "no number is comparable with Inception's" in out
+    assert "no number is comparable" in out
     assert imread("evaluate.png").shape[1] == 1400
     found = evaluation.read(Path("a"))
     assert found.samples == 150 and found.data == "ring" and found.best["modes"].value == 8
@@ -238,7 +248,7 @@ def test_runs_are_evaluated_by_the_command_and_compared(quick_runs, capsys):
     assert cli.main(["evaluate", "a", "-n", "150"]) == 0
     assert Path("a/evaluation.json").read_bytes() == before
     capsys.readouterr()
-    assert cli.main(["compare", "a", "b", "c"]) == 0
+    assert cli.main(["compare", "a"]) == 0
     rows = {line[:27].strip(): line for line in capsys.readouterr().out.splitlines()}
     assert f"{found.measures['frechet'].value:.4g}" in rows["Fréchet distance"]
     assert cli.main(["evaluate", "a", "c"]) == 2

@@ -22,9 +22,9 @@ class Estimate(NamedTuple):
     high: float = math.nan
 
     def __str__(self) -> str:
-        """Return the value to four digits, and its interval if it has one."""
-        interval = "" if math.isnan(self.low) else f" [{self.low:.4g}, {self.high:.4g}]"
-        return f"{self.value:.4g}{interval}"
+        """Return the value to four digits, ± half of its interval if it has one."""
+        half = (self.high - self.low) / 2
+        return f"{self.value:.4g}" if math.isnan(half) else f"{self.value:.4g} ± {half:.2g}"
 
 
 def give_or_take(value: float, standard_error: float) -> Estimate:

@@ -121,7 +121,7 @@ class Judge:
         """
         samples = self._some(samples)
         finite = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
-        found = {"finite": share(finite.mean(), len(finite))}
+        found = {"finite": share(float(finite.mean()), len(samples))}
         if finite.sum() >= FEWEST:
             good = samples[finite]
             features, p = self._seen_by_classifier(good)
@@ -162,7 +162,18 @@ class Judge:
         if self.classifier is None:
             return x.reshape(len(x), -1), None
         features, p = self.classifier(x)
-        return features, None if self.data.labels is None else p
+        return features / self._unit, None if self.data.labels is None else p
+
+    @cached_property
+    def _unit(self) -> float:
+        """Root mean square of the features of real images, so that those have a size of 1.
+
+        The kernel (a·b/d + 1)³ is made for features of that size; a classifier's may have any.
+        """
+        if self.classifier is None:
+            return 1.0
+        features, _ = self.classifier(self.reference[:1000])
+        return float(np.sqrt((features * features).mean()))
 
     @cached_property
     def _reference(self) -> Array:

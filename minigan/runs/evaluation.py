@@ -242,9 +242,9 @@ def table(evaluations: Sequence[Evaluation], width: int = 80) -> str:
             for e in evaluations
         ]
     text.append(
-        f"\n{first.samples:,} samples of each, compared with as many of {first.data}; in brackets "
-        "95 % intervals.\nFeatures are of a classifier of this library: no number is comparable "
-        "with Inception's."
+        f"\n{first.samples:,} samples of each are compared with as many of {first.data}. In "
+        "brackets: what is good; after ±: half\nof a 95 % interval. Features are those of a "
+        "classifier of this library: no number is comparable\nwith Inception's."
     )
     return "\n".join(text)
 
