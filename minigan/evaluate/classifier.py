@@ -204,8 +204,8 @@ def train(
     steps
         How many; three passes of the data unless given, or more where there are few.
     """
-    batch = min(128 if len(x) >= 10_000 else 32, len(x))
-    steps = steps or max(1000, 3 * len(x) // batch)
+    batch = min(64 if len(x) >= 10_000 else 32, len(x))
+    steps = steps or max(1500, 3 * len(x) // batch)
     optimiser, batches = Adam(cosine(RATE, 0, steps)), Batches(len(x), batch, seed)
     for step in range(steps):
         rows = batches.rows(step)
