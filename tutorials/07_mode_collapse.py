@@ -45,10 +45,10 @@ from minigan import (
     stream,
     train,
 )
+from minigan.evaluate import mixture
 from minigan.init import he
 from minigan.optim.schedules import cosine, linear
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
-from minigan.evaluate import mixture
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
