@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread, imsave
-from running import go
+from running import Drawing, go
 
 from minigan import check, cli, stream
 from minigan.data import Dataset, load
@@ -188,6 +188,9 @@ def test_real_images_and_what_is_measured_of_them():
     assert of_one_class["class_KL"].value > 1
     assert of_one_class["inception_score"].value < best["inception_score"].value
     assert unseen.class_shares(data.x).shape == (4,)
+    broken = np.concatenate([data.x[:10], np.full_like(data.x[:5], np.nan)])
+    assert (unseen.class_shares(broken) == unseen.class_shares(broken[:10])).all()
+    assert unseen.class_shares(broken[10:]) is None
 
 
 def test_without_unseen_samples_halves_are_compared_and_memorisation_is_not_told():
@@ -229,7 +232,7 @@ def test_what_does_not_fit_is_refused():
 # --- minigan evaluate -----------------------------------------------------------------------------
 
 
-def test_runs_are_evaluated_by_the_command_and_compared(quick_runs, capsys):
+def test_runs_are_evaluated_by_the_command_and_compared(quick_runs, capsys, monkeypatch):
     go("a", steps=2)
     shutil.copytree("a", "b")
     shutil.copytree("a", "c")
@@ -248,6 +251,7 @@ def test_runs_are_evaluated_by_the_command_and_compared(quick_runs, capsys):
     assert cli.main(["evaluate", "a", "-n", "150"]) == 0
     assert Path("a/evaluation.json").read_bytes() == before
     capsys.readouterr()
+    monkeypatch.setattr("minigan.cli.commands.curves", lambda histories: Drawing(np.zeros(1)))
     assert cli.main(["compare", "a"]) == 0
     rows = {line[:27].strip(): line for line in capsys.readouterr().out.splitlines()}
     assert f"{found.measures['frechet'].value:.4g}" in rows["Fréchet distance"]

@@ -88,17 +88,19 @@ class Judge:
         size: int = SAMPLES,
         cache: Path | None = None,
     ) -> None:
-        shuffled = data.x[stream(0, "evaluate").permutation(len(data.x))]
-        half = len(shuffled) // 2
-        others = shuffled[half:] if unseen is None else unseen
-        self.size = min(size, half if unseen is None else len(shuffled), len(others))
+        order = stream(0, "evaluate").permutation(len(data.x))
+        half = len(order) // 2
+        here, there = (half, len(order) - half) if unseen is None else (len(order), len(unseen))
+        self.size = min(size, here, there)
         if self.size < FEWEST:
             raise ValueError(
                 f"expected {FEWEST} samples or more to compare with as many real ones, got "
                 f"{self.size} of {data.name}"
             )
         self.data, self.unseen = data, unseen
-        self.reference, self.others = shuffled[: self.size], others[: self.size]
+        self.reference = data.x[order[: self.size]]
+        others = data.x[order[half : half + self.size]] if unseen is None else unseen
+        self.others = others[: self.size]
         self.classifier = classifier_for(data, cache) if data.is_images else None
 
     def measure(self, samples: Array, seed: int = 0) -> dict[str, Estimate]:
@@ -120,7 +122,7 @@ class Judge:
             For samples of another shape.
         """
         samples = self._some(samples)
-        finite = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
+        finite = _are_finite(samples)
         found = {"finite": share(float(finite.mean()), len(samples))}
         if finite.sum() >= FEWEST:
             good = samples[finite]
@@ -144,8 +146,13 @@ class Judge:
         return {name: found[name] for name in MEASURES if name in found}
 
     def class_shares(self, samples: Array) -> Array | None:
-        """Return the share of each class among samples, (k,); None for data without classes."""
-        _, p = self._seen_by_classifier(self._some(samples))
+        """Return the share of each class among finite samples, (k,).
+
+        It is None for data without classes, and where no sample is finite.
+        """
+        samples = self._some(samples)
+        samples = samples[_are_finite(samples)]
+        p = self._seen_by_classifier(samples)[1] if len(samples) else None
         return None if p is None else shares(p.argmax(axis=1), p.shape[1])
 
     def _some(self, samples: Array) -> Array:
@@ -237,6 +244,11 @@ class Judge:
                 key="modes",
             ),
         }
+
+
+def _are_finite(samples: Array) -> Array:
+    """Which samples hold neither NaN nor infinity, (n,)."""
+    return np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
 
 
 def shares(labels: Array, k: int) -> Array:
