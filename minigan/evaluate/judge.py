@@ -248,7 +248,7 @@ class Judge:
 
 def _are_finite(samples: Array) -> Array:
     """Which samples hold neither NaN nor infinity, (n,)."""
-    return np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
+    return np.asarray(np.isfinite(samples).reshape(len(samples), -1).all(axis=1))
 
 
 def shares(labels: Array, k: int) -> Array:
