@@ -27,7 +27,7 @@ FLOORS = [
     # the core ends here; what surrounds it:
     ["files"],
     ["check", "data"],
-    ["plot", "recipes"],
+    ["evaluate", "plot", "recipes"],
     ["runs"],
     ["cli"],
     ["__main__"],

@@ -24,6 +24,7 @@ from minigan import (
     train,
 )
 from minigan.data import load
+from minigan.evaluate.collapse import mean_distance, mixture
 from minigan.recipes import RECIPES, Task
 from minigan.runs.metrics import (
     EVERY,
@@ -31,8 +32,6 @@ from minigan.runs.metrics import (
     POINTS,
     Probe,
     accuracy,
-    mean_distance,
-    mixture,
     saturated,
 )
 from minigan.sampling import one_hot_labels

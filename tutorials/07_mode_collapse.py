@@ -45,10 +45,10 @@ from minigan import (
     stream,
     train,
 )
+from minigan.evaluate import mixture
 from minigan.init import he
 from minigan.optim.schedules import cosine, linear
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
-from minigan.runs.metrics import mixture
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -62,7 +62,7 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # deviation of σ = 0.01. The **grid** has 25 clusters, 5 by 5, two apart, with σ = 0.05. Each
 # cluster is a **mode** of the distribution. The sets and the first two numbers below come from
 # VEEGAN (Srivastava et al. 2017), the third from PacGAN (Lin et al. 2018).
-# `minigan.runs.metrics.mixture` computes all three:
+# `minigan.evaluate.mixture` computes all three:
 #
 # - **modes**: the number of centres with at least one sample within 3σ of them;
 # - **high quality**: the share of samples that lie within 3σ of some centre;
@@ -543,8 +543,8 @@ assert abs(y[0, 0]) < 0.1
 #
 # </details>
 #
-# The numbers are defined in [`runs/metrics.py`](../minigan/runs/metrics.py), packing and minibatch
-# standard deviation in [`layers/minibatch.py`](../minigan/layers/minibatch.py), BatchNorm in
-# [`layers/norm.py`](../minigan/layers/norm.py); write it line by line in
+# The numbers are defined in [`evaluate/collapse.py`](../minigan/evaluate/collapse.py), packing and
+# minibatch standard deviation in [`layers/minibatch.py`](../minigan/layers/minibatch.py), BatchNorm
+# in [`layers/norm.py`](../minigan/layers/norm.py); write it line by line in
 # [exercise 7](exercises/07_batchnorm.py). Next: [why G and D chase each
 # other](08_why_gans_circle.py) in the first place.

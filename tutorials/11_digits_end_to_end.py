@@ -38,13 +38,13 @@ from safetensors.numpy import load_file
 from minigan import stream
 from minigan.cli import main
 from minigan.data import load, read_idx
+from minigan.evaluate import mean_distance
 from minigan.files.pytorch import describe
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sample_grid, sheet
 from minigan.recipes import RECIPES, Task
 from minigan.runs.checkpoint import Checkpoint, checkpoints
 from minigan.runs.config import Config
 from minigan.runs.history import read_history
-from minigan.runs.metrics import mean_distance
 from minigan.runs.run import Run
 from minigan.runs.training import resume_run, train_run
 from minigan.sampling import sample

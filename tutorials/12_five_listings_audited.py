@@ -45,11 +45,11 @@ from minigan import (
     train,
 )
 from minigan.data import load
+from minigan.evaluate import mean_distance
 from minigan.layers import Layer
 from minigan.numerics import sigmoid, softplus
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
 from minigan.runs.finite import first_broken
-from minigan.runs.metrics import mean_distance
 from minigan.sampling import draw_noise, sample
 from minigan.step import discriminator_step, generator_step
 

@@ -36,9 +36,9 @@ from minigan import (
     train,
 )
 from minigan.data import load
+from minigan.evaluate import mixture
 from minigan.optim.schedules import cosine
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
-from minigan.runs.metrics import mixture
 from minigan.sampling import sample
 from minigan.step import discriminator_step
 

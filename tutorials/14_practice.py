@@ -36,10 +36,10 @@ from minigan import (
     train,
 )
 from minigan.data import load
+from minigan.evaluate import mixture
 from minigan.optim.schedules import cosine
 from minigan.plot.stills import ABOVE, G_COLOUR, new_figure, sheet
 from minigan.recipes import RECIPES, Task
-from minigan.runs.metrics import mixture
 from minigan.sampling import sample
 from minigan.step import discriminator_step
 from minigan.views import Conditional

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import to_numpy
+from ..evaluate.judge import SAMPLES
 from ..files.atomic import replacing
 from ..plot.film import animate
 from ..plot.stills import ENDINGS, grid_size
 from ..recipes import RECIPES
+from ..runs import evaluation
 from ..runs.compare import LAST, curves, read_histories, table
 from ..runs.config import Config
 from ..runs.run import COLUMNS, Run, draw, export, has_picture
@@ -96,6 +98,51 @@ def check_command(options: argparse.Namespace) -> int:
     return run(options.targets, options.seed, options.seeds, options.full)
 
 
+# --- minigan evaluate ---------------------------------------------------------------------------
+
+
+def evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Give the options of ``minigan evaluate``."""
+    add = parser.add_argument
+    add(
+        "targets",
+        metavar="TARGET",
+        nargs="+",
+        help="RUN, or FILE.npz or FOLDER of images with somebody's samples",
+    )
+    add("--data", help="what samples are compared with (default: what the runs were trained on)")
+    add(
+        "-n",
+        type=count,
+        default=SAMPLES,
+        help=f"how many samples at most (default: {SAMPLES:,})",
+    )
+    add("--seed", type=int, default=0, help="another seed, other samples (default: 0)")
+    add(
+        "--out",
+        default="evaluate.png",
+        metavar="FILE",
+        help="figure of several targets: .png, .svg, .pdf (evaluate.png)",
+    )
+
+
+def evaluate_command(options: argparse.Namespace) -> int:
+    """Measure how good samples are, beside the best possible values: those of real data.
+
+    A RUN gets the numbers as evaluation.json. The first time, a classifier of the data is trained.
+    """
+    if Path(options.out).suffix.lower() not in ENDINGS:
+        raise ValueError(f"--out: expected FILE.png, FILE.svg or FILE.pdf, got {options.out!r}")
+    targets = [Path(target) for target in options.targets]
+    found = evaluation.evaluate(targets, options.data, options.n, options.seed)
+    print(evaluation.table(found, shutil.get_terminal_size().columns))
+    if len(found) > 1:
+        with replacing(options.out) as path:
+            evaluation.figure(found).savefig(path)
+        print(f"figure: {options.out}")
+    return 0
+
+
 # --- minigan export, animate, compare, recipes --------------------------------------------------
 
 
@@ -147,10 +194,12 @@ def compare_command(options: argparse.Namespace) -> int:
     if Path(options.out).suffix.lower() not in ENDINGS:
         raise ValueError(f"--out: expected FILE.png, FILE.svg or FILE.pdf, got {options.out!r}")
     histories = read_histories([Path(folder) for folder in options.folders])
+    measured = evaluation.rows([Path(folder) for folder in options.folders])
     with replacing(options.out) as path:
         curves(histories).savefig(path)
     columns = shutil.get_terminal_size().columns
-    print(f"{table(histories, columns)}\n\n(means of the last {LAST} steps) curves: {options.out}")
+    print(table(histories, columns, measured))
+    print(f"\n(means of the last {LAST} steps) curves: {options.out}")
     return 0
 
 

@@ -30,7 +30,7 @@ from .images import IMAGE_PATTERNS, load_folder
 from .mnist import SHA256, load_mnist, read_idx
 from .npz import load_npz
 
-__all__ = ["NAMES", "Dataset", "load", "read_idx"]
+__all__ = ["NAMES", "SHA256", "Dataset", "load", "read_idx"]
 
 NAMES = ("digits", "mnist", "fashion-mnist", "ring", "grid", "swissroll")
 

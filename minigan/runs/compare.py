@@ -87,7 +87,7 @@ def curves(histories: Mapping[str, History]) -> Figure:
     """
     names = [name for name in PANELS if any(_has(h, name) for h in histories.values())]
     rows = math.ceil(len(names) / COLUMNS)
-    runs = [_shortened(run, LONGEST_NAME) for run in histories]
+    runs = [shortened(run, LONGEST_NAME) for run in histories]
     in_a_row = max(1, min(4, WIDTH // (LETTER * max(map(len, runs)) + 60)))
     figure = new_figure(WIDTH, 330 * rows + 30 * math.ceil(len(runs) / in_a_row))
     figure.set_layout_engine("constrained")
@@ -146,17 +146,30 @@ def _scale_by_ratios(axes: Any, values: Array) -> None:
         axes.set_yscale("symlog", linthresh=float(np.median(sizes)))
 
 
-def _shortened(name: str, most: int) -> str:
+def shortened(name: str, most: int) -> str:
     """Return a name without its middle where it has more letters than these."""
     name = plain_text(name)
     return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-(most - most // 2) :]}"
 
 
-def table(histories: Mapping[str, History], width: int = 80) -> str:
+def table(
+    histories: Mapping[str, History],
+    width: int = 80,
+    measured: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
     """Return the last values as text: a column for each run, a row for each number.
 
     They are means of the last `LAST` steps; of what is computed now and then, the last value.
     Runs that find no room in lines of `width` letters have a table of their own, below.
+
+    Parameters
+    ----------
+    histories
+        By the names of the runs.
+    width
+        Letters of a line.
+    measured
+        More rows, by what they are called: what stands there for a run.
     """
     first = ["", "steps"]
     columns = [[run, f"{h['step'][-1]:,.0f}"] for run, h in histories.items()]
@@ -166,12 +179,24 @@ def table(histories: Mapping[str, History], width: int = 80) -> str:
             for column, history in zip(columns, histories.values(), strict=True):
                 number = _last(history, name)
                 column.append("" if number is None else f"{number:.4g}")
+    for title, cells in (measured or {}).items():
+        first.append(title)
+        for column in columns:
+            column.append(cells.get(column[0], ""))
+    return side_by_side(first, columns, width)
+
+
+def side_by_side(first: list[str], columns: list[list[str]], width: int) -> str:
+    """Return rows of text, what they are called and then a cell of each column.
+
+    The first cell of a column is its name, of which the middle is left out where it is too long.
+    Columns that find no room in lines of `width` letters have a table of their own, below.
+    """
     room = width - max(map(len, first))
-    for column in columns:
-        column[0] = _shortened(column[0], max(room - 2, 10))
     tables: list[list[list[str]]] = [[]]
     used = 0
-    for column in columns:
+    for name, *cells in columns:
+        column = [shortened(name, max(room - 2, 10)), *cells]
         wide = 2 + max(map(len, column))
         if tables[-1] and used + wide > room:
             tables.append([])

@@ -7,6 +7,7 @@
     frames/           moments of it, for the moving picture
     G.safetensors     the weights, when the run ends or is interrupted; D.safetensors
     losses.png        the pictures, likewise; samples.png, film.gif and film.html
+    evaluation.json   what minigan evaluate has measured
 
 All of it is written so that nothing that stops a run is a loss.
 """
@@ -35,9 +36,10 @@ LOSSES = "losses.png"
 SAMPLES = "samples.png"
 FILM_GIF = "film.gif"
 FILM_PAGE = "film.html"
+EVALUATION = "evaluation.json"
 
 # What a killed process leaves: the temporary files of `minigan.files.atomic.replacing`.
-LEFTOVER = re.compile(r"\.(step-\d+|\d+|scene|G|D|losses|samples|film|run)\.\d+\.\w+")
+LEFTOVER = re.compile(r"\.(step-\d+|\d+|scene|G|D|losses|samples|film|run|evaluation)\.\d+\.\w+")
 
 
 def new_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
