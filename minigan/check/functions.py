@@ -210,6 +210,20 @@ class Pair:
     returns: bool = True  # False: gradients may lie where nobody looks, and none is no mistake
 
 
+Methods = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+@dataclass
+class Object(Pair):
+    """Two methods of an object as a pair of functions, at a point."""
+
+    made: Any = None
+    methods: tuple[str, str] = ("forward", "backward")
+    pair_of: Callable[[Any], Methods] = lambda made: (made.forward, made.backward)
+    cotangent: str = "dout"  # what the code calls it
+    returns: bool = False
+
+
 def as_tuple(returned: Any) -> tuple[Any, ...]:
     """Return the gradients that a backward function has returned, one or several."""
     return tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)

@@ -18,11 +18,10 @@ import numpy as np
 from ...arrays import Array
 from ...layers.base import Layer, split
 from ...network import Sequential
-from ..functions import Call, Gradient, Pair, as_tuple
+from ..functions import Call, Gradient, Methods, Object, Pair, as_tuple
 from ..layers import Point, layer
 from ..losses import HALVES, Players, call_half
 from ..numerical import complex_step, slopes
-from ..objects import Methods, Object
 from ..optimisers import Steps, moves, trajectory
 from ..penalties import Pull
 from ..report import Arrays, Case, Diagnosis, Mismatch, Settings

@@ -1,8 +1,8 @@
 """Which of the styles of the world a class is written in, and points to check it at.
 
-``forward`` and ``backward`` of an object that remembers are for `minigan.check.objects`. Here are
-the functions that come as two methods, ``__call__`` and ``gradient`` of an activation or of a loss,
-and losses with ``forward(prediction, target)`` and ``backward()``.
+``forward`` and ``backward`` of an object that remembers are for `minigan.check.find.objects`. Here
+are the functions that come as two methods, ``__call__`` and ``gradient`` of an activation or of a
+loss, and losses with ``forward(prediction, target)`` and ``backward()``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from ...arrays import Array, stream
 from ...numerics import sigmoid
-from ..functions import Call, check_pair
+from ..functions import Call, Methods, Object, check_pair
 from ..layers import away_from_zero
-from ..objects import DX, MODES, Methods, Object, arrays_in, remembering, seeded
 from ..report import Report
 from .arguments import Declaration, make
+from .objects import DX, MODES, arrays_in, remembering, seeded
 
 Check = Callable[[Declaration, int], Report]
 

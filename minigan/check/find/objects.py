@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, stream
-from .functions import Call, Pair, check_pair
-from .report import BrokenRule, Report
+from ...arrays import Array, stream
+from ..functions import Call, Methods, Object, check_pair
+from ..report import BrokenRule, Report
 
 Path = tuple[Any, ...]  # steps from a thing to an array: attributes, keys, places in a list
 
@@ -109,20 +109,6 @@ def name_of(path: Path) -> str:
 
 
 # --- an object as a pair of functions ------------------------------------------------------------
-
-
-Methods = tuple[Callable[..., Any], Callable[..., Any]]
-
-
-@dataclass
-class Object(Pair):
-    """Two methods of an object as a pair of functions, at a point."""
-
-    made: Any = None
-    methods: tuple[str, str] = ("forward", "backward")
-    pair_of: Callable[[Any], Methods] = lambda made: (made.forward, made.backward)
-    cotangent: str = "dout"  # what the code calls it
-    returns: bool = False
 
 
 @dataclass
