@@ -18,7 +18,7 @@ from running import go, resume, same
 
 from minigan import SGD, Dense, NonSaturating, cli
 from minigan.recipes import Setup
-from minigan.runs import trainer
+from minigan.runs import recovery, trainer
 from minigan.runs.checkpoint import Checkpoint, CheckpointPolicy, checkpoints, newest
 
 pytestmark = pytest.mark.usefixtures("quick_runs", "small")
@@ -176,6 +176,18 @@ def test_each_flipped_bit_of_the_newest_checkpoint():
     taken = flipped_and_resumed(range(n))
     print(f"{n:,} bits flipped, {taken} of them without a meaning")
     assert taken < n / 100  # spaces behind the header that are other blanks
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("on_nan", "anchor"), [("stop", None), ("restore", 4)])
+def test_an_anchor_is_kept_only_where_a_run_may_go_back_to_it(on_nan, anchor, monkeypatch):
+    monkeypatch.setattr(recovery, "ANCHOR", 4)
+    go("a", "small", steps=7, on_nan=on_nan)
+    (path,) = checkpoints(Path("a")).values()
+    found = Checkpoint.read(path)
+    assert found.good.step == 6 and (found.anchor and found.anchor.step) == anchor
 
 
 # --- two at once ----------------------------------------------------------------------------------
