@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..fast.memory import keep_freed_memory
+from ..recipes import find_recipe, recipe_file
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
 from ..runs.config import Config
@@ -24,7 +25,7 @@ DIVERGED = 3  # exit code
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Give the options of ``minigan train``."""
     group = parser.add_argument_group("what to learn")
-    add_settings(group, "data", "seed")
+    add_settings(group, "data", "size", "seed")
     group.add_argument(
         "--resume",
         metavar="RUN",
@@ -35,6 +36,8 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     add_settings(group, "recipe")
     add_settings(group.add_mutually_exclusive_group(), "steps", "epochs")
     add_settings(group, "batch", "d_steps", "lr_G", "lr_D", "loss", "logits")
+    group = parser.add_argument_group("against what the warnings of a run tell of")
+    add_settings(group, "penalty", "instance_noise", "pack", "ema", "beta1", "clip_norm", "latent")
     group = parser.add_argument_group("when it breaks")
     add_settings(group, "on_nan")
     group.add_argument(
@@ -73,10 +76,15 @@ def train_command(options: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(options).items() if name in settings}
     policy = CheckpointPolicy(options.save_every, options.keep)
     if options.resume is None:
+        if "recipe" in given:
+            find_recipe(given["recipe"])  # that it is there is better known before data are loaded
         return _tell(
             train_run(Config(**given), out=options.out, quiet=options.quiet, policy=policy)
         )
-    changed = {name: given.pop(name, None) for name in ("steps", "epochs", "on_nan")}
+    names_may_change = ["steps", "epochs", "on_nan"]
+    if recipe_file(given.get("recipe", "")):  # one's own is run only if one names it
+        names_may_change.append("recipe")
+    changed = {name: given.pop(name, None) for name in names_may_change}
     refused = [option_of(name) for name in given] + ["--out"] * (options.out is not None)
     if refused:
         raise ValueError(

@@ -25,7 +25,7 @@ def patient(task: Task, hidden: int = 128, init: Initialiser | None = None) -> S
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(100, hidden, hidden, n, activation=LeakyReLU, init=init), Tanh()],
+        [*mlp(task.noise(100), hidden, hidden, n, activation=LeakyReLU, init=init), Tanh()],
         mlp(n, 128, 128, 1, activation=LeakyReLU, init=init),
     )
     return Setup(G, D, NonSaturating(), Adam(), Adam(), batch=128, epochs=20)

@@ -7,6 +7,7 @@ they were there. No checkpoint is ahead of the history or of a frame, at any mom
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,8 @@ class Output:
         Steps of the whole run, and of those the ones that were taken before.
     policy
         How often a checkpoint is written.
+    callback
+        Called with each record.
 
     Attributes
     ----------
@@ -64,9 +67,10 @@ class Output:
         done: int,
         written: int | None,
         policy: CheckpointPolicy,
+        callback: Callable[[Record], object] | None = None,
     ) -> None:
         self.folder, self.setup, self.task, self.settings, self.x = folder, setup, task, settings, x
-        self.total, self.written, self.policy = total, written, policy
+        self.total, self.written, self.policy, self.callback = total, written, policy, callback
         self.history = History(folder / names.HISTORY, after=done)
         self._next_write = time.monotonic() + policy.seconds
         self._recorder: Recorder | None = None
@@ -105,6 +109,8 @@ class Output:
     def add(self, record: Record) -> None:
         """Take a record; take a frame if its step is to have one."""
         self.history.add(record)
+        if self.callback is not None:
+            self.callback(record)
         if self._recorder is not None:
             self._recorder.look(record.step)  # so that no checkpoint is ahead of its frame
 
