@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from running import AT_THE_END, same
 from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, stream
 from minigan.cli import main
 from minigan.data import Dataset
-from minigan.recipes import Setup
+from minigan.recipes import RECIPES, Setup
 from minigan.runs import watch
 from minigan.runs.config import Config
 from minigan.runs.run import Run
@@ -46,7 +48,7 @@ def minigan(*arguments):
         return stop.code
 
 
-# --- settings -------------------------------------------------------------------------------------
+# --- settings -----------------------------------------------------------------------------------
 
 
 def test_what_the_warnings_recommend_can_be_given(monkeypatch):
@@ -92,7 +94,65 @@ def test_runs_of_before_have_none_of_these_settings():
     assert Config.of_json(config) == Config(data="ring", steps=3)
 
 
-# --- a recipe in a file ---------------------------------------------------------------------------
+# --- drawing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ring", "digits"])
+def test_many_samples_are_drawn_and_written_some_at_a_time(name, monkeypatch):
+    conditional = ("--recipe", "conditional") if name == "digits" else ()
+    assert (
+        minigan("train", "--data", name, "--steps", 2, "--out", "a", "--quiet", *conditional) == 0
+    )
+    run = Run.open(Path("a"))
+    whole = run.samples(23, seed=3)
+    monkeypatch.setattr("minigan.runs.run.AT_ONCE", 10)
+    assert [len(batch) for batch in run.batches(23, seed=3)] == [10, 10, 3]
+    np.testing.assert_allclose(run.samples(23, seed=3), whole, atol=1e-5)
+    assert minigan("sample", "a", "-n", 23, "--seed", 3, "--out", "new/folder/x.npz") == 0
+    with np.load("new/folder/x.npz") as file:
+        assert file["x"].dtype == np.float32
+        np.testing.assert_array_equal(file["x"], run.samples(23, seed=3))
+    assert minigan("sample", "a", "--out", "another/x.png") == 0
+    assert Path("another/x.png").read_bytes()[:4] == run._repr_png_()[:4] == b"\x89PNG"
+
+
+def test_where_no_picture_can_be_drawn_the_weights_are_there(monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise ValueError("no font here")
+
+    monkeypatch.setattr("minigan.runs.output.loss_curves", refuse)
+    assert minigan("train", "--data", "ring", "--steps", 2, "--out", "a", "--quiet") == 0
+    assert Run.open(Path("a")).samples(3).shape == (3, 2)
+    out, err = capsys.readouterr()
+    assert "could not be drawn (ValueError: no font here)" in err and "next, try" in out
+
+
+def test_that_matplotlib_draws_is_tried_before_the_training(monkeypatch, capsys):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("no backend")
+
+    monkeypatch.setattr("minigan.cli.train.new_figure", refuse)
+    assert minigan("train", "--data", "ring", "--steps", 2, "--out", "a") == 2
+    assert "matplotlib can't draw here (RuntimeError: no backend)" in capsys.readouterr().err
+    assert not Path("a").exists()
+
+
+def test_export_makes_its_folder():
+    assert minigan("train", "--data", "ring", "--steps", 2, "--out", "a", "--quiet") == 0
+    export = ("export", "a", "--format", "pytorch-state-dict", "--out", "new/folder")
+    assert minigan(*export) == 0
+    assert len(list(Path("new/folder").iterdir())) == 2
+
+
+def test_recipes_say_what_they_are_without_docstrings():
+    command = [sys.executable, "-OO", "-m", "minigan", "recipes"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert minigan("recipes") == 0
+    for recipe in RECIPES.values():
+        assert recipe.about and recipe.about in shown
+
+
+# --- a recipe in a file -------------------------------------------------------------------------
 
 
 def test_a_recipe_in_a_file_makes_a_run_that_goes_on_if_it_is_named(capsys):
@@ -116,7 +176,7 @@ def test_a_run_of_the_library_s_recipe_refuses_another(capsys):
     assert "a goes on with the recipe points; leave out --recipe" in capsys.readouterr().err
 
 
-# --- networks and data from Python ----------------------------------------------------------------
+# --- networks and data from Python --------------------------------------------------------------
 
 X = stream(3, "points").standard_normal((200, 2), dtype="float32")
 

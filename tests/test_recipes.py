@@ -593,6 +593,24 @@ def test_recipe_for_images(name, shape, recipe):
     RECIPES[recipe].set_up(Task(shape))
 
 
+def test_recipe_for_images_in_colour_and_large_ones():
+    def of(*shape):
+        return recipe_for(Dataset("mine", np.zeros((3, *shape), np.float32)))
+
+    assert of(32, 32, 1) == "tanh-mlp"
+    assert of(32, 32, 3) == of(64, 64, 1) == of(16, 64, 3) == "dcgan"
+    for shape in ((256, 256, 3), (30, 30, 3), (64, 66, 1)):
+        with pytest.raises(ValueError, match="multiples of 4, 64 at most: --size 64"):
+            of(*shape)
+
+
+def test_networks_that_memory_does_not_hold_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("minigan.recipes.networks.memory", lambda: 10_000_000)
+    with pytest.raises(ValueError, match="weights, which take .* GB to train.*--size 64"):
+        RECIPES["tanh-mlp"].set_up(Task((28, 28, 1)))
+    RECIPES["points"].set_up(Task((2,)))
+
+
 @pytest.mark.parametrize("name", ["ring", "grid", "my.npz"])
 def test_recipe_for_vectors(name):
     assert recipe_for(Dataset(name, np.zeros((3, 2), np.float32))) == "points"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import shlex
 import shutil
 import sys
@@ -11,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..fast.memory import keep_freed_memory
+from ..plot.stills import new_figure
 from ..recipes import find_recipe, recipe_file
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
@@ -71,6 +73,13 @@ def train_command(options: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
+    try:
+        new_figure(8, 8).savefig(io.BytesIO(), format="png")
+    except Exception as error:
+        raise RuntimeError(
+            f"matplotlib can't draw here ({type(error).__name__}: {error}); see to that first"
+        ) from error
+
     keep_freed_memory()  # this process is ours, and the next step's arrays have the same sizes
     settings = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in settings}
@@ -105,8 +114,11 @@ def _tell(outcome: Outcome) -> int:
             str(outcome.broken),
             f"what follows is of step {outcome.steps:,}, the last good one",
         ]
+    took = f"{outcome.taken:,} steps in {outcome.seconds:.1f} s"
+    if outcome.broken:  # some of the steps that were taken are undone
+        took = f"after {outcome.seconds:.1f} s"
     pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
-    lines.append(f"{how}: {outcome.taken:,} steps in {outcome.seconds:.1f} s{pace}")
+    lines.append(f"{how}: {took}{pace}")
     files = {
         names.SAMPLES: "what G draws now",
         names.FILM_PAGE: "how it has learnt that, for a browser; or film.gif",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +14,7 @@ import numpy as np
 
 from ..arrays import Array, stream
 from ..data import Dataset
-from ..init import Initialiser, glorot, he
-from ..layers import Dense, Flatten, Pack, Reshape, Sigmoid, SpectralNorm
+from ..layers import Flatten, Pack, Reshape, Sigmoid, SpectralNorm
 from ..layers.base import Layer, Shape
 from ..loop import Record, train
 from ..losses import Hinge, Minimax, NonSaturating, RelativisticPairing, Wasserstein
@@ -25,6 +26,7 @@ from ..penalties import Penalty
 from ..sampling import draw_noise
 from ..step import Loss
 from .named import LOSSES, penalties_named, unknown
+from .networks import packed
 
 
 @dataclass(frozen=True)
@@ -327,6 +329,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {}
+LARGE, LARGEST = 32, 64  # sides of images, up to which MLPs and dcgan take minutes
 
 
 def recipe(
@@ -335,60 +338,52 @@ def recipe(
     """Register a function as a recipe; the first line of its docstring says what it is."""
 
     def register(make: Callable[[Task], Setup]) -> Callable[[Task], Setup]:
-        about = (make.__doc__ or "").partition("\n")[0].removeprefix("Make ").rstrip(".")
+        # Under ``python -OO`` a function has no docstring; its source has one.
+        about = (
+            (make.__doc__ or _docstring_in_source(make))
+            .partition("\n")[0]
+            .removeprefix("Make ")
+            .rstrip(".")
+        )
         RECIPES[name] = Recipe(name, about, source, data, samples, make)
         return make
 
     return register
 
 
+def _docstring_in_source(function: Callable[..., object]) -> str:
+    """Return the docstring of a function as its file has it; "" where there is no file."""
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError):
+        return ""
+    return (isinstance(definition, ast.FunctionDef) and ast.get_docstring(definition)) or ""
+
+
 def recipe_for(data: Dataset) -> str:
     """Return the name of the recipe for a data set: its own, or the one for its kind of samples.
 
     For images these are convolutions, whose weights don't grow with the square of a side; dense
-    layers where the sides can't be halved twice.
+    layers for small grey ones whose sides can't be halved twice.
+
+    Raises
+    ------
+    ValueError
+        For images that neither fits.
     """
     if data.name in RECIPES:
         return data.name
     if not data.is_images:
         return "points"
-    h, w, _ = data.x.shape[1:]
-    return "tanh-mlp" if h % 4 or w % 4 else "small-dcgan"
-
-
-def mlp(
-    *widths: int, activation: Callable[[], Layer], init: Initialiser | None = None
-) -> list[Layer]:
-    """Return dense layers of these widths with activations between them, and none at the end.
-
-    Unless `init` is given, the hidden layers are drawn by He's rule and the last by Glorot's.
-    """
-    *hidden, (p, q) = zip(widths[:-1], widths[1:], strict=True)
-    layers: list[Layer] = []
-    for pair in hidden:
-        layers += [Dense(*pair, init=init or he), activation()]
-    return [*layers, Dense(p, q, init=init or glorot)]
-
-
-def packed(m: int, layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return layers that judge m samples together: see `minigan.layers.minibatch.Pack`.
-
-    The first weights are made again, for m times as many features (channels).
-
-    Raises
-    ------
-    ValueError
-        Where these belong to a layer whose features have no name, p or c_in.
-    """
-    i, first = next((i, layer) for i, layer in enumerate(layers) if layer.theta.size)
-    names = inspect.signature(type(first)).parameters.keys() - {"seed"}
-    settings = {name: getattr(first, name) for name in names if hasattr(first, name)}
-    features = settings.keys() & {"p", "c_in"}
-    if not features:
-        raise ValueError(f"--pack goes with dense and convolutional layers; D begins with {first}")
-    for name in features:
-        settings[name] *= m
-    return (Pack(m), *layers[:i], type(first)(**settings), *layers[i + 1 :])
+    h, w, c = data.x.shape[1:]
+    if h % 4 == w % 4 == 0 and max(h, w) <= LARGEST:
+        return "small-dcgan"
+    if c == 1 and h * w <= LARGE**2:
+        return "tanh-mlp"
+    raise ValueError(
+        f"the images are {h} × {w}; expected sides that are multiples of 4, {LARGEST} at most: "
+        f"--size {LARGEST} makes them so where they are a FOLDER; or name a --recipe"
+    )
 
 
 def players(task: Task, G: list[Layer], D: list[Layer]) -> tuple[Sequential, Sequential]:

@@ -8,7 +8,8 @@ from ..optim.rules import Adam
 from ..optim.schedules import cosine
 from ..optim.wrappers import EMA
 from ..penalties import R1, R2
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 # --- small: a minute on a CPU ---------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from ..optim.rules import SGD, Adam
 from ..optim.schedules import exponential, linear
 from ..optim.wrappers import EMA
 from ..penalties import R1, R2, GradientPenalty
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 
 @recipe("goodfellow-2014", data="mnist", source="Goodfellow et al. 2014, the authors' mnist.yaml")

@@ -15,7 +15,8 @@ from ..optim.regularisers import L1, L2
 from ..optim.rules import SGD, Adam
 from ..optim.schedules import linear
 from ..optim.wrappers import Regularised
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 SOURCE = "a common tutorial on training GANs"
 

@@ -6,6 +6,7 @@ they were there. No checkpoint is ahead of the history or of a frame, at any mom
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from . import folder as names
 from .checkpoint import Checkpoint, CheckpointPolicy, checkpoints
 from .config import Settings
 from .history import History, read_history
+from .progress import say
 from .run import Run, draw, has_picture
 from .watch import Watch
 
@@ -143,10 +145,26 @@ class Output:
         self._next_write = now + max(self.policy.seconds, (now - began) / SHARE)
 
     def write_results(self, step: int, with_film: bool) -> None:
-        """Write the weights and the pictures that are of this step, the moving one if asked for."""
+        """Write the weights and the pictures that are of this step, the moving one if asked for.
+
+        Where the pictures can't be drawn the rest is there all the same, and a line says why.
+        """
+        save(self.folder / names.G, self.setup.sampler())
+        save(self.folder / names.D, self.setup.D)
+        try:
+            self._draw(step, with_film)
+        except OSError:  # a full disk is no matter of drawing
+            raise
+        except Exception as error:
+            say(
+                f"the pictures could not be drawn ({type(error).__name__}: {error}); the weights "
+                "and the history are whole",
+                sys.stderr,
+            )
+
+    def _draw(self, step: int, with_film: bool) -> None:
+        """Write the pictures."""
         setup, folder = self.setup, self.folder
-        save(folder / names.G, setup.sampler())
-        save(folder / names.D, setup.D)
         with replacing(folder / names.LOSSES) as path:
             history = read_history(folder / names.HISTORY, most=CURVE_POINTS)
             loss_curves(history, setup.loss).savefig(path)

@@ -254,7 +254,8 @@ def _go(
             run_config.write(folder, trainer.settings)  # with the length that it now has
             broken = trainer.train(output, lambda: bool(signals), quiet)
         seconds = time.monotonic() - began
-        output.write_results(trainer.step, with_film=not signals)
+        caught = signals[0] if signals else None  # one that comes later finds all taken
+        output.write_results(trainer.step, with_film=caught is None)
     except OSError as error:
         written = written if output is None else output.written
         last = (
@@ -273,7 +274,7 @@ def _go(
         trainer.total,
         trainer.taken,
         seconds,
-        signals[0] if signals else None,
+        caught,
         broken,
         trainer.recovery.count,
     )
