@@ -329,7 +329,6 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {}
-LARGE, LARGEST = 32, 64  # sides of images, up to which MLPs and dcgan take minutes
 
 
 def recipe(
@@ -364,26 +363,14 @@ def recipe_for(data: Dataset) -> str:
     """Return the name of the recipe for a data set: its own, or the one for its kind of samples.
 
     For images these are convolutions, whose weights don't grow with the square of a side; dense
-    layers for small grey ones whose sides can't be halved twice.
-
-    Raises
-    ------
-    ValueError
-        For images that neither fits.
+    layers where the sides can't be halved twice.
     """
     if data.name in RECIPES:
         return data.name
     if not data.is_images:
         return "points"
-    h, w, c = data.x.shape[1:]
-    if h % 4 == w % 4 == 0 and max(h, w) <= LARGEST:
-        return "small-dcgan"
-    if c == 1 and h * w <= LARGE**2:
-        return "tanh-mlp"
-    raise ValueError(
-        f"the images are {h} × {w}; expected sides that are multiples of 4, {LARGEST} at most: "
-        f"--size {LARGEST} makes them so where they are a FOLDER; or name a --recipe"
-    )
+    h, w, _ = data.x.shape[1:]
+    return "tanh-mlp" if h % 4 or w % 4 else "small-dcgan"
 
 
 def players(task: Task, G: list[Layer], D: list[Layer]) -> tuple[Sequential, Sequential]:
