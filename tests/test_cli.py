@@ -587,8 +587,6 @@ def test_mistakes_in_sample_are_answered(a_run, capsys):
             "--out",
             out,
         )
-    words = ["can't write missing/x.png", "the folder missing"]
-    refused(capsys, words, "sample", a_run, "--out", "missing/x.png")
     refused(capsys, ["expected at most", "--out FILE.npz"], "sample", a_run, "-n", 10**12)
     many = ("sample", a_run, "--out", "x.npz", "-n")
     refused(capsys, ["memory does not suffice"], *many, 10**12)
