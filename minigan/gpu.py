@@ -7,7 +7,7 @@ from typing import Any
 _NO_CUPY = """\
 the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
 version that `nvidia-smi` prints:
-    CUDA 12:  pip install "minigan[gpu]"      (this is cupy-cuda12x)
+    CUDA 12:  pip install cupy-cuda12x
     CUDA 13:  pip install cupy-cuda13x
 or stay on the CPU with device "cpu"."""
 

@@ -270,7 +270,7 @@ def test_a_folder_larger_than_the_memory_allows_is_refused_at_its_first_image(
 ) -> None:
     write(tmp_path / "a.png", np.zeros((10, 10), np.uint8))
     (tmp_path / "b.png").write_bytes(b"not looked at")
-    monkeypatch.setattr("minigan.data.dataset._memory", lambda: 1000)
+    monkeypatch.setattr("minigan.data.dataset.memory", lambda: 1000)
     with pytest.raises(ValueError, match=r"\(2, 10, 10, 1\) take .* half of the memory"):
         load(tmp_path)
 

@@ -215,9 +215,9 @@ def test_data_larger_than_the_memory_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save(tmp_path, x=np.zeros((100, 4, 4), np.uint8))
-    monkeypatch.setattr(dataset, "_memory", lambda: 2 * 6400)
+    monkeypatch.setattr(dataset, "memory", lambda: 2 * 6400)
     assert load(path).x.nbytes == 6400
-    monkeypatch.setattr(dataset, "_memory", lambda: 2 * 6400 - 1)
+    monkeypatch.setattr(dataset, "memory", lambda: 2 * 6400 - 1)
     with pytest.raises(ValueError, match=r"\(100, 4, 4, 1\) take .* at most half of the memory"):
         load(path)
 

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from minigan import LeastSquares, NonSaturating
+from minigan import LeastSquares, NonSaturating, Wasserstein
 from minigan.loop import Record
 from minigan.runs import progress as module
 from minigan.runs.progress import PAUSE, Progress
@@ -82,7 +82,8 @@ def test_a_short_run_leaves_a_pipe_alone(stderr, clock):
     assert lines() == []
 
 
-def test_a_terminal_gets_a_bar_with_all_numbers(stderr):
+def test_a_terminal_gets_a_bar_with_all_numbers(stderr, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     stderr(True)
     with Progress(3, NonSaturating()) as progress:
         for step in (1, 2, 3):
@@ -91,7 +92,19 @@ def test_a_terminal_gets_a_bar_with_all_numbers(stderr):
     assert "3/3" in last and "step/s" in last and SHOWN in last
 
 
-def test_a_bar_of_a_run_that_goes_on_starts_where_it_was(stderr):
+@pytest.mark.parametrize("loss", [NonSaturating(), Wasserstein()], ids=["D", "critic"])
+def test_no_number_is_cut_at_80_columns(loss, stderr, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    stderr(True)
+    wide = dict.fromkeys(NUMBERS, -123456.0)
+    with Progress(123_456, loss) as progress:
+        progress.show(Record(1, 1, {name: np.float32(v) for name, v in wide.items()}))
+    last = sys.stderr.getvalue().rstrip("\n").split("\r")[-1].rstrip()
+    assert len(last) <= 80 and last.count("-1.23e+05") == 4 and last.endswith("(fake) -1.23e+05")
+
+
+def test_a_bar_of_a_run_that_goes_on_starts_where_it_was(stderr, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     stderr(True)
     with Progress(10, NonSaturating(), done=7) as progress:
         for step in (8, 9, 10):

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from minigan import (
+    DRAGAN,
     R1,
     R2,
     SGD,
     Adam,
     ClipNorm,
+    GradientPenalty,
+    Pack,
     RelativisticPairing,
     Sigmoid,
     Tanh,
@@ -16,9 +19,11 @@ from minigan import (
     stream,
 )
 from minigan.data import NAMES, Dataset
+from minigan.optim.base import unwrapped
 from minigan.optim.schedules import linear, value_at
 from minigan.optim.wrappers import EMA, Wrapper
-from minigan.recipes import LOSSES, RECIPES, Setup, Task, recipe_for
+from minigan.recipes import LOSSES, RECIPES, Recipe, Setup, Task, find_recipe, recipe_for
+from minigan.recipes.named import penalties_named
 
 IMAGES, VECTORS = (8, 8, 1), (5,)
 CLASSES = 4
@@ -136,14 +141,19 @@ def test_recipe_trains_on_the_device_as_on_the_cpu(name, cp):
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - WITH_SIGMOID))
+def test_logits_are_refused_where_there_is_no_sigmoid_to_drop(name):
+    with pytest.raises(ValueError, match="trains on logits already: leave out --logits"):
+        RECIPES[name].set_up(a_task(name, logits=True))
+
+
+@pytest.mark.parametrize("name", sorted(WITH_SIGMOID))
 def test_logits_drop_the_sigmoid_and_nothing_else(name):
     plain, stable = (RECIPES[name].set_up(a_task(name, logits=on)) for on in (False, True))
     ends_in_sigmoid = isinstance(plain.D.layers[-1], Sigmoid)
-    assert ends_in_sigmoid == (name in WITH_SIGMOID)
+    assert ends_in_sigmoid
     assert not any(isinstance(layer, Sigmoid) for layer in stable.D.layers)
-    layers = plain.D.layers[:-1] if ends_in_sigmoid else plain.D.layers
-    assert [repr(a) for a in layers] == [repr(b) for b in stable.D.layers]
+    assert [repr(a) for a in plain.D.layers[:-1]] == [repr(b) for b in stable.D.layers]
     np.testing.assert_array_equal(plain.D.theta, stable.D.theta)
     np.testing.assert_array_equal(plain.G.theta, stable.G.theta)
     # Both losses say the same of the same weights; only their rounding differs.
@@ -156,9 +166,19 @@ def test_logits_drop_the_sigmoid_and_nothing_else(name):
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_goes_with_every_recipe(name, loss):
+def test_every_loss_goes_with_every_recipe_or_says_with_what(name, loss):
     task = a_task(name)
     setup = cut(RECIPES[name].set_up(task))
+    if name in WITH_SIGMOID and loss in ("hinge", "wasserstein", "relativistic"):
+        with pytest.raises(ValueError, match="ends in a sigmoid; leave that out with --logits"):
+            setup.change(loss=loss)
+        setup = cut(RECIPES[name].set_up(a_task(name, logits=True)))
+    if loss == "wasserstein" and not setup.penalties:
+        with pytest.raises(ValueError, match="slope is bounded.*add --penalty gp"):
+            setup.change(loss=loss)
+        if setup.D.couples_samples:
+            return
+        setup.change(penalty="gp:3")
     smoothing = getattr(setup.loss, "label_smoothing", 0)
     setup.change(loss=loss, steps=1)
     assert type(setup.loss) is LOSSES[loss]
@@ -380,7 +400,7 @@ def test_settings_reach_the_loop():
     setup.change(batch=7, d_steps=2, steps=2)
     records = list(setup.train(*samples_for(task), seed=0))
     assert [record.epoch for record in records] == [1, 2]  # 20 samples are 2 batches of 7
-    assert (setup.optimiser_G.t, setup.optimiser_D.t) == (2, 4)
+    assert (innermost(setup.optimiser_G).t, innermost(setup.optimiser_D).t) == (2, 4)
     setup = RECIPES["points"].set_up(task)
     setup.change(batch=10, epochs=3)
     assert len(list(setup.train(*samples_for(task), seed=0))) == 6
@@ -399,7 +419,9 @@ def test_a_rate_takes_the_place_of_a_schedule_and_reaches_through_many_wrappers(
 
 def test_an_unknown_loss_or_setting_is_refused():
     setup = RECIPES["points"].set_up(a_task("points"))
-    with pytest.raises(ValueError, match="unknown loss 'hinges', expected one of minimax, non-sat"):
+    with pytest.raises(
+        ValueError, match="unknown loss 'hinges': did you mean 'hinge'. expected one of minim"
+    ):
         setup.change(loss="hinges")
     with pytest.raises(TypeError, match="lr"):
         setup.change(lr=3)
@@ -430,6 +452,134 @@ def test_every_setting_of_a_setup_reaches_train(monkeypatch):
     assert seen.pop("labels") is None and seen == settings | {"start": 0}
 
 
+# --- settings that the warnings recommend ---------------------------------------------------------
+
+
+def test_penalties_have_names_and_weights():
+    r1, r2 = penalties_named("r1:0.3, r2")
+    assert (repr(r1), repr(r2)) == ("R1(gamma=0.3)", "R2(gamma=10.0)")
+    gp, dragan = penalties_named("gp:7,dragan:2.5")
+    assert type(gp) is GradientPenalty and (gp.weight, gp.target) == (7, 1)
+    assert type(dragan) is DRAGAN and dragan.weight == 2.5
+    assert penalties_named("none") == []
+    for text in ("r3", "r1(3)", "", "r1:0", "r1:x", "r1:inf", "r1:", "r1,none"):
+        with pytest.raises(ValueError, match="penalty"):
+            penalties_named(text)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_lets_the_noise_have_another_size(name):
+    setup = cut(RECIPES[name].set_up(a_task(name, latent=6)))
+    assert setup.G.in_shape == (6 + CLASSES * setup.conditional,)
+    assert np.isfinite(numbers(setup.train(*samples_for(a_task(name)), seed=0))).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_packs_its_d_or_says_why_not(name):
+    plain = RECIPES[name].set_up(a_task(name))
+    setup = RECIPES[name].set_up(a_task(name, pack=3))
+    assert isinstance(setup.D.layers[0], Pack) and setup.D.layers[0].m == 3
+    setup.batch, setup.steps, setup.epochs = 6, 1, None
+    if setup.penalties:
+        with pytest.raises(ValueError, match="leave out --pack, or the penalty, --penalty none"):
+            setup.change()
+        return
+    setup.change()
+    assert setup.D.theta.size > plain.D.theta.size
+    np.testing.assert_array_equal(setup.G.theta, plain.G.theta)
+    assert np.isfinite(numbers(setup.train(*samples_for(a_task(name)), seed=0))).all()
+    with pytest.raises(ValueError, match="a batch of 8 does not fill packs of 3; add --batch 6"):
+        setup.change(batch=8)
+
+
+def test_a_recipe_that_pays_no_heed_to_a_setting_is_said_so():
+    fixed = RECIPES["points"].set_up(a_task("points"))
+    recipe = Recipe("fixed", "", "", "ring", "vectors", lambda task: fixed)
+    for setting, words in (
+        ({"latent": 7}, r"fixes the size of the noise: its G takes \(2,\); leave out --latent"),
+        ({"pack": 2}, "not packed; leave out --pack"),
+        ({"logits": True}, "leave out --logits"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            recipe.set_up(a_task("points", **setting))
+
+
+def test_what_cures_reaches_the_players():
+    setup = RECIPES["points"].set_up(a_task("points"))
+    setup.change(penalty="r1:0.3", beta1=0.25, clip_norm=3.5, ema=0.75, instance_noise=0.5)
+    assert repr(setup.penalties) == "[R1(gamma=0.3)]" and setup.instance_noise == 0.5
+    clip_G, ema, adam_G = unwrapped(setup.optimiser_G)
+    clip_D, adam_D = unwrapped(setup.optimiser_D)
+    assert isinstance(ema, EMA) and ema.decay == 0.75
+    assert clip_G.limit == clip_D.limit == 3.5 and isinstance(clip_G, ClipNorm)
+    assert adam_G.beta1 == adam_D.beta1 == 0.25
+
+
+def test_another_decay_changes_the_average_that_is_there():
+    setup = RECIPES["r3"].set_up(a_task("r3"))
+    setup.change(ema=0.75)
+    ema, _ = unwrapped(setup.optimiser_G)
+    assert ema.decay == 0.75
+
+
+def test_what_does_not_fit_is_refused_with_what_does():
+    def refuses(name, words, logits=False, **changes):
+        with pytest.raises(ValueError, match=words):
+            RECIPES[name].set_up(a_task(name, logits=logits)).change(**changes)
+
+    refuses("goodfellow-2014", "--beta1 is a setting of Adam, .* SGD", beta1=0.5)
+    refuses("points", r"beta1 must lie in \[0, 1\), got 1", beta1=1)
+    refuses("tanh-mlp", "D of this recipe ends in a sigmoid.* --logits", penalty="r1")
+    refuses("dcgan", "couples the samples .* leave out --penalty", penalty="r1")
+    refuses("wgan-gp", "slope is bounded", penalty="none")
+    refuses("points", r"decay must lie in \[0, 1\), got 1", ema=1)
+
+
+# --- a recipe of one's own ------------------------------------------------------------------------
+
+OWN = """
+from minigan import Adam, Dense, NonSaturating
+from minigan.recipes import Setup, recipe
+
+@recipe("NAME", data="ring", source="a test", samples="vectors")
+def make(task):
+    \"""Make networks of one layer.\"""
+    (n,) = task.shape
+    G, D = task.network("G", Dense(task.noise(3), n)), task.network("D", Dense(n, 1))
+    return Setup(G, D, NonSaturating(), Adam(1e-3), Adam(1e-3), steps=2)
+"""
+
+
+def test_a_file_may_hold_recipes(tmp_path):
+    before = dict(RECIPES)
+    one, two = tmp_path / "one.py", tmp_path / "two.py"
+    one.write_text(OWN)
+    two.write_text(OWN.replace("NAME", "a") + OWN.replace("NAME", "digits"))
+    assert find_recipe(str(one)).about == "networks of one layer"
+    assert find_recipe(str(one)).set_up(Task((2,))).G.in_shape == (3,)
+    # A name may be one of the library's: what the file says counts there, and nowhere else.
+    assert find_recipe(f"{two}:digits").source == find_recipe(f"{two}:a").source == "a test"
+    assert RECIPES == before
+    with pytest.raises(ValueError, match=r"two.py has the recipes digits, a; name one, .*two.py:d"):
+        find_recipe(str(two))
+
+
+def test_a_file_without_a_recipe_is_answered(tmp_path):
+    path = tmp_path / "mine.py"
+    for text, words in (
+        ("x = 3", "has no recipe in it, expected a function under @recipe"),
+        ("x = 3\n1 / 0", r"it raised ZeroDivisionError: division by zero \(line 2\)"),
+        ("x = (", r"it raised SyntaxError: '\(' was never closed \(mine.py, line 1\)$"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=words):
+            find_recipe(str(path))
+    with pytest.raises(FileNotFoundError, match="gone.py does not exist"):
+        find_recipe(str(tmp_path / "gone.py"))
+    with pytest.raises(ValueError, match="unknown recipe 'digit': did you mean 'digits'"):
+        find_recipe("digit")
+
+
 # --- which recipe for which data ------------------------------------------------------------------
 
 
@@ -447,6 +597,13 @@ def test_recipe_for_images(name, shape, recipe):
     data = Dataset(name, np.zeros((3, *shape), np.float32))
     assert recipe_for(data) == recipe
     RECIPES[recipe].set_up(Task(shape))
+
+
+def test_networks_that_memory_does_not_hold_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr("minigan.recipes.networks.memory", lambda: 10_000_000)
+    with pytest.raises(ValueError, match="weights, which take .* GB to train.*--size 64"):
+        RECIPES["tanh-mlp"].set_up(Task((28, 28, 1)))
+    RECIPES["points"].set_up(Task((2,)))
 
 
 @pytest.mark.parametrize("name", ["ring", "grid", "my.npz"])

@@ -255,6 +255,8 @@ def _kind_of(returned: Any) -> str:
 
 def what_was_raised(error: Exception) -> str:
     """Return an error with its place, which is in the code under check, not in the library's."""
+    if isinstance(error, SyntaxError):  # says itself where it is: it is no frame's
+        return f"raised {type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
     outside = [f for f in frames if PACKAGE not in Path(f.filename).parents] or list(frames)
     # NumPy's own Python files are not where the mistake is either.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 from typing import NoReturn
 
 from .. import __version__
 from ..files.outside import printable
+from ..recipes.named import unknown
 from ..runs.progress import silence
 from .commands import (
     animate_command,
@@ -97,6 +99,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where the help is."""
+        found = re.search(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", message)
+        if found:  # in words that are the same in all versions of Python
+            given, choices = found[1], found[2].replace("'", "").split(", ")
+            message = f"{message[: found.start()]}{unknown('choice', given, choices)}"
         self.exit(CAN_NOT, f"minigan: {message}; see {self.prog} --help\n")
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ..arrays import to_numpy
+from ..arrays import Array, to_numpy
 from ..evaluate.judge import SAMPLES
 from ..files.atomic import replacing
+from ..layers.base import Shape
 from ..plot.film import animate
 from ..plot.stills import ENDINGS, grid_size
 from ..recipes import RECIPES
 from ..runs import evaluation
 from ..runs.compare import LAST, curves, read_histories, table
 from ..runs.config import Config
-from ..runs.run import COLUMNS, Run, draw, export, has_picture
+from ..runs.run import COLUMNS, Run, draw, export, has_picture, how_many
 from .options import add_settings, count
 
 # --- minigan sample -----------------------------------------------------------------------------
@@ -59,14 +63,30 @@ def sample_command(options: argparse.Namespace) -> int:
     classes = 0 if options.interpolate or options.label is not None else run.classes
     if is_picture and len(run.shape) == 3 and options.n is not None:
         grid_size((options.n, *run.shape), COLUMNS)  # better known before than after
-    drawn = run.samples(options.n, options.seed, options.label, options.interpolate)
+    asked = options.n, options.seed, options.label, options.interpolate
+    n = options.n or how_many(run.shape)
+    out.parent.mkdir(parents=True, exist_ok=True)
     if is_picture:
-        draw(out, drawn, classes=classes, caption=f"{folder.resolve().name} · seed {options.seed}")
+        caption = f"{folder.resolve().name} · seed {options.seed}"
+        draw(out, run.samples(*asked), classes=classes, caption=caption)
     else:
-        with replacing(out) as path, path.open("wb") as file:
-            np.savez_compressed(file, x=to_numpy(drawn))
-    print(f"{len(drawn):,} samples of {folder}, seed {options.seed}: {out}")
+        _write_npz(out, (n, *run.shape), run.batches(*asked))
+    print(f"{n:,} samples of {folder}, seed {options.seed}: {out}")
     return 0
+
+
+def _write_npz(out: Path, shape: Shape, batches: Iterator[Array]) -> None:
+    """Write batches of samples as the array x of an .npz file, without holding them all."""
+    first = to_numpy(next(batches))
+    header = {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
+    with (
+        replacing(out) as path,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        for batch in itertools.chain([first], batches):
+            file.write(np.ascontiguousarray(to_numpy(batch), first.dtype).tobytes())
 
 
 # --- minigan check ------------------------------------------------------------------------------

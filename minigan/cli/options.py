@@ -23,10 +23,12 @@ def add_settings(group: argparse._ActionsContainer, *names: str) -> None:
     """
     readers: dict[str, Callable[[str], Any]] = {"int": int, "int | None": count}
     readers["float | None"] = rate
+    shares = ("beta1", "ema")
     settings = {field.name: field for field in fields(Config)}
     for name in names:
         setting = settings[name]
-        kind: dict[str, Any] = {"type": readers.get(str(setting.type), str)}
+        reader = share if name in shares else readers.get(str(setting.type), str)
+        kind: dict[str, Any] = {"type": reader}
         if setting.type == "bool":
             kind = {"action": "store_true"}
         group.add_argument(
@@ -46,9 +48,18 @@ def count(text: str) -> int:
 
 
 def rate(text: str) -> float:
-    """Read a learning rate."""
+    """Read a number above 0, such as a learning rate."""
     if not 0 < (number := _number(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number > 0, such as 0.0002, got {text!r}")
+    return number
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to below 1."""
+    if not 0 <= (number := _number(text)) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a number from 0 to below 1, such as 0.5, got {text!r}"
+        )
     return number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import shlex
 import shutil
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..fast.memory import keep_freed_memory
+from ..plot.stills import new_figure
+from ..recipes import find_recipe, recipe_file
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
 from ..runs.config import Config
@@ -26,7 +29,7 @@ DIVERGED = 3  # exit code
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Give the options of ``minigan train``."""
     group = parser.add_argument_group("what to learn")
-    add_settings(group, "data", "seed")
+    add_settings(group, "data", "size", "seed")
     group.add_argument(
         "--resume",
         metavar="RUN",
@@ -37,6 +40,8 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     add_settings(group, "recipe")
     add_settings(group.add_mutually_exclusive_group(), "steps", "epochs")
     add_settings(group, "batch", "d_steps", "lr_G", "lr_D", "loss", "logits")
+    group = parser.add_argument_group("against what the warnings of a run tell of")
+    add_settings(group, "penalty", "instance_noise", "pack", "ema", "beta1", "clip_norm", "latent")
     group = parser.add_argument_group("when it breaks")
     add_settings(group, "on_nan")
     group.add_argument(
@@ -70,6 +75,13 @@ def train_command(options: argparse.Namespace) -> int:
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"minigan train needs {module}: pip install {module}")
 
+    try:
+        new_figure(8, 8).savefig(io.BytesIO(), format="png")
+    except Exception as error:
+        raise RuntimeError(
+            f"matplotlib can't draw here ({type(error).__name__}: {error}); see to that first"
+        ) from error
+
     keep_freed_memory()  # this process is ours, and the next step's arrays have the same sizes
     settings = {field.name for field in fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in settings}
@@ -93,8 +105,13 @@ def _run(
     """Begin a run, or go on with one."""
     how: dict[str, Any] = {"quiet": options.quiet, "policy": policy, "leader": leader}
     if options.resume is None:
+        if "recipe" in given:
+            find_recipe(given["recipe"])  # that it is there is better known before data are loaded
         return train_run(Config(**given), out=options.out, **how)
-    changed = {name: given.pop(name, None) for name in ("steps", "epochs", "on_nan")}
+    names_may_change = ["steps", "epochs", "on_nan"]
+    if recipe_file(given.get("recipe", "")):  # one's own is run only if one names it
+        names_may_change.append("recipe")
+    changed = {name: given.pop(name, None) for name in names_may_change}
     refused = [option_of(name) for name in given] + ["--out"] * (options.out is not None)
     if refused:
         raise ValueError(
@@ -115,8 +132,11 @@ def _tell(outcome: Outcome) -> int:
             str(outcome.broken),
             f"what follows is of step {outcome.steps:,}, the last good one",
         ]
+    took = f"{outcome.taken:,} steps in {outcome.seconds:.1f} s"
+    if outcome.broken:  # some of the steps that were taken are undone
+        took = f"after {outcome.seconds:.1f} s"
     pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
-    lines.append(f"{how}: {outcome.taken:,} steps in {outcome.seconds:.1f} s{pace}")
+    lines.append(f"{how}: {took}{pace}")
     files = {
         names.SAMPLES: "what G draws now",
         names.FILM_PAGE: "how it has learnt that, for a browser; or film.gif",

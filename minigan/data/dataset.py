@@ -63,16 +63,16 @@ def from_bytes(images: Array) -> Array:
 
 def expect_room(shape: Shape, where: str) -> None:
     """Raise a ValueError where data of this shape take more than half of the computer's memory."""
-    size, memory = 4 * math.prod(shape), _memory()
-    if size > memory // 2:
+    size, room = 4 * math.prod(shape), memory()
+    if size > room // 2:
         raise ValueError(
             f"{where}: data of shape {shape} take {size / 1e9:,.1f} GB in float32, expected at "
-            f"most half of the memory, which is {memory / 1e9:,.1f} GB; take fewer samples, or "
+            f"most half of the memory, which is {room / 1e9:,.1f} GB; take fewer samples, or "
             "smaller ones"
         )
 
 
-def _memory() -> int:
+def memory() -> int:
     """Return the bytes of memory that the computer has; 16 GB where it does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

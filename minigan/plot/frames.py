@@ -21,7 +21,7 @@ from ..layers.base import Layer, Shape
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
-from .stills import frame_around, pixel_middles
+from .stills import frame_around, judged, packs_of, pixel_middles
 
 FORMAT = "minigan-frame-1"
 FRAMES = 30  # a run has about so many, never more than twice as many
@@ -127,7 +127,7 @@ class Recorder:
         heat = np.zeros((0, 0))
         manifold = np.zeros((0, 0, 2))
         if self.conditions is None:  # with labels there is one of each for every label
-            logits, _ = self.D.forward(self.places, train=False)
+            logits = judged(self.D, self.places)
             heat = to_numpy(self.loss.probability(logits)).reshape(PLACES, PLACES)
             manifold = to_numpy(G.forward(self.grid, train=False)[0]).reshape(LINES, LINES, 2)
         pull = self._pull(fake)
@@ -135,15 +135,16 @@ class Recorder:
 
     def _pull(self, fake: Array) -> Array:
         """−∂L_G/∂x for each of the first samples: where G's next step wants to move them."""
-        D = self._told(self.D, SAMPLES)
-        logits, cache = D.forward(fake, train=False)
+        n = SAMPLES - SAMPLES % packs_of(self.D)
+        D = self._told(self.D, n)
+        logits, cache = D.forward(fake[:n], train=False)
         real_logits = None
         if self.loss.needs_real:
-            rows = np.arange(SAMPLES) % len(self.real)  # a small data set is used again and again
+            rows = np.arange(n) % len(self.real)  # a small data set is used again and again
             real_logits, _ = D.forward(self.real[rows], train=False)
         _, d_logits = self.loss.generator(logits, real_logits)
-        # The loss is a mean over samples; a sample's own part is n times that.
-        return to_numpy(-SAMPLES * D.backward(d_logits, cache))[:ARROWS]
+        # The loss is a mean over D's outputs; the part of one is so many times that.
+        return to_numpy(-len(logits) * D.backward(d_logits, cache))[:ARROWS]
 
     def _images(self) -> dict[str, Array]:
         x, _ = self._told(self.sampler(), len(self.z)).forward(self.z, train=False)

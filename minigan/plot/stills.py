@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import Array, array_module, to_numpy
+from ..layers import Pack
 from ..layers.base import Layer, Shape
+from ..network import Sequential
 from ..step import Loss
 
 if TYPE_CHECKING:
@@ -336,7 +338,7 @@ def points(
         places = pixel_middles(centre, reach, 200)
         with np.errstate(over="ignore", invalid="ignore"):  # D at places beyond its numbers
             x = array_module(D.theta).asarray(places.reshape(-1, 2).astype(D.theta.dtype))
-            p = to_numpy(loss.probability(D.forward(x, train=False)[0])).reshape(200, 200)
+            p = to_numpy(loss.probability(judged(D, x))).reshape(200, 200)
         draw_heat(axes, p, centre, reach, loss.is_critic)
     draw_clouds(axes, fake, real)
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
@@ -344,6 +346,17 @@ def points(
     axes.set_aspect("equal")
     axes.legend(**ABOVE, ncols=2, markerscale=2)
     return figure
+
+
+def judged(D: Layer, x: Array) -> Array:
+    """Return D's outputs for x (n, …), (n, 1); a D of packs sees packs of the same sample."""
+    return D.forward(x.repeat(packs_of(D), axis=0), train=False)[0]
+
+
+def packs_of(D: Layer) -> int:
+    """Return how many samples D judges together."""
+    first = D.layers[0] if isinstance(D, Sequential) else D
+    return first.m if isinstance(first, Pack) else 1
 
 
 def draw_clouds(axes: Any, fake: Array, real: Array | None = None) -> Any:

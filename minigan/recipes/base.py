@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, stream
 from ..data import Dataset
-from ..init import Initialiser, glorot, he
-from ..layers import Dense, Flatten, Reshape, Sigmoid
+from ..layers import Flatten, Pack, Reshape, Sigmoid, SpectralNorm
 from ..layers.base import Layer, Shape
 from ..loop import Game, Record, train
-from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
+from ..losses import Hinge, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
 from ..optim.base import Optimiser, unwrapped
 from ..optim.schedules import Rate
-from ..optim.wrappers import EMA
+from ..optim.wrappers import EMA, ClipNorm, ClipWeights, MaxNorm
 from ..penalties import Penalty
 from ..sampling import draw_noise
 from ..step import Loss
-
-LOSSES: dict[str, Callable[..., Loss]] = {
-    "minimax": Minimax,
-    "non-saturating": NonSaturating,
-    "least-squares": LeastSquares,
-    "hinge": Hinge,
-    "wasserstein": Wasserstein,
-    "relativistic": RelativisticPairing,
-}
+from .named import LOSSES, penalties_named, unknown
+from .networks import packed
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,8 @@ class Task:
     `shape` is that of one sample, `classes` the number of labels (0: there are none), `seed` that
     of the initial weights, `device` where the networks are to live. `logits` asks a recipe whose D
     ends in a Sigmoid for the stable form: the same without that layer, and the loss on logits.
+    `latent` is how many numbers of noise G is to take, if not the recipe's own; `pack` how many
+    samples D is to judge together.
     """
 
     shape: Shape
@@ -48,6 +45,8 @@ class Task:
     seed: int = 0
     device: str = "cpu"
     logits: bool = False
+    latent: int | None = None
+    pack: int = 1
 
     @property
     def numbers(self) -> int:
@@ -55,8 +54,17 @@ class Task:
         return math.prod(self.shape)
 
     def network(self, name: str, *layers: Layer) -> Sequential:
-        """Return a network of these layers on the task's device, drawn from a stream of its own."""
+        """Return a network of these layers on the task's device, drawn from a stream of its own.
+
+        A ``"D"`` is given a Pack in front where the task asks for one.
+        """
+        if name == "D" and self.pack > 1:
+            layers = packed(self.pack, layers)
         return Sequential(*layers, seed=stream(self.seed, name)).to(self.device)
+
+    def noise(self, features: int) -> int:
+        """Return how many numbers of noise G takes: so many, unless others are asked for."""
+        return self.latent or features
 
     def sigmoid(self) -> list[Layer]:
         """Return the last layer of a D of probabilities: none where logits are asked for."""
@@ -138,35 +146,117 @@ class Setup:
     def change(
         self,
         loss: str | None = None,
+        penalty: str | None = None,
         lr_G: float | None = None,
         lr_D: float | None = None,
+        beta1: float | None = None,
+        clip_norm: float | None = None,
+        ema: float | None = None,
+        instance_noise: float | None = None,
         batch: int | None = None,
         d_steps: int | None = None,
         steps: int | None = None,
         epochs: int | None = None,
     ) -> None:
-        """Change what is given (not None): the loss by its name, the optimisers' rates, the rest.
+        """Change what is given (not None): the loss and penalties by their names, and the rest.
 
         A loss on probabilities takes D's outputs as such where D ends in a Sigmoid, and keeps the
         label smoothing. `steps` takes the place of `epochs`, and the other way round.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, and for what this set-up can't take; the message says what can.
         """
+        ends_in_sigmoid = isinstance(self.D.layers[-1], Sigmoid)
         if loss is not None:
             if loss not in LOSSES:
-                raise ValueError(f"unknown loss {loss!r}, expected one of {', '.join(LOSSES)}")
+                raise ValueError(unknown("loss", loss, LOSSES))
             settings: dict[str, Any] = {}
             if LOSSES[loss] in (Minimax, NonSaturating):
-                settings["logits"] = not isinstance(self.D.layers[-1], Sigmoid)
+                settings["logits"] = not ends_in_sigmoid
                 settings["label_smoothing"] = getattr(self.loss, "label_smoothing", 0.0)
             self.loss = LOSSES[loss](**settings)
+        if penalty is not None:
+            self.penalties = penalties_named(penalty)
         for rate, optimiser in ((lr_G, self.optimiser_G), (lr_D, self.optimiser_D)):
             if rate is not None:
                 innermost(optimiser).lr = rate
+        if beta1 is not None:
+            self._change_beta1(beta1)
+        if clip_norm is not None:
+            self.optimiser_G = ClipNorm(self.optimiser_G, clip_norm)
+            self.optimiser_D = ClipNorm(self.optimiser_D, clip_norm)
+        if ema is not None:
+            kept = [inner for inner in unwrapped(self.optimiser_G) if isinstance(inner, EMA)]
+            if kept:
+                kept[0].decay = EMA(kept[0], ema).decay  # a new one sees that it is a decay
+            else:
+                self.optimiser_G = EMA(self.optimiser_G, ema)
+        if instance_noise is not None:
+            self.instance_noise = instance_noise
         if batch is not None:
             self.batch = batch
         if d_steps is not None:
             self.d_steps = d_steps
         if steps is not None or epochs is not None:
             self.steps, self.epochs = steps, epochs
+        if loss is not None or penalty is not None:
+            self._expect_bounded(ends_in_sigmoid)
+        self._expect_penalties_fit(ends_in_sigmoid)
+
+    def _change_beta1(self, beta1: float) -> None:
+        """Change what Adam keeps of the gradients before."""
+        if not 0 <= beta1 < 1:
+            raise ValueError(f"beta1 must lie in [0, 1), got {beta1}")
+        for optimiser in (innermost(self.optimiser_G), innermost(self.optimiser_D)):
+            if not hasattr(optimiser, "beta1"):
+                raise ValueError(
+                    f"--beta1 is a setting of Adam, this recipe trains with {optimiser!r}; leave "
+                    "it out, or take a recipe with Adam, such as digits or points"
+                )
+            optimiser.beta1 = beta1
+
+    def _expect_bounded(self, ends_in_sigmoid: bool) -> None:
+        """Raise for a loss that means nothing for this D's outputs."""
+        if ends_in_sigmoid and isinstance(self.loss, (Hinge, Wasserstein, RelativisticPairing)):
+            raise ValueError(
+                f"the loss {type(self.loss).__name__} is of logits, but D of this recipe ends in "
+                "a sigmoid; leave that out with --logits"
+            )
+        bounding = [*unwrapped(self.optimiser_D), *self.D.layers]
+        is_bounded = any(isinstance(b, (ClipWeights, MaxNorm, SpectralNorm)) for b in bounding)
+        if type(self.loss) is Wasserstein and not self.penalties and not is_bounded:
+            raise ValueError(
+                "the loss Wasserstein needs a critic whose slope is bounded, or it falls without "
+                "end; add --penalty gp, or take the recipe wgan-gp"
+            )
+
+    def _expect_penalties_fit(self, ends_in_sigmoid: bool) -> None:
+        """Raise for a D that can't have the penalties, or whose packs the batch does not fill."""
+        first = self.D.layers[0]
+        if isinstance(first, Pack):
+            if self.penalties:
+                raise ValueError(
+                    "a gradient penalty is of each sample by itself, a packed D judges several "
+                    "together: leave out --pack, or the penalty, --penalty none"
+                )
+            if self.batch % first.m:
+                raise ValueError(
+                    f"a batch of {self.batch} does not fill packs of {first.m}; add "
+                    f"--batch {max(1, self.batch // first.m) * first.m}"
+                )
+        if self.penalties and ends_in_sigmoid:
+            raise ValueError(
+                "a gradient penalty is of logits, but D of this recipe ends in a sigmoid; leave "
+                "that out with --logits"
+            )
+        if self.penalties and self.D.couples_samples:
+            raise ValueError(
+                "a gradient penalty is of each sample by itself, but D of this recipe has a layer "
+                "that couples the samples of a batch (BatchNorm, MinibatchStd); leave out "
+                "--penalty, or take a recipe without, such as digits, r3, tanh-mlp with --logits"
+            )
 
     def sampler(self) -> Sequential:
         """Return the G to draw samples from: with its average weights, if an average is kept."""
@@ -217,7 +307,33 @@ class Recipe:
                 f"recipe {self.name} is for {self.samples}, but the data are {kind}, of shape "
                 f"{task.shape}; take: {', '.join(fitting)}"
             )
-        return self.make(task)
+        setup = self.make(task)
+        if task.latent is not None:
+            told = task.classes if setup.conditional else 0
+            if setup.G.in_shape != (task.latent + told,):
+                raise ValueError(
+                    f"recipe {self.name} fixes the size of the noise: its G takes "
+                    f"{setup.G.in_shape}; leave out --latent, or let the recipe ask for it, "
+                    "Dense(task.noise(100), …)"
+                )
+        if task.pack > 1 and not isinstance(setup.D.layers[0], Pack):
+            raise ValueError(
+                f"recipe {self.name} makes a D that is not packed; leave out --pack, or let the "
+                'recipe make D by task.network("D", …)'
+            )
+        if task.logits:
+            if isinstance(setup.D.layers[-1], Sigmoid):
+                raise ValueError(
+                    f"recipe {self.name} makes a D that ends in a sigmoid, whatever is asked; "
+                    "leave out --logits, or end D in *task.sigmoid()"
+                )
+            plain = self.make(replace(task, logits=False))
+            if not isinstance(plain.D.layers[-1], Sigmoid):
+                raise ValueError(
+                    f"--logits leaves out a sigmoid at D's end; D of the recipe {self.name} has "
+                    "none, and trains on logits already: leave out --logits"
+                )
+        return setup
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -229,11 +345,26 @@ def recipe(
     """Register a function as a recipe; the first line of its docstring says what it is."""
 
     def register(make: Callable[[Task], Setup]) -> Callable[[Task], Setup]:
-        about = (make.__doc__ or "").partition("\n")[0].removeprefix("Make ").rstrip(".")
+        # Under ``python -OO`` a function has no docstring; its source has one.
+        about = (
+            (make.__doc__ or _docstring_in_source(make))
+            .partition("\n")[0]
+            .removeprefix("Make ")
+            .rstrip(".")
+        )
         RECIPES[name] = Recipe(name, about, source, data, samples, make)
         return make
 
     return register
+
+
+def _docstring_in_source(function: Callable[..., object]) -> str:
+    """Return the docstring of a function as its file has it; "" where there is no file."""
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError):
+        return ""
+    return (isinstance(definition, ast.FunctionDef) and ast.get_docstring(definition)) or ""
 
 
 def recipe_for(data: Dataset) -> str:
@@ -248,20 +379,6 @@ def recipe_for(data: Dataset) -> str:
         return "points"
     h, w, _ = data.x.shape[1:]
     return "tanh-mlp" if h % 4 or w % 4 else "small-dcgan"
-
-
-def mlp(
-    *widths: int, activation: Callable[[], Layer], init: Initialiser | None = None
-) -> list[Layer]:
-    """Return dense layers of these widths with activations between them, and none at the end.
-
-    Unless `init` is given, the hidden layers are drawn by He's rule and the last by Glorot's.
-    """
-    *hidden, (p, q) = zip(widths[:-1], widths[1:], strict=True)
-    layers: list[Layer] = []
-    for pair in hidden:
-        layers += [Dense(*pair, init=init or he), activation()]
-    return [*layers, Dense(p, q, init=init or glorot)]
 
 
 def players(task: Task, G: list[Layer], D: list[Layer]) -> tuple[Sequential, Sequential]:

@@ -8,7 +8,8 @@ from ..optim.rules import Adam
 from ..optim.schedules import cosine
 from ..optim.wrappers import EMA
 from ..penalties import R1, R2
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 # --- small: a minute on a CPU ---------------------------------------------------------------------
 
@@ -22,7 +23,7 @@ def digits(task: Task) -> Setup:
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(16, 128, 256, n, activation=lambda: LeakyReLU(0.1)), Tanh()],
+        [*mlp(task.noise(16), 128, 256, n, activation=lambda: LeakyReLU(0.1)), Tanh()],
         mlp(n, 192, 1, activation=lambda: LeakyReLU(0.1)),
     )
     loss = NonSaturating(label_smoothing=0.1)
@@ -45,7 +46,7 @@ def points(task: Task) -> Setup:
     hidden = (128, 128, 128, 128)
     G, D = players(
         task,
-        mlp(n, *hidden, n, activation=LeakyReLU),
+        mlp(task.noise(n), *hidden, n, activation=LeakyReLU),
         mlp(n, *hidden, 1, activation=LeakyReLU),
     )
     rate = cosine(1e-3, 1e-6, steps)
@@ -72,7 +73,7 @@ def tanh_mlp(task: Task) -> Setup:
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(100, 256, 512, 1024, n, activation=ReLU), Tanh()],
+        [*mlp(task.noise(100), 256, 512, 1024, n, activation=ReLU), Tanh()],
         [*mlp(n, 512, 256, 1, activation=ReLU), *task.sigmoid()],
     )
     loss = NonSaturating(logits=task.logits)
@@ -85,7 +86,7 @@ def leaky_mlp(task: Task) -> Setup:
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(100, 128, n, activation=LeakyReLU), Tanh()],
+        [*mlp(task.noise(100), 128, n, activation=LeakyReLU), Tanh()],
         mlp(n, 512, 256, 128, 1, activation=LeakyReLU),
     )
     return Setup(G, D, Minimax(), Adam(2e-4, 0.5), Adam(2e-4, 0.5), batch=128, epochs=50)
@@ -100,7 +101,7 @@ def alternating(task: Task) -> Setup:
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(100, 256, n, activation=ReLU), Tanh()],
+        [*mlp(task.noise(100), 256, n, activation=ReLU), Tanh()],
         [*mlp(n, 256, 1, activation=ReLU), *task.sigmoid()],
     )
     return Setup(G, D, NonSaturating(logits=task.logits), Adam(), Adam(), batch=128, epochs=100)

@@ -22,7 +22,8 @@ from ..optim.rules import SGD, Adam
 from ..optim.schedules import exponential, linear
 from ..optim.wrappers import EMA
 from ..penalties import R1, R2, GradientPenalty
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 
 @recipe("goodfellow-2014", data="mnist", source="Goodfellow et al. 2014, the authors' mnist.yaml")
@@ -43,7 +44,7 @@ def goodfellow_2014(task: Task) -> Setup:
     small, smaller = uniform(0.05), uniform(0.005)
     G, D = players(
         task,
-        [*mlp(100, 1200, 1200, n, activation=ReLU, init=small), Tanh()],
+        [*mlp(task.noise(100), 1200, 1200, n, activation=ReLU, init=small), Tanh()],
         [
             Dropout(0.2),
             Maxout(n, 240, 5, init=smaller),
@@ -100,7 +101,7 @@ def convolutions(task: Task, wide: int, narrow: int) -> tuple[Sequential, Sequen
     h, w, init = h // 4, w // 4, normal(0.02)
     G = task.network(
         "G",
-        Dense(100, h * w * wide, bias=False, init=init),
+        Dense(task.noise(100), h * w * wide, bias=False, init=init),
         Reshape((h, w, wide)),
         BatchNorm(wide),
         ReLU(),
@@ -128,7 +129,7 @@ def leaky_mlps(task: Task) -> tuple[Sequential, Sequential]:
     n = task.numbers
     return players(
         task,
-        [*mlp(100, 256, 512, n, activation=LeakyReLU), Tanh()],
+        [*mlp(task.noise(100), 256, 512, n, activation=LeakyReLU), Tanh()],
         mlp(n, 512, 256, 1, activation=LeakyReLU),
     )
 
@@ -179,7 +180,7 @@ def conditional(task: Task) -> Setup:
             "or an .npz file with an array of labels"
         )
     n, k = task.numbers, task.classes
-    G = task.network("G", *mlp(100 + k, 256, 512, n, activation=LeakyReLU), Tanh())
+    G = task.network("G", *mlp(task.noise(100) + k, 256, 512, n, activation=LeakyReLU), Tanh())
     D = task.network("D", *mlp(n + k, 512, 256, 1, activation=LeakyReLU))
     return Setup(
         G,

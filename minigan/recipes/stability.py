@@ -15,7 +15,8 @@ from ..optim.regularisers import L1, L2
 from ..optim.rules import SGD, Adam
 from ..optim.schedules import linear
 from ..optim.wrappers import Regularised
-from .base import Setup, Task, mlp, players, recipe
+from .base import Setup, Task, players, recipe
+from .networks import mlp
 
 SOURCE = "a common tutorial on training GANs"
 
@@ -25,7 +26,7 @@ def patient(task: Task, hidden: int = 128, init: Initialiser | None = None) -> S
     n = task.numbers
     G, D = players(
         task,
-        [*mlp(100, hidden, hidden, n, activation=LeakyReLU, init=init), Tanh()],
+        [*mlp(task.noise(100), hidden, hidden, n, activation=LeakyReLU, init=init), Tanh()],
         mlp(n, 128, 128, 1, activation=LeakyReLU, init=init),
     )
     return Setup(G, D, NonSaturating(), Adam(), Adam(), batch=128, epochs=20)

@@ -9,7 +9,7 @@ recipe has made, so that a recipe which has changed meanwhile does not go unnoti
 
 from __future__ import annotations
 
-import inspect
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -24,16 +24,19 @@ from ..arrays import to_numpy
 from ..data import NAMES, Dataset
 from ..data import load as load_data
 from ..files.atomic import replacing
+from ..files.outside import expect_file
 from ..loop import total_steps
-from ..optim.base import unwrapped
-from ..optim.schedules import Rate
-from ..recipes import LOSSES, RECIPES, Setup, Task, recipe_for
+from ..recipes import LOSSES, PENALTIES, Recipe, Setup, Task, find_recipe, recipe_file, recipe_for
 from ..sampling import NOISES
 from .folder import RUN
+from .made import made, made_before
 
 Settings = dict[str, Any]  # run.json
 
+OWN = "(own)"  # the recipe of a run whose networks come from Python: see `train_run`
 ON_NAN = ("stop", "restore")
+# What a run of minigan 0.1.0 does not say; None is what it had.
+SINCE_0_1 = ("penalty", "beta1", "clip_norm", "ema", "instance_noise", "latent", "pack", "size")
 
 
 def _setting(default: Any, help: str, **option: Any) -> Any:
@@ -61,11 +64,14 @@ class Config:
         f"{', '.join(NAMES)}, or your own FILE.npz or FOLDER of images (default: the data that the "
         "recipe is made for; without a recipe digits, which lie in the package)",
     )
+    size: int | None = _setting(
+        None, "make the images of a FOLDER so many pixels high and wide", metavar="H"
+    )
     seed: int = _setting(0, "another seed, another run (default: 0)")
     recipe: str | None = _setting(
         None,
-        "set-up, one of those that minigan recipes lists (default: the one for the data)",
-        choices=RECIPES,
+        "set-up, one of those that minigan recipes lists, or of your own FILE.py, see "
+        "minigan/recipes/own.py (default: the one for the data)",
         metavar="NAME",
     )
     steps: int | None = _setting(None, "how long to train, in steps", metavar="N")
@@ -80,6 +86,24 @@ class Config:
     logits: bool = _setting(
         False, "where D ends in a sigmoid: leave that out, and take the stable form of the loss"
     )
+    penalty: str | None = _setting(
+        None,
+        f"gradient penalty on D: {', '.join(PENALTIES)}, or none; with a weight, r1:0.1, or "
+        "several, r1:0.1,r2:0.1",
+        metavar="NAME",
+    )
+    beta1: float | None = _setting(None, "momentum of Adam, from 0 to below 1", metavar="B")
+    clip_norm: float | None = _setting(
+        None, "cut both players' gradients to this norm", metavar="NORM"
+    )
+    ema: float | None = _setting(
+        None, "draw with an average of G's weights, such as 0.999", metavar="DECAY"
+    )
+    instance_noise: float | None = _setting(
+        None, "standard deviation of noise on all that D sees", metavar="SIGMA"
+    )
+    latent: int | None = _setting(None, "how many numbers of noise G takes", metavar="N")
+    pack: int | None = _setting(None, "let D judge M samples together", metavar="M")
     on_nan: str = _setting(
         "stop",
         "on NaN or infinity: stop, or restore an earlier state and go on with half the learning "
@@ -100,11 +124,15 @@ class Config:
 
     def load_data(self) -> Dataset:
         """Load the data, by default those that the recipe is made for."""
-        made_for = RECIPES[self.recipe].data if self.recipe else "digits"
-        return load_data(made_for if self.data is None else self.data, seed=self.seed)
+        name = self.data
+        if name is None:
+            name = find_recipe(self.recipe).data if self.recipe else "digits"
+        return load_data(name, seed=self.seed, size=self.size)
 
-    def set_up(self, data: Dataset) -> tuple[Setup, Task]:
+    def set_up(self, data: Dataset, own: Setup | None = None) -> tuple[Setup, Task]:
         """Make what is trained, and return it with the task that the recipe was given.
+
+        One's `own` set-up is taken as it comes, but for what the config changes.
 
         Raises
         ------
@@ -112,12 +140,30 @@ class Config:
             For a recipe that does not fit the data.
         """
         classes = 0 if data.labels is None else len(np.unique(data.labels))
-        task = Task(data.x.shape[1:], classes, self.seed, self.device, self.logits)
-        setup = RECIPES[self.recipe or recipe_for(data)].set_up(task)
+        task = Task(
+            data.x.shape[1:],
+            classes,
+            self.seed,
+            self.device,
+            logits=self.logits,
+            latent=self.latent,
+            pack=self.pack or 1,
+        )
+        if own is None:
+            recipe = find_recipe(self.recipe or recipe_for(data))
+        else:
+            kind = "images" if data.is_images else "vectors"
+            recipe = Recipe(OWN, "", "", "", kind, lambda task: own)
+        setup = recipe.set_up(task)
         setup.change(
             loss=self.loss,
+            penalty=self.penalty,
             lr_G=self.lr_G,
             lr_D=self.lr_D,
+            beta1=self.beta1,
+            clip_norm=self.clip_norm,
+            ema=self.ema,
+            instance_noise=self.instance_noise,
             batch=self.batch,
             d_steps=self.d_steps,
             steps=self.steps,
@@ -160,6 +206,7 @@ class Config:
         before = settings.get("changes")
         if before is not None:  # of minigan 0.1.0, where `loss` said how it prints itself
             settings = {**settings, **{name: before.get(name) for name in ("loss", "lr_G", "lr_D")}}
+        settings = {**dict.fromkeys(SINCE_0_1), **settings}
         for setting in fields(cls):
             value, kinds = settings[setting.name], str(setting.type).split(" | ")
             if value is None:
@@ -179,13 +226,14 @@ def describe(config: Config, setup: Setup, data: Dataset, task: Task) -> Setting
         **settled.to_json(),
         "path": None if data.name in NAMES else str(Path(data.name).resolve()),
         "checksum": _checksum(data),
+        "recipe_checksum": _checksum_of_recipe(settled.recipe or ""),
         "shape": list(task.shape),
         "labels": task.classes,
         "mean": None if data.mean is None else data.mean.tolist(),
         "scale": None if data.scale is None else data.scale.tolist(),
         "noise": setup.noise,
         "classes": task.classes if setup.conditional else 0,
-        "made": _made(setup, _total(settled, data)),
+        "made": made(setup, _total(settled, data)),
     }
 
 
@@ -232,9 +280,19 @@ def read(folder: Path) -> Settings:
 
 
 def make_again(
-    folder: Path, settings: Settings, steps: int | None = None, epochs: int | None = None
+    folder: Path,
+    settings: Settings,
+    steps: int | None = None,
+    epochs: int | None = None,
+    *,
+    recipe: str | None = None,
+    own: Setup | None = None,
+    data: Dataset | None = None,
 ) -> tuple[Config, Setup, Dataset, Task]:
     """Make again what a run was made of, with another length if one is given.
+
+    A recipe that is a file, a set-up and data that came from Python are to be given again: a folder
+    may be a stranger's, and what it names is not run.
 
     Raises
     ------
@@ -245,13 +303,17 @@ def make_again(
     try:
         old = Config.of_json(settings)
         config = old.lasting(steps, epochs)
+        _expect_same_recipe(folder, settings, recipe, own)
         name = str(settings["data"])
-        # Runs of minigan 0.1.0 took vectors as they are.
-        as_today = "scale" in settings
-        data = load_data(settings["path"] or name, seed=old.seed, standardise=as_today)
+        if data is None:
+            place = settings["path"] or name
+            # Runs of minigan 0.1.0 took vectors as they are.
+            as_today = "scale" in settings
+            data = load_data(place, seed=old.seed, size=old.size, standardise=as_today)
         data = replace(data, name=name)
-        setup, task = config.set_up(data)
-        was_made = _made_before(settings["made"])
+        config = replace(config, recipe=recipe or config.recipe)
+        setup, task = config.set_up(data, own)
+        was_made = made_before(settings["made"])
         _ = settings["labels"], settings["checksum"], _total(old, data)
     except (AttributeError, LookupError, TypeError) as error:
         raise ValueError(
@@ -264,9 +326,9 @@ def make_again(
             "since; put the data back as they were, or train again in a new folder"
         )
     # The description that belongs to the length which the run had.
-    for name, made in _made(setup, _total(old, data)).items():
+    for name, now in made(setup, _total(old, data)).items():
         was = was_made.get(name)
-        if made == was:
+        if now == was:
             continue
         if (old.steps, old.epochs) != (setup.steps, setup.epochs):
             raise ValueError(
@@ -275,10 +337,37 @@ def make_again(
             )
         raise ValueError(
             f"the recipe {config.recipe} makes another {name} than when this run began: expected "
-            f"{was}, got {made}; train again in a new folder, or go on with the version of minigan "
+            f"{was}, got {now}; train again in a new folder, or go on with the version of minigan "
             "that the run was begun with"
         )
     return config, setup, data, task
+
+
+def _expect_same_recipe(
+    folder: Path, settings: Settings, recipe: str | None, own: Setup | None
+) -> None:
+    """Raise unless a recipe that is a file, or one's own set-up, is given again, as it was."""
+    was = str(settings["recipe"])
+    if (was == OWN) != (own is not None):
+        raise ValueError(
+            f"{folder} was begun from Python with a setup of its own; go on there, with the same: "
+            "resume_run(folder, setup=…, data=…)"
+            if own is None
+            else f"{folder} was begun with the recipe {was}; leave out the setup"
+        )
+    if recipe_file(was) is None:
+        if recipe is not None:
+            raise ValueError(f"{folder} goes on with the recipe {was}; leave out --recipe")
+    elif recipe is None:
+        raise ValueError(
+            f"{folder} was begun with a recipe of your own, which is run only if you name it: add "
+            f"--recipe {was}"
+        )
+    elif _checksum_of_recipe(recipe) != settings["recipe_checksum"]:
+        raise ValueError(
+            f"{recipe} is not what it was when {folder} was begun; put it back, or train again in "
+            "a new folder"
+        )
 
 
 def differing(then: Settings, now: Settings) -> str:
@@ -303,6 +392,14 @@ def _total(config: Config, data: Dataset) -> int:
     return total_steps(len(data.x), config.batch, config.d_steps, config.steps, config.epochs)
 
 
+def _checksum_of_recipe(name: str) -> str | None:
+    """Return a checksum of the file that a recipe is in; None for one of the library."""
+    path = recipe_file(name)
+    if path is None:
+        return None
+    return hashlib.sha256(expect_file(path, "the file of the recipe").read_bytes()).hexdigest()
+
+
 def _checksum(data: Dataset) -> str:
     """Return a checksum of the samples and labels."""
     checksum = 0
@@ -310,70 +407,3 @@ def _checksum(data: Dataset) -> str:
         if array is not None:
             checksum = zlib.crc32(np.ascontiguousarray(to_numpy(array)).data, checksum)
     return f"{checksum:08x}"
-
-
-# --- what a recipe has made, to be compared -------------------------------------------------------
-
-
-def _made(setup: Setup, total: int) -> dict[str, Any]:
-    """Describe what a recipe has made, as far as its training depends on it, as JSON has it.
-
-    A thing is its class and what that was called with; a schedule is its values at a few steps.
-    """
-
-    def rate(value: Rate) -> float | list[float]:
-        if not callable(value):
-            return value
-        steps = {0, 1, total // 4, total // 2, total - 1}
-        return [float(value(min(t, 10**15))) for t in sorted(steps)]
-
-    def described(value: Any) -> Any:
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return value
-        if hasattr(value, "dtype"):
-            array = np.ascontiguousarray(to_numpy(value))
-            return f"array {array.shape} {zlib.crc32(array.data):08x}"
-        kind: Any = type(value)  # without a repr of its own it would show where it lies in memory
-        return called(value) if kind.__repr__ is object.__repr__ else repr(value)
-
-    def called(value: Any) -> dict[str, Any]:
-        # An optimiser within, and the network that it moves, are described for themselves.
-        names = inspect.signature(type(value)).parameters.keys() - {"optimiser", "net"}
-        return {"class": type(value).__name__} | {
-            name: (rate if name in ("lr", "momentum") else described)(getattr(value, name))
-            for name in sorted(names)
-            if hasattr(value, name)
-        }
-
-    return {
-        "G": repr(setup.G),
-        "D": repr(setup.D),
-        "loss": described(setup.loss),
-        "penalties": [described(penalty) for penalty in setup.penalties],
-        "optimiser_G": [called(inner) for inner in unwrapped(setup.optimiser_G)],
-        "optimiser_D": [called(inner) for inner in unwrapped(setup.optimiser_D)],
-        "instance_noise": rate(setup.instance_noise),
-        "batch": setup.batch,
-        "d_steps": setup.d_steps,
-        "noise": setup.noise,
-        "order": setup.order,
-        "conditional": setup.conditional,
-        "flat": setup.flat,
-    }
-
-
-def _made_before(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return such a description in today's names: minigan 0.1.0 called some classes otherwise."""
-    classes = {"Average": "EMA", "MaxColumnNorm": "MaxNorm"}
-    arguments = {"kernels": "mask"}
-    today = dict(made)
-    for name in ("optimiser_G", "optimiser_D"):
-        today[name] = [
-            {
-                arguments.get(key, key): classes.get(value, value) if key == "class" else value
-                for key, value in inner.items()
-                if key != "axes"  # follow from the network
-            }
-            for inner in made[name]
-        ]
-    return today

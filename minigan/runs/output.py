@@ -6,7 +6,9 @@ they were there. No checkpoint is ahead of the history or of a frame, at any mom
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +25,7 @@ from . import folder as names
 from .checkpoint import Checkpoint, CheckpointPolicy, checkpoints
 from .config import Settings
 from .history import History, read_history
+from .progress import say
 from .run import Run, draw, has_picture
 from .watch import Watch
 
@@ -45,6 +48,8 @@ class Output:
         Steps of the whole run, and of those the ones that were taken before.
     policy
         How often a checkpoint is written.
+    callback
+        Called with each record.
 
     Attributes
     ----------
@@ -64,9 +69,10 @@ class Output:
         done: int,
         written: int | None,
         policy: CheckpointPolicy,
+        callback: Callable[[Record], object] | None = None,
     ) -> None:
         self.folder, self.setup, self.task, self.settings, self.x = folder, setup, task, settings, x
-        self.total, self.written, self.policy = total, written, policy
+        self.total, self.written, self.policy, self.callback = total, written, policy, callback
         self.history = History(folder / names.HISTORY, after=done)
         self._next_write = time.monotonic() + policy.seconds
         self._recorder: Recorder | None = None
@@ -105,6 +111,8 @@ class Output:
     def add(self, record: Record) -> None:
         """Take a record; take a frame if its step is to have one."""
         self.history.add(record)
+        if self.callback is not None:
+            self.callback(record)
         if self._recorder is not None:
             self._recorder.look(record.step)  # so that no checkpoint is ahead of its frame
 
@@ -137,10 +145,26 @@ class Output:
         self._next_write = now + max(self.policy.seconds, (now - began) / SHARE)
 
     def write_results(self, step: int, with_film: bool) -> None:
-        """Write the weights and the pictures that are of this step, the moving one if asked for."""
+        """Write the weights and the pictures that are of this step, the moving one if asked for.
+
+        Where the pictures can't be drawn the rest is there all the same, and a line says why.
+        """
+        save(self.folder / names.G, self.setup.sampler())
+        save(self.folder / names.D, self.setup.D)
+        try:
+            self._draw(step, with_film)
+        except OSError:  # a full disk is no matter of drawing
+            raise
+        except Exception as error:
+            say(
+                f"the pictures could not be drawn ({type(error).__name__}: {error}); the weights "
+                "and the history are whole",
+                sys.stderr,
+            )
+
+    def _draw(self, step: int, with_film: bool) -> None:
+        """Write the pictures."""
         setup, folder = self.setup, self.folder
-        save(folder / names.G, setup.sampler())
-        save(folder / names.D, setup.D)
         with replacing(folder / names.LOSSES) as path:
             history = read_history(folder / names.HISTORY, most=CURVE_POINTS)
             loss_curves(history, setup.loss).savefig(path)

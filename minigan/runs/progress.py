@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from typing import Any, Self, TextIO
@@ -10,6 +11,9 @@ from typing import Any, Self, TextIO
 from ..loop import Record
 from ..step import Loss
 
+# Columns that a bar takes besides the numbers; and its form, and theirs, where it has no room.
+BESIDE = 54
+NARROW, NARROWEST = "{percentage:3.0f}% {remaining}{postfix}", "{percentage:3.0f}%{postfix}"
 PAUSE = 10.0  # seconds from one plain line to the next
 
 
@@ -66,7 +70,7 @@ class Progress:
             try:
                 # True where the bar is drawn again: tqdm says when it is time to.
                 if self.bar.update() or record.step in (1, self.total):
-                    self.bar.set_postfix_str(self._numbers(record))
+                    self.bar.set_postfix_str(self._fitting(record))
             except (OSError, ValueError):
                 self._give_up()
         elif not self.quiet and time.monotonic() - self.since >= PAUSE:
@@ -97,6 +101,19 @@ class Progress:
             f"{self.judge}(real) {record['D_real']:.2f} {self.judge}(fake) {record['D_fake']:.2f}"
         )
 
+    def _fitting(self, record: Record) -> str:
+        """Return the numbers such that none is cut, and give the bar the form that leaves room."""
+        numbers = self._numbers(record)
+        width = _columns()
+        if not sys.stderr.isatty() or len(numbers) + BESIDE <= width:
+            return numbers
+        numbers = (
+            f"loss D {record['loss_D']:.3g} G {record['loss_G']:.3g}, "
+            f"{self.judge}(real) {record['D_real']:.3g} (fake) {record['D_fake']:.3g}"
+        )
+        self.bar.bar_format = NARROW if len(numbers) + 13 <= width else NARROWEST
+        return numbers
+
     def __enter__(self) -> Self:
         """Return itself."""
         return self
@@ -108,6 +125,14 @@ class Progress:
                 self.bar.close()
             except (OSError, ValueError):
                 self._give_up()
+
+
+def _columns() -> int:
+    """Return the width of the terminal that stderr is; 80 where it does not say."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
 
 
 def _can_move() -> bool:

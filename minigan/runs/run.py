@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, as_like, to_numpy
+from ..arrays import Array, array_module, as_like, stream, to_numpy
 from ..files.arrays import write_arrays
 from ..files.atomic import replacing
 from ..files.networks import load
@@ -18,7 +21,7 @@ from ..layers.base import Layer, Shape
 from ..network import Sequential
 from ..plot.stills import points, sample_grid
 from ..plot.walk import walk
-from ..sampling import sample
+from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
 from .config import read
@@ -26,6 +29,7 @@ from .folder import D as D_FILE
 from .folder import G as G_FILE
 
 COLUMNS = 10  # images in a row of a picture
+AT_ONCE = 1000  # samples that are drawn together
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Run:
     ) -> Array:
         """Return samples of the shape of the data; points on the scale that they had in their file.
 
+        `batches` gives the same, some at a time.
+
         Parameters
         ----------
         n
@@ -87,24 +93,63 @@ class Run:
         interpolate
             Rows of `COLUMNS` images each, from one sample to another.
         """
+        drawn = [*self.batches(n, seed, label, interpolate)]
+        return array_module(drawn[0]).concatenate(drawn) if len(drawn) > 1 else drawn[0]
+
+    def batches(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        label: int | None = None,
+        interpolate: bool = False,
+    ) -> Iterator[Array]:
+        """Give what `samples` returns, `AT_ONCE` at most at a time: G's layers take no more memory.
+
+        Raises
+        ------
+        ValueError
+            For a label that the run does not have, and for a walk through noise that isn't normal.
+        """
         n = n or how_many(self.shape)
         if label is not None and not 0 <= label < self.classes:
             known = f"0 to {self.classes - 1}" if self.classes else "none: G is not conditional"
             raise ValueError(f"label is {label}, the labels of this run are {known}")
-        rows = -(-n // COLUMNS) if interpolate else n
-        G: Layer = self.G
-        if self.classes:
-            labels = np.arange(rows) % self.classes if label is None else np.full(rows, label)
-            labels = labels.repeat(COLUMNS) if interpolate else labels
-            G = Conditional(G, as_like(np.eye(self.classes)[labels], G.theta))
         if interpolate:
             if self.noise != "normal":
                 raise ValueError(f"a walk needs normal noise; this run has {self.noise} noise")
-            drawn = walk(G, rows, COLUMNS, seed)[:n]
-        else:
-            drawn = sample(G, n, seed, self.noise)
+            rows = -(-n // COLUMNS)
+            G = self._told(self._labels(rows, label).repeat(COLUMNS))
+            yield self._as_data(walk(G, rows, COLUMNS, seed)[:n])
+            return
+        rng, labels = stream(seed, "sample"), self._labels(n, label)  # as `minigan.sampling.sample`
+        for start in range(0, n, AT_ONCE):
+            told = labels[start : start + AT_ONCE]
+            G = self._told(told)
+            z = draw_noise(G, len(told), rng, self.noise)
+            yield self._as_data(G.forward(z, train=False)[0])
+
+    def _labels(self, n: int, label: int | None) -> Array:
+        """Return what G is to draw: all labels in turn, or one."""
+        return np.arange(n) % max(1, self.classes) if label is None else np.full(n, label)
+
+    def _told(self, labels: Array) -> Layer:
+        """Return G with these labels, if it is told any."""
+        if not self.classes:
+            return self.G
+        return Conditional(self.G, as_like(np.eye(self.classes)[labels], self.G.theta))
+
+    def _as_data(self, drawn: Array) -> Array:
+        """Return samples of the shape and scale of the data."""
         drawn = drawn.reshape(len(drawn), *self.shape)
         return drawn if self.scale is None else to_numpy(drawn) * self.scale + self.mean
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture that a notebook shows of a run: its samples."""
+        if not has_picture(self.shape):
+            return None
+        buffer = io.BytesIO()
+        _figure(self.samples(), classes=self.classes).savefig(buffer, format="png")
+        return buffer.getvalue()
 
 
 def has_picture(shape: Shape) -> bool:
@@ -127,14 +172,24 @@ def draw(
     caption: str = "",
 ) -> None:
     """Write a picture of samples of a shape that has one; with a few classes, a column for each."""
-    if samples.ndim == 4:
-        labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
-        columns = classes if labels else COLUMNS
-        figure = sample_grid(samples, columns, labels=labels, caption=caption)
-    else:
-        figure = points(samples, real, D, loss)
+    figure = _figure(samples, real, D, loss, classes, caption)
     with replacing(path) as temporary:
         figure.savefig(temporary)
+
+
+def _figure(
+    samples: Array,
+    real: Array | None = None,
+    D: Layer | None = None,
+    loss: Loss | None = None,
+    classes: int = 0,
+    caption: str = "",
+) -> Any:
+    """Return the figure that `draw` writes."""
+    if samples.ndim != 4:
+        return points(samples, real, D, loss)
+    labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
+    return sample_grid(samples, classes if labels else COLUMNS, labels=labels, caption=caption)
 
 
 def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tuple[Path, str]]:
@@ -172,6 +227,7 @@ def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tupl
     paths = []
     for name, arrays, source in made:
         path = Path(out or folder) / f"{name}.pytorch.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(path, arrays, "torch.nn", source)
         paths.append((path, source))
     return paths

@@ -12,7 +12,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, to_numpy
 from ..data import Dataset
+from ..loop import Record
+from ..recipes import Setup
 from . import config as run_config
 from .checkpoint import Checkpoint, CheckpointPolicy, newest
 from .config import Config
@@ -32,6 +35,8 @@ from .progress import say
 from .threads import blas_threads, limited_to
 from .trainer import Trainer
 from .versions import difference
+
+Callback = Callable[[Record], object]
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,14 @@ class Outcome:
 
 def train_run(
     config: Config,
-    data: Dataset | None = None,
+    data: Dataset | Array | None = None,
     *,
+    setup: Setup | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
     policy: CheckpointPolicy | None = None,
     leader: Leader | None = None,
+    callback: Callback | None = None,
 ) -> Outcome:
     """Train, and write samples, curves, history, weights and settings into a folder.
 
@@ -75,12 +82,25 @@ def train_run(
 
     >>> train_run(Config(data="ring", steps=2000), out="runs/a-ring")     # doctest: +SKIP
 
+    One's own networks, loss and data make a run too, with its samples, film and checkpoints::
+
+        setup = Setup(G, D, NonSaturating(), Adam(1e-3), Adam(1e-3), steps=2000)
+        train_run(Config(seed=1), x, setup=setup, out="runs/mine", callback=print)
+        resume_run("runs/mine", data=x, setup=setup, steps=5000)
+        Run.open("runs/mine").samples(9)
+
+    with ``from minigan.recipes import Setup``, ``from minigan.runs.config import Config``, and the
+    others from here and from `minigan.runs.run`.
+
     Parameters
     ----------
     config
         What is trained, on what, and for how long.
     data
-        The data, if they are at hand; else they are loaded.
+        The data, if they are at hand, as an array (n, …) or a `minigan.data.Dataset`, which may
+        have labels; else they are loaded.
+    setup
+        What is trained, in the place of a recipe; its networks are trained in place.
     out
         A folder that is new or empty; the first new one of runs/DATA-1, runs/DATA-2 … unless given.
     quiet
@@ -89,6 +109,9 @@ def train_run(
         How often checkpoints are written.
     leader
         Of the ranks that share the steps; all but this one call `minigan.runs.parallel.follow`.
+    callback
+        Called with the `minigan.loop.Record` of each step, when that is taken: again for those that
+        are taken again, where a run is sent back.
 
     Raises
     ------
@@ -96,8 +119,10 @@ def train_run(
         For what doesn't fit together, or a folder that can't be written to; nothing is left behind
         if that is known before the training.
     """
-    data = config.load_data() if data is None else data
-    setup, task = config.set_up(data)
+    if setup is not None:
+        config = replace(config, recipe=run_config.OWN)
+    data = config.load_data() if data is None else _dataset(data)
+    setup, task = config.set_up(data, setup)
     threads = blas_threads(setup, task)
     settings = run_config.describe(config, setup, data, task) | {"threads": threads}
     with _no_warnings(), _interruptible() as signals, limited_to(threads):
@@ -115,17 +140,22 @@ def train_run(
                 f"samples\nweights: G {setup.G.theta.size:,}, D {setup.D.theta.size:,}; "
                 "Ctrl-C stops early and keeps all so far"
             )
-            return _go(trainer, folder, None, policy, signals, quiet)
+            return _go(trainer, folder, None, policy, signals, quiet, callback)
 
 
 def resume_run(
-    folder: Path,
+    folder: str | os.PathLike[str],
     steps: int | None = None,
     epochs: int | None = None,
     quiet: bool = False,
     on_nan: str | None = None,
     policy: CheckpointPolicy | None = None,
     leader: Leader | None = None,
+    *,
+    recipe: str | None = None,
+    setup: Setup | None = None,
+    data: Dataset | Array | None = None,
+    callback: Callback | None = None,
 ) -> Outcome:
     """Go on with a run from its newest checkpoint, to the bits that it would have ended in.
 
@@ -135,8 +165,12 @@ def resume_run(
         Of the run.
     steps, epochs
         Another length, counted from the beginning of the run.
-    quiet, policy, leader
+    quiet, policy, callback, leader
         As for `train_run`; there may be another number of ranks than before, or this one alone.
+    recipe
+        The file of the recipe, if it was one's own.
+    setup, data
+        What the run was begun with in Python, if it was; the weights come from the checkpoint.
     on_nan
         As it was, unless given.
 
@@ -149,12 +183,22 @@ def resume_run(
         length that is to change, that is longer already, or that is going on elsewhere; for a
         folder with links in it, through which the run would write elsewhere.
     """
+    folder = Path(folder)
     old = run_config.read(folder)
     expect_plain(folder)
-    config, setup, data, task = run_config.make_again(folder, old, steps, epochs)
+    config, setup, data, task = run_config.make_again(
+        folder,
+        old,
+        steps,
+        epochs,
+        recipe=recipe,
+        own=setup,
+        data=None if data is None else _dataset(data),
+    )
     config = replace(config, on_nan=on_nan or config.on_nan)
     threads = blas_threads(setup, task, old.get("threads"))
-    kept = {"path": old["path"], "threads": threads}
+    # The data and the recipe are called what they were called then.
+    kept = {"path": old["path"], "recipe": old["recipe"], "threads": threads}
     settings = run_config.describe(config, setup, data, task) | kept
 
     def put_back(checkpoint: Checkpoint) -> None:
@@ -184,7 +228,7 @@ def resume_run(
             f"{data.name}, with the recipe {config.recipe}"
         )
         written = None if checkpoint is None else trainer.step
-        return _go(trainer, folder, written, policy, signals, quiet)
+        return _go(trainer, folder, written, policy, signals, quiet, callback)
 
 
 def _go(
@@ -194,6 +238,7 @@ def _go(
     policy: CheckpointPolicy | None,
     signals: list[int],
     quiet: bool,
+    callback: Callback | None,
 ) -> Outcome:
     """Take the steps that are left, and write all there is to write."""
     if trainer.leader is not None:
@@ -215,12 +260,14 @@ def _go(
             done=trainer.step,
             written=written,
             policy=policy or CheckpointPolicy(),
+            callback=callback,
         ) as output:
             remove_leftovers(folder)
             run_config.write(folder, trainer.settings)  # with the length that it now has
             broken = trainer.train(output, lambda: bool(signals), quiet)
         seconds = time.monotonic() - began
-        output.write_results(trainer.step, with_film=not signals)
+        caught = signals[0] if signals else None  # one that comes later finds all taken
+        output.write_results(trainer.step, with_film=caught is None)
     except OSError as error:
         written = written if output is None else output.written
         last = (
@@ -239,10 +286,15 @@ def _go(
         trainer.total,
         trainer.taken,
         seconds,
-        signals[0] if signals else None,
+        caught,
         broken,
         trainer.recovery.count,
     )
+
+
+def _dataset(data: Dataset | Array) -> Dataset:
+    """Return samples (n, …) that somebody has at hand as a data set."""
+    return data if isinstance(data, Dataset) else Dataset("own", to_numpy(data))
 
 
 def _no_warnings() -> Any:

@@ -33,19 +33,19 @@ PATIENCE = {
     "divergence": 2,
 }
 HELPS = {
-    "won": "a smaller --lr-d, --loss non-saturating, label smoothing, noise on what D sees "
-    "(instance_noise), a gradient penalty (R1)",
-    "collapse": "a smaller --lr-g, a D that sees several samples at once (MinibatchStd, Pack), "
-    "--loss relativistic with R1, another --seed",
+    "won": "a smaller --lr-d, --loss non-saturating, noise on what D sees (--instance-noise 0.1), "
+    "a gradient penalty (--penalty r1:0.1)",
+    "collapse": "a smaller --lr-g, a D that sees several samples at once (--pack 2), "
+    "--loss relativistic --penalty r1:0.1, another --seed",
     "missed modes": "--recipe points as it is (relativistic pairing with R1 and R2, a learning "
     "rate that falls to nothing, the average of G's weights); with other recipes a longer run "
     "(--steps), a smaller --lr-d",
-    "steepness": "a gradient penalty on D (R1, or GradientPenalty for --loss wasserstein), "
-    "SpectralNorm, a smaller --lr-d",
-    "oscillation": "smaller --lr-g and --lr-d, less momentum (Adam with beta1=0), a gradient "
-    'penalty (R1), the average of G\'s weights (EMA), order="extragradient"',
-    "divergence": "--lr-g and --lr-d ten times smaller, a gradient penalty on D (R1), gradients "
-    "cut by ClipNorm",
+    "steepness": "a gradient penalty on D (--penalty r1, or gp for --loss wasserstein), a smaller "
+    "--lr-d; in a recipe of your own SpectralNorm",
+    "oscillation": "smaller --lr-g and --lr-d, less momentum (--beta1 0), a gradient penalty "
+    "(--penalty r1:0.1), the average of G's weights (--ema 0.999)",
+    "divergence": "--lr-g and --lr-d ten times smaller, a gradient penalty on D (--penalty r1), "
+    "gradients cut to a norm (--clip-norm 1)",
 }
 
 

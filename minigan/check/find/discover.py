@@ -21,9 +21,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import stream
+from ...files.modules import import_file
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
@@ -196,20 +195,11 @@ def _import(place: str) -> ModuleType:
             raise ImportError(f"{place}: no such file or module ({error})") from error
     if not path.is_file():
         raise FileNotFoundError(f"{place}: no such file")
-    name = f"checked_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        return import_file(path, f"checked_{path.stem}")
     except Exception as error:
         text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
-    finally:
-        sys.path.pop(0)
-    return module
 
 
 def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iterator[Item]:
