@@ -108,7 +108,7 @@ def test_everything_public_has_cases():
     assert layers | {Sequential, Residual} == set(LAYERS)
     made = {f for n, f in vars(schedules).items() if n[0] != "_" and callable(f)}
     made = {f for f in made if getattr(f, "__module__", "") == schedules.__name__}
-    assert made - {schedules.value_at, schedules.Scaled} == set(SCHEDULES)
+    assert made - {schedules.value_at, schedules.expect_rate, schedules.Scaled} == set(SCHEDULES)
     assert all(all(kind.values()) for kind in walked)
     networks = {Sequential, Residual}
     made_of_layers = {c for c in layers if issubclass(c, Layer)} - {Layer, Elementwise, LinearMap}

@@ -151,7 +151,12 @@ def _is_base(module: ModuleType, cls: Any) -> bool:
     ]
     # In a file on its own, such as an exercise, what is unwritten is what the report is to name.
     in_a_package = hasattr(module, "__path__")
-    left_to_heirs = unwritten if in_a_package else not issubclass(cls, Layer) and is_unwritten(cls)
+    declared = cls.__name__ in getattr(module, "CHECK", {})
+    left_to_heirs = (
+        unwritten
+        if in_a_package
+        else not (declared or issubclass(cls, Layer)) and is_unwritten(cls)
+    )
     return inspect.isabstract(cls) or (left_to_heirs and bool(heirs))
 
 
