@@ -160,11 +160,11 @@ def _points_drawer(scene: Scene, frames: dict[int, dict[str, Array]]) -> Draw:
     usual = float(np.quantile(lengths, 0.9)) if len(lengths) else 1.0
 
     figure = new_figure(640, 592)
-    axes = figure.add_axes((0.08, 0.14, 0.74, 0.80))
+    axes = figure.add_axes((0.10, 0.14, 0.70, 0.80))
     axes.set_aspect("equal")
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
-    bar = figure.add_axes((0.85, 0.14, 0.03, 0.80))
+    bar = figure.add_axes((0.825, 0.14, 0.03, 0.80))
     heats = np.concatenate([frame["heat"].ravel() for frame in frames.values()])
     heat = draw_heat(axes, heats.reshape(1, -1), centre, reach, is_critic, bar)
     heat.set_data(np.full((1, 1), np.nan))
