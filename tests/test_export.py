@@ -68,11 +68,14 @@ def test_mistakes_are_answered(capsys):
     assert "nowhere holds no run" in capsys.readouterr().err
     for arguments, words in (
         (["a"], "the following arguments are required: --format"),
-        (["a", "--format", "onnx"], "invalid choice: 'onnx'"),
+        (["a", "--format", "onnx"], "unknown choice 'onnx'"),
     ):
         with pytest.raises(SystemExit):
             minigan("export", *arguments)
         assert words in capsys.readouterr().err
     go("a", steps=1)
-    assert minigan("export", "a", *FORMAT, "--out", "missing") == 2
-    assert "can't write missing/G.pytorch.safetensors" in capsys.readouterr().err
+    assert minigan("export", "a", *FORMAT, "--out", "new/folder") == 0
+    assert Path("new/folder/G.pytorch.safetensors").is_file()
+    capsys.readouterr()
+    assert minigan("export", "a", *FORMAT, "--out", "a/run.json") == 2
+    assert "a/run.json" in capsys.readouterr().err

@@ -446,7 +446,7 @@ def test_every_setting_of_a_setup_reaches_train(monkeypatch):
     x, labels = samples_for(task)
     settings_of_setup = dict(settings)
     Setup(*nets, **settings, conditional=True).train(x, labels, 11, start=4)
-    settings |= {"seed": 11, "start": 4}
+    settings |= {"seed": 11, "start": 4, "make_game": None}
     assert (seen.pop("labels") == labels).all() and seen == settings
     Setup(*nets, **settings_of_setup).train(x, labels, seed=11)
     assert seen.pop("labels") is None and seen == settings | {"start": 0}
@@ -496,7 +496,7 @@ def test_a_recipe_that_pays_no_heed_to_a_setting_is_said_so():
     fixed = RECIPES["points"].set_up(a_task("points"))
     recipe = Recipe("fixed", "", "", "ring", "vectors", lambda task: fixed)
     for setting, words in (
-        ({"latent": 7}, r"fixes the size of the noise: its G takes \(2,\); leave out --latent"),
+        ({"latent": 7}, r"fixes the size of the noise: its G takes \(5,\); leave out --latent"),
         ({"pack": 2}, "not packed; leave out --pack"),
         ({"logits": True}, "leave out --logits"),
     ):

@@ -29,11 +29,12 @@ from minigan.optim.schedules import linear
 from minigan.penalties import R1
 from minigan.plot.stills import loss_curves, points
 from minigan.plot.walk import walk
-from minigan.recipes import RECIPES, Recipe, Setup
+from minigan.recipes import RECIPES, Recipe, Setup, Task
 from minigan.runs.config import Config
 from minigan.runs.history import read_history
 from minigan.runs.metrics import METRICS
 from minigan.runs.run import COLUMNS, Run
+from minigan.runs.threads import blas_threads
 from minigan.runs.training import train_run
 from minigan.sampling import draw_noise, sample
 from minigan.views import Conditional
@@ -107,6 +108,7 @@ def test_settings_are_written_and_read_back():
     go(setup, seed=7)
     settings = json.loads(Path("run/run.json").read_text())
     assert settings.pop("minigan").count(".") == 2
+    assert settings.pop("threads") == blas_threads(setup, Task((2,)))
     made = settings.pop("made")
     assert made["G"] == repr(setup.G) and made["optimiser_D"][0]["class"] == "SGD"
     assert made["loss"] == "RelativisticPairing()" and made["penalties"] == ["R1(gamma=3.0)"]

@@ -117,7 +117,7 @@ def test_a_walk_between_noises_that_nearly_meet_is_a_walk(monkeypatch):
     a = np.array([[1, 1], [3, -4]], np.float32)
     b = a * np.float32(1.5)
     b[:, 0] *= 1 + np.float32(1e-6)  # an angle that float32 takes for 0
-    monkeypatch.setattr("minigan.sampling.draw_noise", lambda *args: np.concatenate([a, b]))
+    monkeypatch.setattr("minigan.plot.walk.draw_noise", lambda *args: np.concatenate([a, b]))
     z = walk(the_noise_itself(2), 2, 3).reshape(2, 3, 2)
     np.testing.assert_allclose(z, np.stack([a, (a + b) / 2, b], axis=1), rtol=1e-5)
 

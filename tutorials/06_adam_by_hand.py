@@ -167,12 +167,12 @@ print(f"300 steps, 1000 weights: they differ by {difference:.0e} at most")
 assert difference < 1e-12
 
 # %% [markdown]
-# The same to rounding. `check.optimiser` compares an optimiser with its definition likewise, at
-# gradients of its own. It knows from the name of the class, or of a base class, that this is meant
-# to be an Adam. The row has relative differences (its headings are for derivatives).
+# The same to rounding. `check.optimiser` compares likewise, at gradients of its own, with a
+# reference that you trust. (A class that is named `Adam` needs none: the check has its definition.)
+# The row has relative differences (its headings are for derivatives).
 
 # %%
-report = check.optimiser(AdamByHand())
+report = check.optimiser(AdamByHand(), reference=Adam())
 print(report)
 report.assert_ok()
 

@@ -145,7 +145,7 @@ def _tell(outcome: Outcome) -> int:
         names.G: "G's weights, and D's in D.safetensors: minigan.load(path)",
         names.WARNINGS: "what went wrong, and what usually helps",
     }
-    if outcome.interrupted:
+    if not outcome.filmed:
         del files[names.FILM_PAGE]  # it is of another time
     lines += [
         f"  {f'{folder}/{name}':<{len(str(folder)) + 16}} {what}"

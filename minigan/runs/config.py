@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -309,7 +310,8 @@ def make_again(
             place = settings["path"] or name
             # Runs of minigan 0.1.0 took vectors as they are.
             as_today = "scale" in settings
-            data = load_data(place, seed=old.seed, size=old.size, standardise=as_today)
+            with warnings.catch_warnings(action="ignore"):  # of a folder that has the data's name
+                data = load_data(place, seed=old.seed, size=old.size, standardise=as_today)
         data = replace(data, name=name)
         config = replace(config, recipe=recipe or config.recipe)
         setup, task = config.set_up(data, own)

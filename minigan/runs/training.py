@@ -49,6 +49,7 @@ class Outcome:
     total: int
     taken: int  # steps that this process took
     seconds: float  # and how long that was
+    filmed: bool  # whether a film was to be drawn at its end
     signal: int | None  # what interrupted it: SIGINT (Ctrl-C) or SIGTERM
     broken: Broken | None  # why it can't go on
     restores: int  # how often it was sent back before
@@ -266,8 +267,8 @@ def _go(
             run_config.write(folder, trainer.settings)  # with the length that it now has
             broken = trainer.train(output, lambda: bool(signals), quiet)
         seconds = time.monotonic() - began
-        caught = signals[0] if signals else None  # one that comes later finds all taken
-        output.write_results(trainer.step, with_film=caught is None)
+        filmed = not signals
+        output.write_results(trainer.step, with_film=filmed)
     except OSError as error:
         written = written if output is None else output.written
         last = (
@@ -286,7 +287,8 @@ def _go(
         trainer.total,
         trainer.taken,
         seconds,
-        caught,
+        filmed,
+        signals[0] if signals else None,
         broken,
         trainer.recovery.count,
     )
