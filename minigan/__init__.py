@@ -7,7 +7,7 @@ The core is read in an afternoon, in this order:
     network  losses  optim.rules    the chain rule, the game, and Adam
     step  sampling  loop  penalties one training step, the loop around it, and second order
 
-README says how long each is. `files data recipes plot runs check cli` surround it, a folder each.
+README says how long each is. `fast files data recipes evaluate plot runs check cli` surround it.
 ``import minigan`` imports NumPy and nothing else.
 """
 

@@ -51,7 +51,7 @@ def expect_input(layer: Any, x: Array) -> None:
 
 
 def expect_labels(labels: Array, samples: int) -> None:
-    """Raise unless these are one integer for each sample, 0 … k − 1, none of them left out."""
+    """Raise unless these are one integer for each sample, counted from 0."""
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels have dtype {labels.dtype}, expected integers")
     if labels.shape != (samples,) or labels.min() < 0:

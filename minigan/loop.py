@@ -58,7 +58,7 @@ def train(
     """Train both networks in place, step by step; yield a `Record` after each.
 
     One step is `d_steps` steps of D, each on its own real batch and its own noise, and one of G.
-    Nothing happens until the first record is asked for, and a caller may stop at any record::
+    No step is taken until the first record is asked for, and a caller may stop at any record::
 
         for record in train(G, D, data, NonSaturating(), Adam(2e-4), Adam(2e-4), epochs=5):
             print(record.step, record["loss_D"], record["loss_G"])

@@ -1,4 +1,4 @@
-"""`Residual`: a network that adds to its input."""
+"""`Residual`: a network that adds its output to its input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Residual(Sequential):
 
         dx = Jᵀ·dy = dy + J_fᵀ·dy          t = J·v = v + J_f·v
 
-    and ⟨dy, J·v⟩ = ⟨dy, v⟩ + ⟨dy, J_f·v⟩: the first term knows neither x nor θ, so that
+    and ⟨dy, J·v⟩ = ⟨dy, v⟩ + ⟨dy, J_f·v⟩: the first term depends on neither x nor θ, so that
     `jvp_backward` is that of f as it stands.
 
     Parameters

@@ -1,12 +1,12 @@
 """Algorithm 1 of Goodfellow et al. 2014: one half of a training step for each player.
 
 A half is a gradient and a move. `discriminator_half` and `generator_half` find the gradient, and
-change nothing; `Half.move` follows it. So it is said in plain lines who moves when: one after the
-other, or both from the same point (`minigan.train`).
+change nothing; `Half.move` takes the step. So the caller chooses, in plain lines, who moves when:
+one after the other, or both from the same point (`minigan.train`).
 
-Nothing is hidden: `backward` with a `grad` trains a network, `backward` without one lets the
-gradient pass through and leaves the network as it is. `add_gradient` trains it and lets nothing
-through.
+Nothing is hidden: `backward` with a `grad` adds the network's gradient to it, `backward` without
+one only lets the gradient pass through, and `add_gradient` adds the network's gradient and lets
+nothing through.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Half:
     measured: dict[str, Array]  # 0-d arrays, taken before the move
 
     def move(self, step: Callable[[Array, Array], None]) -> dict[str, Array]:
-        """Move θ by an optimiser's `step`, and the state once; return what was measured."""
+        """Move θ by an optimiser's `step`, then the state; return what was measured."""
         step(self.net.theta, self.grad)
         # Running statistics of this pass for a BatchNorm, one power iteration on the new weights
         # for a SpectralNorm.
