@@ -39,7 +39,7 @@ def start(n, *arguments, cwd):
 def minigan(n, *arguments, cwd):
     """Run the command; return its exit code and what it has printed."""
     process = start(n, *arguments, cwd=cwd)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 
