@@ -39,13 +39,13 @@ def sum_rows(a: Array) -> Array:
     """Σ_n a_n over the first axis: ``a.sum(axis=0)``, but accurate for any number of rows.
 
     NumPy adds row after row to one total, which for n equal rows in float32 is wrong by n·10⁻⁸.
-    Here the rows, cut into 64 stretches of equal length, are added stretch to stretch, then what
-    that leaves in the same way; so no total takes more than 64 rows, and 10⁷ rows are right to
+    Here the rows, cut into 16 stretches of equal length, are added stretch to stretch, then what
+    that leaves in the same way; so no total takes more than 127 rows, and 10⁷ rows are right to
     10⁻⁶. A product with ones adds the stretches, and for narrow rows is far faster too.
     """
-    length = len(a) // 64
-    if length < 2:
+    if len(a) < 128:
         return a.sum(axis=0)
-    stretches = a[: 64 * length].reshape(64, -1)
-    total = (array_module(a).ones(64, dtype=a.dtype) @ stretches).reshape(length, *a.shape[1:])
-    return sum_rows(total) + a[64 * length :].sum(axis=0)
+    length = len(a) // 16
+    stretches = a[: 16 * length].reshape(16, -1)
+    total = (array_module(a).ones(16, dtype=a.dtype) @ stretches).reshape(length, *a.shape[1:])
+    return sum_rows(total) + a[16 * length :].sum(axis=0)
