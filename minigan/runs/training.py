@@ -101,7 +101,7 @@ def train_run(
         The data, if they are at hand, as an array (n, …) or a `minigan.data.Dataset`, which may
         have labels; else they are loaded.
     setup
-        What is trained, in the place of a recipe; its networks are trained in place.
+        What is trained, instead of what a recipe makes; its networks are trained in place.
     out
         A folder that is new or empty; the first new one of runs/DATA-1, runs/DATA-2 … unless given.
     quiet
