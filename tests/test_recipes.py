@@ -24,6 +24,7 @@ from minigan.optim.schedules import linear, value_at
 from minigan.optim.wrappers import EMA, Wrapper
 from minigan.recipes import LOSSES, RECIPES, Recipe, Setup, Task, find_recipe, recipe_for
 from minigan.recipes.named import penalties_named
+from minigan.runs.config import Config
 
 IMAGES, VECTORS = (8, 8, 1), (5,)
 CLASSES = 4
@@ -194,10 +195,10 @@ def test_learning_rates_reach_the_optimiser_within_its_wrappers(name):
     still, moving = (cut(RECIPES[name].set_up(task)) for _ in range(2))
     for setup, lr_G, lr_D in ((still, 1e-30, 1e-30), (moving, None, 1e-30)):
         before = setup.G.theta.copy(), setup.D.theta.copy()
-        lr = innermost(setup.optimiser_G).lr
+        lr = value_at(innermost(setup.optimiser_G).lr, 0)
         setup.change(lr_G=lr_G, lr_D=lr_D, steps=1)
-        assert innermost(setup.optimiser_D).lr == 1e-30
-        assert innermost(setup.optimiser_G).lr == (lr if lr_G is None else lr_G)
+        first = [value_at(innermost(o).lr, 0) for o in (setup.optimiser_G, setup.optimiser_D)]
+        assert first == pytest.approx([lr if lr_G is None else lr_G, 1e-30], rel=1e-12, abs=0)
         list(setup.train(*samples_for(task), seed=0))
         assert abs(setup.D.theta - before[1]).max() < 1e-20
         assert (abs(setup.G.theta - before[0]).max() < 1e-20) == (setup is still)
@@ -604,6 +605,32 @@ def test_networks_that_memory_does_not_hold_are_refused_before_they_are_made(mon
     with pytest.raises(ValueError, match="weights, which take .* GB to train.*--size 64"):
         RECIPES["tanh-mlp"].set_up(Task((28, 28, 1)))
     RECIPES["points"].set_up(Task((2,)))
+    with pytest.raises(ValueError, match="1,228,800 weights, which take 0.1 GB"):
+        RECIPES["dcgan"].set_up(Task((64, 64, 3), latent=37 + 1))
+
+
+def test_a_step_that_memory_does_not_hold_is_refused(monkeypatch):
+    data = Dataset("my.npz", np.zeros((2, 64, 64, 3), np.float32))
+    config = Config(recipe="small-dcgan", batch=50)
+    config.set_up(data)
+    # G's half: noise, four layers of 16·16·32, three of 32·32·16, two of 64·64·3; then D's, down to
+    # one; and patches of 4·4·16 at 16·16 places.
+    of_G = 100 + 4 * 8192 + 3 * 16384 + 2 * 12288
+    of_D = 12288 + 2 * 16384 + 4 * 8192 + 1
+    numbers = of_G + of_D + 65536
+    monkeypatch.setattr("minigan.recipes.networks.memory", lambda: 200 * numbers - 1)
+    with pytest.raises(ValueError, match=r"a step on 50 samples.*take --batch 24, .*--size 64"):
+        config.set_up(data)
+    monkeypatch.setattr("minigan.recipes.networks.memory", lambda: 200 * numbers)
+    config.set_up(data)
+
+
+def test_another_rate_keeps_the_shape_of_a_schedule():
+    setup = RECIPES["points"].set_up(Task((2,)))
+    first = [innermost(setup.optimiser_D).lr(t) for t in (0, 100, 1500)]
+    setup.change(lr_D=first[0] / 4)
+    changed = [innermost(setup.optimiser_D).lr(t) for t in (0, 100, 1500)]
+    np.testing.assert_allclose(changed, np.array(first) / 4, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["ring", "grid", "my.npz"])

@@ -10,9 +10,8 @@ import sys
 from typing import NoReturn
 
 from .. import __version__
-from ..files.outside import printable
 from ..recipes.named import unknown
-from ..runs.progress import silence
+from ..runs.progress import say, silence
 from .commands import (
     animate_command,
     animate_options,
@@ -59,16 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, OverflowError) as error:
         if options.traceback:
             raise
-        said = "\n".join(map(printable, str(error).split("\n")))  # it may quote a file
-        print(f"minigan: {said}", file=sys.stderr)
+        say(f"minigan: {error}", sys.stderr)
         return CAN_NOT
     except MemoryError as error:
         if options.traceback:
             raise
-        print(
+        say(
             f"minigan: the memory does not suffice ({error}); take fewer samples, a smaller batch "
             "or smaller images",
-            file=sys.stderr,
+            sys.stderr,
         )
         return CAN_NOT
     except KeyboardInterrupt:

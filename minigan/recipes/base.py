@@ -20,7 +20,7 @@ from ..loop import Game, Record, train
 from ..losses import Hinge, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..network import Sequential
 from ..optim.base import Optimiser, unwrapped
-from ..optim.schedules import Rate
+from ..optim.schedules import Rate, scaled, value_at
 from ..optim.wrappers import EMA, ClipNorm, ClipWeights, MaxNorm
 from ..penalties import Penalty
 from ..sampling import draw_noise
@@ -161,7 +161,8 @@ class Setup:
         """Change what is given (not None): the loss and penalties by their names, and the rest.
 
         A loss on probabilities takes D's outputs as such where D ends in a Sigmoid, and keeps the
-        label smoothing. `steps` takes the place of `epochs`, and the other way round.
+        label smoothing. A rate is the first one, where the recipe has a schedule. `steps` takes the
+        place of `epochs`, and the other way round.
 
         Raises
         ------
@@ -181,7 +182,8 @@ class Setup:
             self.penalties = penalties_named(penalty)
         for rate, optimiser in ((lr_G, self.optimiser_G), (lr_D, self.optimiser_D)):
             if rate is not None:
-                innermost(optimiser).lr = rate
+                inner = innermost(optimiser)
+                inner.lr = _beginning_at(inner.lr, rate)
         if beta1 is not None:
             self._change_beta1(beta1)
         if clip_norm is not None:
@@ -273,6 +275,11 @@ class Setup:
             labels = np.arange(self.batch) % self.classes
             x[np.arange(self.batch), labels - self.classes] = 1
         return x
+
+
+def _beginning_at(rate: Rate, first: float) -> Rate:
+    """Return a rate with another first value; a schedule keeps its shape."""
+    return scaled(rate, first / value_at(rate, 0)) if callable(rate) else first
 
 
 def innermost(optimiser: Optimiser) -> Any:

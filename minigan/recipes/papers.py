@@ -23,7 +23,7 @@ from ..optim.schedules import exponential, linear
 from ..optim.wrappers import EMA
 from ..penalties import R1, R2, GradientPenalty
 from .base import Setup, Task, players, recipe
-from .networks import mlp
+from .networks import expect_room_for_weights, mlp
 
 
 @recipe("goodfellow-2014", data="mnist", source="Goodfellow et al. 2014, the authors' mnist.yaml")
@@ -99,6 +99,7 @@ def convolutions(task: Task, wide: int, narrow: int) -> tuple[Sequential, Sequen
             f"dcgan halves images twice: their sides must be multiples of 4, got {h}×{w}"
         )
     h, w, init = h // 4, w // 4, normal(0.02)
+    expect_room_for_weights((task.noise(100), h * w * wide))
     G = task.network(
         "G",
         Dense(task.noise(100), h * w * wide, bias=False, init=init),

@@ -13,7 +13,8 @@ import hashlib
 import json
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from ..files.atomic import replacing
 from ..files.outside import expect_file
 from ..loop import total_steps
 from ..recipes import LOSSES, PENALTIES, Recipe, Setup, Task, find_recipe, recipe_file, recipe_for
+from ..recipes.networks import expect_room_for_step
 from ..sampling import NOISES
 from .folder import RUN
 from .made import made, made_before
@@ -79,8 +81,10 @@ class Config:
     epochs: int | None = _setting(None, "or in passes of the data through D", metavar="N")
     batch: int | None = _setting(None, "samples in a batch", metavar="N")
     d_steps: int | None = _setting(None, "steps of D for one step of G", metavar="N")
-    lr_G: float | None = _setting(None, "learning rate of G", metavar="RATE")
-    lr_D: float | None = _setting(None, "learning rate of D", metavar="RATE")
+    lr_G: float | None = _setting(
+        None, "learning rate of G; the first, if the recipe has a schedule", metavar="RATE"
+    )
+    lr_D: float | None = _setting(None, "learning rate of D, likewise", metavar="RATE")
     loss: str | None = _setting(
         None, f"what the two play for: {', '.join(LOSSES)}", choices=LOSSES, metavar="NAME"
     )
@@ -170,6 +174,9 @@ class Config:
             steps=self.steps,
             epochs=self.epochs,
         )
+        *before, last = (task.numbers,) if setup.flat else task.shape
+        seen = (*before, last + (classes if setup.conditional else 0))  # by D, with its labels
+        expect_room_for_step(setup.G, setup.D, seen, setup.batch)
         return setup, task
 
     def settled(self, setup: Setup, data: Dataset) -> Config:
@@ -302,7 +309,8 @@ def make_again(
         on the length of the run, if that is another one.
     """
     try:
-        old = Config.of_json(settings)
+        with _said_of(folder / RUN):
+            old = Config.of_json(settings)
         config = old.lasting(steps, epochs)
         _expect_same_recipe(folder, settings, recipe, own)
         name = str(settings["data"])
@@ -310,13 +318,16 @@ def make_again(
             place = settings["path"] or name
             # Runs of minigan 0.1.0 took vectors as they are.
             as_today = "scale" in settings
-            with warnings.catch_warnings(action="ignore"):  # of a folder that has the data's name
+            # A folder that has the data's name is worth no warning here.
+            with warnings.catch_warnings(action="ignore"), _said_of(folder / RUN):
                 data = load_data(place, seed=old.seed, size=old.size, standardise=as_today)
         data = replace(data, name=name)
         config = replace(config, recipe=recipe or config.recipe)
-        setup, task = config.set_up(data, own)
+        with _said_of(folder / RUN):
+            setup, task = config.set_up(data, own)
+            _total(old, data)
         was_made = made_before(settings["made"])
-        _ = settings["labels"], settings["checksum"], _total(old, data)
+        _ = settings["labels"], settings["checksum"]
     except (AttributeError, LookupError, TypeError) as error:
         raise ValueError(
             f"{folder / RUN} does not say all that a run needs to go on ({type(error).__name__}: "
@@ -343,6 +354,15 @@ def make_again(
             "that the run was begun with"
         )
     return config, setup, data, task
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Let an error about a setting say in which file it stands."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _expect_same_recipe(

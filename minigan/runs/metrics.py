@@ -65,8 +65,9 @@ class Probe:
 
     D's accuracy and saturation are of a batch such as it trains on, in training mode, with noise
     and rows drawn for this alone; they are missing for a critic, whose outputs are no
-    probabilities. Diversity and modes are of samples in evaluation mode. All is a function of the
-    weights, the seed and the step: a resumed run finds the same numbers.
+    probabilities. Diversity and modes are of samples in evaluation mode, from G as it is trained:
+    where samples are drawn with an average of G, ``minigan evaluate`` tells about those. All is a
+    function of the weights, the seed and the step: a resumed run finds the same numbers.
 
     Parameters
     ----------

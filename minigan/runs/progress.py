@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any, Self, TextIO
 
+from ..files.outside import printable
 from ..loop import Record
 from ..step import Loss
 
@@ -18,10 +19,13 @@ PAUSE = 10.0  # seconds from one plain line to the next
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print to stdout, or to another stream; where nobody reads it the run goes on all the same."""
+    """Print to stdout, or to another stream; where nobody reads it the run goes on all the same.
+
+    What the text quotes may come from a stranger's file: no terminal acts on it.
+    """
     stream = stream or sys.stdout
     try:
-        print(text, file=stream, flush=True)
+        print("\n".join(map(printable, text.split("\n"))), file=stream, flush=True)
     except (OSError, ValueError):  # a pipe whose reader has left, a full disk, a closed stream
         silence(stream)
 
