@@ -16,6 +16,7 @@ from minigan import (
     R2,
     SGD,
     Adam,
+    BatchNorm,
     ClipNorm,
     Dense,
     Dropout,
@@ -31,6 +32,7 @@ from minigan import (
     stream,
     train,
 )
+from minigan.loop import Game
 from minigan.ranks import CHECK, Ranks, SharedDraws
 from minigan.step import discriminator_half
 
@@ -85,6 +87,8 @@ def settings(case):
                 SpectralNorm(Dense(2, 8)), LeakyReLU(), Dense(8, 1), dtype="float64", seed=3
             ),
         )
+    elif case == "normalised":
+        nets = networks(0, BatchNorm(2))
     else:
         assert case == "plain"
     return (*nets, DATA, loss, *optimisers), {"batch": BATCH, "seed": 5} | more
@@ -228,6 +232,22 @@ def test_a_share_of_what_is_drawn_is_a_slice_of_what_one_process_draws():
     assert (mine.standard_normal(5) == whole.standard_normal(10)[5:]).all()
     with pytest.raises(AttributeError, match="but rng.integers was asked for"):
         mine.integers(3, size=5)
+
+
+def test_batchnorm_sees_the_share_of_its_rank():
+    (G, D, data, loss, *_), given = settings("normalised")
+    game = Game(G, D, data, loss, None, None, BATCH, 1, 5, "normal", [], 0.0, None, "simultaneous")
+    _, _, rows, z, _ = game.drawn("D", 0, 0, 0)
+    half = discriminator_half(G, D, loss, data[rows][12:], z[12:])  # what rank 1 of 2 has
+    expected = D.theta - half.grad
+    state = D.state.copy()
+    (twin_G, twin_D, *_), _ = settings("normalised")
+    twins = twin_G, twin_D, data, loss, SGD(1.0), SGD(1.0)
+    next(train(*twins, steps=1, make_game=Ranks(Alone()).game, **given))
+    np.testing.assert_allclose(twin_D.theta, expected, rtol=1e-13)
+    assert (twin_D.state != state).any()
+    half.move(SGD(1.0).step)
+    assert (twin_D.state == D.state).all()
 
 
 def test_a_mean_is_taken_over_the_memory_of_the_cpu_and_comes_back_to_the_gpu(cp):
