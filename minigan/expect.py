@@ -115,11 +115,7 @@ def expect_optimiser(name: str, optimiser: Any) -> None:
 def expect_outputs(name: str, outputs: Array) -> None:
     """Raise a clear error unless these are D's outputs for a batch."""
     array_module(outputs)
-    if outputs.dtype.kind not in "fc" or outputs.dtype.itemsize < 4:
-        raise TypeError(
-            f"{name}: D's outputs have dtype {outputs.dtype}, expected floating point of 32 bits "
-            "or more"
-        )
+    expect_precision(f"{name}: D's output", outputs)
     if outputs.size == 0:
         raise ValueError(f"{name}: D's outputs are empty, shape {outputs.shape}")
 

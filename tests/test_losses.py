@@ -257,7 +257,7 @@ def test_critics_say_no_probabilities(make):
 def test_critics_losses_name_themselves_when_they_refuse_a_batch(make):
     with pytest.raises(ValueError, match=f"^{make.__name__}: D's outputs are empty"):
         make().discriminator(np.zeros((0, 1)), np.zeros((0, 1)))
-    with pytest.raises(TypeError, match=f"^{make.__name__}: D's outputs have dtype int64"):
+    with pytest.raises(TypeError, match=f"^{make.__name__}: D's output has dtype int64"):
         make().discriminator(column(1, dtype=np.int64), column(1, dtype=np.int64))
 
 
@@ -306,5 +306,5 @@ def test_hinge_at_infinite_outputs():
 
 
 def test_float16_outputs_are_refused():
-    with pytest.raises(TypeError, match="outputs have dtype float16, expected .* 32 bits or more"):
+    with pytest.raises(TypeError, match="output has dtype float16, expected .* 32 bits or more"):
         NonSaturating().generator(column(1, dtype=np.float16))
