@@ -104,6 +104,8 @@ class Point:
         self.check, self.layer, self.x, self.seed, self.train = check, layer, x, seed, train
         check.case.subject = self
         self.inputs: Arrays = {k: a.copy() for k, a in layer.parameters().items()}
+        self.weights = list(self.inputs)
+        self.twins: dict[Any, Layer] = {}  # the layer in other dtypes, with whatever weights
         self.rng = stream(seed, "rng")
         self.rng_start = self.rng.bit_generator.state
 
@@ -114,14 +116,20 @@ class Point:
 
     def at(self, arrays: Arrays, settings: Settings) -> Layer:
         """Return the layer with these weights and settings."""
-        if not settings and all(arrays[k] is self.inputs[k] for k in self.layer.parameters()):
+        if not settings and all(arrays[name] is self.inputs[name] for name in self.weights):
             return self.layer
-        weights = [arrays[name].ravel() for name in self.layer.parameters()]
+        weights = [arrays[name].ravel() for name in self.weights]
         theta = np.concatenate(weights) if weights else self.layer.theta
-        moved = self.layer.astype(np.result_type(theta, np.float64))
+        dtype = np.result_type(theta, np.float64)
+        if settings or dtype not in self.twins:
+            moved = self.layer.astype(dtype)
+            for name, value in settings.items():
+                setattr(moved, name, value)
+            if not settings:  # to make another takes longer than to run it
+                self.twins[dtype] = moved
+        else:
+            moved = self.twins[dtype]
         moved.theta = theta
-        for name, value in settings.items():
-            setattr(moved, name, value)
         return moved
 
     def y_of(self, arrays: Arrays, settings: Settings) -> Array:

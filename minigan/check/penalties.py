@@ -91,11 +91,14 @@ class Pull:
     D: Layer
     seed: int
     inputs: Arrays = field(default_factory=dict)  # D's weights by name, real and fake
+    twins: dict[Any, Layer] = field(default_factory=dict)  # D in other dtypes
 
     def critic(self, arrays: Arrays) -> Layer:
         """Return D with other weights."""
         theta = np.concatenate([arrays[name].ravel() for name in self.D.parameters()])
-        critic = self.D.astype(theta.dtype)
+        if theta.dtype not in self.twins:  # to make another takes longer than to run it
+            self.twins[theta.dtype] = self.D.astype(theta.dtype)
+        critic = self.twins[theta.dtype]
         critic.theta = theta
         return critic
 
