@@ -124,9 +124,19 @@ def drawn(request):
 
 
 @pytest.fixture
-def quick_runs(tmp_path, monkeypatch, drawn):
-    """Work in an empty folder; write checkpoints as often as is asked for; draw little."""
+def small(recipes):
+    """Register the recipe "small", of a few weights."""
+    running.add_small()
+
+
+@pytest.fixture
+def quick_runs(tmp_path, monkeypatch, drawn, small):
+    """Work in an empty folder; write checkpoints as often as is asked for; draw little.
+
+    What is written need not reach the disk: nobody pulls the plug.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(output, "SHARE", 1e9)
     if not drawn:
         monkeypatch.setattr(output, "FEWEST", 10**9)  # frames before a film is made

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from minigan import SGD, Dense, NonSaturating
 from minigan.arrays import to_numpy
+from minigan.recipes import Setup
+from minigan.recipes.base import recipe
 from minigan.runs.checkpoint import Checkpoint, CheckpointPolicy, checkpoints
 from minigan.runs.config import Config
 from minigan.runs.training import resume_run, train_run
@@ -25,7 +28,17 @@ class Drawing:
         path.with_suffix(".npy").rename(path)
 
 
-def go(out, name="points", data="ring", seed=0, logits=False, keeping=AT_THE_END, **changes):
+def add_small():
+    """Register the recipe "small", of a few weights: for tests of what a run does besides."""
+
+    @recipe("small", data="ring", source="a test", samples="vectors")
+    def small(task):
+        """Make networks of a few weights."""
+        G, D = task.network("G", Dense(2, 2)), task.network("D", Dense(2, 1))
+        return Setup(G, D, NonSaturating(), SGD(0.1, 0.5), SGD(0.1, 0.5), batch=4, steps=9)
+
+
+def go(out, name="small", data="ring", seed=0, logits=False, keeping=AT_THE_END, **changes):
     """Train a recipe in a folder; `changes` are what else a config has."""
     config = Config(data=data, recipe=name, seed=seed, logits=logits, **changes)
     return train_run(config, out=out, quiet=True, policy=keeping)

@@ -16,26 +16,19 @@ from pathlib import Path
 import pytest
 from running import go, resume, same
 
-from minigan import SGD, Dense, NonSaturating, cli
-from minigan.recipes import Setup
+from minigan import cli
 from minigan.runs import recovery, trainer
 from minigan.runs.checkpoint import Checkpoint, CheckpointPolicy, checkpoints, newest
 
-pytestmark = pytest.mark.usefixtures("quick_runs", "small")
+pytestmark = pytest.mark.usefixtures("quick_runs", "looks")
 
 OFTEN = CheckpointPolicy(seconds=0, last=2)
 
 
 @pytest.fixture
-def small(recipes, monkeypatch):
-    """Register a recipe of a few weights."""
+def looks(monkeypatch):
+    """Look at all numbers every other step."""
     monkeypatch.setattr(trainer, "LOOK", 2)
-
-    @recipes("small", data="ring", source="a test", samples="vectors")
-    def small(task):
-        """Make networks of a few weights."""
-        G, D = task.network("G", Dense(2, 2)), task.network("D", Dense(2, 1))
-        return Setup(G, D, NonSaturating(), SGD(0.1, 0.5), SGD(0.1, 0.5), batch=4, steps=9)
 
 
 # --- calls to the system that fail ----------------------------------------------------------------

@@ -23,17 +23,6 @@ from minigan.runs.training import train_run
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
 
-@pytest.fixture
-def small(recipes):
-    """Register a recipe of a few weights."""
-
-    @recipes("small", data="ring", source="a test", samples="vectors")
-    def small(task):
-        """Make networks of a few weights."""
-        G, D = task.network("G", Dense(2, 2)), task.network("D", Dense(2, 1))
-        return Setup(G, D, NonSaturating(), SGD(0.1, 0.5), SGD(0.1, 0.5), batch=4, steps=9)
-
-
 # --- the newest checkpoint ------------------------------------------------------------------------
 
 
@@ -65,7 +54,6 @@ def one_with_an_array_too_many(path):
     checkpoint.write(Path("a"))
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -89,7 +77,6 @@ def test_whatever_is_wrong_with_the_newest_the_one_before_is_taken(spoil, words,
     same("whole", "a")
 
 
-@pytest.mark.usefixtures("small")
 def test_a_checkpoint_with_any_letter_of_its_header_changed_is_refused():
     go("a", "small", steps=4)
     (path,) = checkpoints(Path("a")).values()
@@ -144,7 +131,6 @@ def test_it_ends_in_the_same_bits_wherever_it_was_stopped(recipes, monkeypatch, 
 # --- a stranger's folder --------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     "name",
     ["history.csv", "warnings.txt", "run.json", "G.safetensors", "losses.png", "frames"]
@@ -169,7 +155,6 @@ def test_nothing_is_written_through_a_link(name):
 # --- one folder, one run --------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("small")
 def test_a_folder_that_another_run_has_just_taken_is_left_alone():
     Path("a").mkdir()
     with alone_in(Path("a")), pytest.raises(ValueError, match="another process is training in a"):
@@ -177,7 +162,6 @@ def test_a_folder_that_another_run_has_just_taken_is_left_alone():
     assert list(Path("a").iterdir()) == []
 
 
-@pytest.mark.usefixtures("small")
 def test_a_run_killed_before_its_first_file_was_whole_leaves_the_folder_free():
     Path("a").mkdir()
     Path("a/.run.123.json").write_text("{")
@@ -185,7 +169,6 @@ def test_a_run_killed_before_its_first_file_was_whole_leaves_the_folder_free():
     assert not Path("a/.run.123.json").exists()
 
 
-@pytest.mark.usefixtures("small")
 def test_in_a_thread_a_run_does_without_signals():
     outcomes = []
     config = Config(data="ring", recipe="small")
@@ -199,7 +182,7 @@ def test_in_a_thread_a_run_does_without_signals():
 
 # --- streams --------------------------------------------------------------------------------------
 
-TRAIN = "train --data ring --batch 8 --steps 30 --out a".split()
+TRAIN = "train --data ring --batch 8 --steps 3 --out a".split()
 
 
 def command(*arguments, shell="", **variables):
@@ -213,8 +196,8 @@ def command(*arguments, shell="", **variables):
 def test_streams_that_are_closed_or_full_end_no_run(closed):
     assert command(*TRAIN, shell=closed).returncode in (0, 120)  # 120: Python's own at its exit
     assert Path("a/G.safetensors").is_file()
-    assert len(read_history("a/history.csv")["step"]) == 30
-    assert cli.main(["train", "--resume", "a", "--steps", "31", "--quiet"]) == 0
+    assert len(read_history("a/history.csv")["step"]) == 3
+    assert cli.main(["train", "--resume", "a", "--steps", "4", "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])

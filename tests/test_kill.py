@@ -20,10 +20,16 @@ from minigan.runs import output
 from minigan.runs.checkpoint import checkpoints, newest
 from minigan.runs.history import read_history
 
+pytestmark = pytest.mark.usefixtures("quick_runs")
+
 # A checkpoint every few steps, however long it takes: so a good part of the time is writing. No
 # film, which would take most of it.
-OFTEN = """from minigan import cli
+OFTEN = f"""import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import running
+from minigan import cli
 from minigan.runs import output, trainer
+running.add_small()
 assert trainer.LOOK and output.SHARE and output.FEWEST
 trainer.LOOK = 5; output.SHARE = 1e9; output.FEWEST = 10**9"""
 
@@ -41,13 +47,6 @@ def held(self, output):
         time.sleep(10**6)
     return look(self, output)
 trainer.Trainer._look = held"""
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """Work in an empty folder; draw no film."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(output, "FEWEST", 10**9)
 
 
 @contextlib.contextmanager
@@ -112,7 +111,7 @@ def killed_and_whole(kills, *arguments, total, seed=0):
 
 
 def test_killed_and_resumed_a_few_times():
-    killed_and_whole(3, "--data", "ring", "--batch", 32, total=600)
+    killed_and_whole(3, "--recipe", "small", total=600)
 
 
 # So many kills in all of the slow suite; 1000 before a release (.github/CONTRIBUTING.md).
@@ -142,7 +141,7 @@ def test_killed_and_resumed_many_times(name):
 @pytest.mark.slow
 def test_killed_while_the_film_is_drawn(monkeypatch):
     monkeypatch.setattr(output, "FEWEST", 2)
-    go("whole", steps=40)
+    go("whole", "points", steps=40)
     begin = ("train", "--out", "a", "--data", "ring", "--steps", 40, "--quiet")
     with_film = "from minigan import cli; from minigan.runs import output; output.FEWEST = 2"
     for i in range(max(2, KILLS // 100)):
@@ -167,7 +166,7 @@ def no_file_above(size):
 
 
 def test_a_disk_that_is_full_for_the_checkpoint():
-    go("whole", steps=60)
+    go("whole", "points", steps=60)
     before = f"{OFTEN}; trainer.LOOK = 10"
     arguments = ("--data", "ring", "--steps", 60, "--quiet")
     # Of a checkpoint the file is 400 kB.
@@ -185,8 +184,8 @@ def test_a_disk_that_is_full_for_the_checkpoint():
 
 
 def test_a_disk_that_is_full_for_the_history():
-    go("whole", steps=120)
-    go("a", steps=20)
+    go("whole", "points", steps=120)
+    go("a", "points", steps=20)
     size = Path("a/history.csv").stat().st_size
     full = no_file_above(size + 3000)
     # Checkpoints and frames are larger than that, so none is written; the limit meets the history.

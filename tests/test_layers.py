@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigan import (
@@ -36,6 +36,7 @@ sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**32)
 
 
+@settings(max_examples=8)
 @given(n=sizes, p=sizes, q=sizes, bias=st.booleans(), seed=seeds, scale=st.floats(1e-3, 1e3))
 def test_dense_of_any_size_is_right(n, p, q, bias, seed, scale):
     layer = Dense(p, q, bias, init=normal(scale), seed=seed)
@@ -43,6 +44,7 @@ def test_dense_of_any_size_is_right(n, p, q, bias, seed, scale):
     check.layer(layer, x, seed=seed).assert_ok()
 
 
+@settings(max_examples=8)
 @given(
     shape=st.lists(sizes, min_size=1, max_size=3),
     n=sizes,
@@ -55,12 +57,14 @@ def test_layers_without_weights_take_any_shape(shape, n, seed, make):
 
 
 # A slope below 1e-38 has fewer digits than float32 promises.
+@settings(max_examples=8)
 @given(slope=st.just(0.0) | st.floats(1e-30, 2), seed=seeds)
 def test_leaky_relu_of_any_slope_is_right(slope, seed):
     x = check.away_from_zero(stream(seed, "x").standard_normal((2, 3)))
     check.layer(LeakyReLU(slope), x, seed=seed).assert_ok()
 
 
+@settings(max_examples=8)
 @given(seed=seeds, widths=st.lists(sizes, min_size=2, max_size=5), n=sizes)
 def test_smooth_network_of_any_widths_is_right(seed, widths, n):
     layers = []

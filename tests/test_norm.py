@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigan import (
@@ -44,6 +44,7 @@ def checked(report):
 
 # The mean and the variance of N numbers take two directions out of the N, so that for N = 3 and 4 a
 # random v may have next to nothing left in J·v; a relative error would then say nothing. Hence 5.
+@settings(max_examples=8)
 @given(n=st.integers(5, 8), c=st.integers(1, 4), hw=st.integers(0, 2), seed=seeds)
 def test_batch_norm_of_any_size_is_right(n, c, hw, seed):
     x = draw(seed, n, *((hw, hw) if hw else ()), c)
@@ -253,6 +254,7 @@ def test_arguments_of_norms_are_checked():
 # --- LayerNorm ---
 
 
+@settings(max_examples=8)
 @given(n=st.integers(1, 4), p=st.integers(5, 8), seed=seeds)
 def test_layer_norm_of_any_size_is_right(n, p, seed):
     check.layer(in_float64(LayerNorm(p), seed), draw(seed, n, p), seed=seed).assert_ok()

@@ -4,12 +4,14 @@ import ast
 import inspect
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from minigan import Dense, step
 from minigan.cli import main
+from minigan.evaluate import classifier
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -96,6 +98,7 @@ def test_the_example_of_a_mistake_is_named_as_the_readme_says(tmp_path, capsys):
 def test_the_commands_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "train", partial(classifier.train, steps=25))
     (tmp_path / "my_layers.py").write_text(MISTAKE, encoding="utf-8")
     table = TEXT[TEXT.index("## Commands") : TEXT.index("`minigan` is")]
     commands = re.findall(r"`minigan ([^`]*)`", table)

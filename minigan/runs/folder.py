@@ -79,10 +79,10 @@ def new_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
 
 def expect_empty(folder: Path) -> None:
     """Raise unless a run can begin in a folder: it is not there, or holds leftovers at most."""
+    if not folder.exists():  # asked first: another run may make it at any moment
+        return
     is_folder = folder.is_dir()
-    if (folder.exists() and not is_folder) or (
-        is_folder and not all(LEFTOVER.fullmatch(path.name) for path in folder.iterdir())
-    ):
+    if not is_folder or not all(LEFTOVER.fullmatch(path.name) for path in folder.iterdir()):
         kind = "a folder that is not empty" if is_folder else "a file"
         raise ValueError(f"--out: {folder} is {kind}; name a folder that is new or empty")
 
