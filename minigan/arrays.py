@@ -112,10 +112,8 @@ def stream(seed: int, *keys: int | str) -> np.random.Generator:
         For a seed that is no integer, or a key that is neither an integer nor a string.
     """
     try:
-        words = [
-            operator.index(seed),
-            *(k if isinstance(k, str) else operator.index(k) for k in keys),
-        ]
+        words: list[int | str] = [operator.index(seed)]
+        words += [k if isinstance(k, str) else operator.index(k) for k in keys]
     except TypeError:
         raise TypeError(
             "stream takes an integer seed and keys that are integers or strings, "

@@ -1,16 +1,16 @@
 """Three functions that float32 breaks when they are written as in the textbook.
 
 e⁸⁹ is infinite in float32. There log(1 + eᵃ) is infinite too, and 1/(1 + e⁻ᵃ) warns of an overflow
-on its way to 0. log(1 − σ(a)) fails much earlier, since σ(a) is exactly 1 from a = 16.64 on, and
-logits of that size are common (tutorial 5). Both functions can be written so that only e⁻ᵏ with
-k ≥ 0 is ever computed, which can at worst become 0. The third is a sum: a float32 total of a
-million numbers has no digits left for the next one. ``a.real`` is `a` itself for real numbers; it
-lets complex-step checks pass through.
+on its way to 0. log(1 − σ(a)) fails from a = 16.64 on, where σ(a) is exactly 1, and such logits are
+common (tutorial 5). Both can be written so that only e⁻ᵏ with k ≥ 0 is ever computed, which can at
+worst become 0. The third is a sum: a float32 total of a million numbers has no digits left for the
+next one. ``a.real`` is `a` itself for real numbers; it lets complex-step checks pass through.
 """
 
 from __future__ import annotations
 
 from .arrays import Array, array_module
+from .fast.product import product
 
 
 def sigmoid(a: Array) -> Array:
@@ -47,5 +47,6 @@ def sum_rows(a: Array) -> Array:
         return a.sum(axis=0)
     length = len(a) // 16
     stretches = a[: 16 * length].reshape(16, -1)
-    total = (array_module(a).ones(16, dtype=a.dtype) @ stretches).reshape(length, *a.shape[1:])
+    ones = array_module(a).ones(16, dtype=a.dtype)
+    total = product(ones, stretches).reshape(length, *a.shape[1:])
     return sum_rows(total) + a[16 * length :].sum(axis=0)

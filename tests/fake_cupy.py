@@ -423,7 +423,11 @@ def asnumpy(a):
     return a.get() if isinstance(a, ndarray) else _np.asarray(a)
 
 
-cuda = _Namespace(is_available=lambda: True, runtime=_Namespace(getDeviceCount=lambda: 1))
+cuda = _Namespace(
+    is_available=lambda: True,
+    runtime=_Namespace(getDeviceCount=lambda: 1),
+    get_current_stream=lambda: _Namespace(is_capturing=lambda: False),
+)
 linalg, lib = _Namespace(LinAlgError=_np.linalg.LinAlgError), _Namespace()
 lib.stride_tricks = _Namespace()
 _public.update({name: _ufunc(name, getattr(_np, name)) for name in UFUNCS.split()})

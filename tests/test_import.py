@@ -16,7 +16,8 @@ PACKAGE = Path(minigan.__file__).parent
 FLOORS = [
     ["gpu"],
     ["arrays"],
-    ["expect", "fast", "init", "numerics"],
+    ["fast"],
+    ["expect", "init", "numerics"],
     ["layers", "losses"],
     ["network", "optim", "sampling", "views"],
     ["residual"],

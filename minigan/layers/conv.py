@@ -28,6 +28,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
 from ..expect import expect_integer, expect_shape
+from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
 from .base import Layer, Shape, generator
@@ -51,7 +52,9 @@ def conv(x: Array, W: Array, stride: int, padding: int) -> Array:
     """
     # All patches, as rows of a matrix, times the kernel: one large product is where a CPU or a GPU
     # is fastest (Chellapilla et al. 2006).
-    return array_module(x).tensordot(patches(x, len(W), stride, padding), W, axes=3)
+    P, (k, _, c, o) = patches(x, len(W), stride, padding), W.shape
+    y = product(P.reshape(-1, k * k * c), W.reshape(k * k * c, o))
+    return y.reshape(*P.shape[:3], o)
 
 
 def conv_transposed(y: Array, W: Array, stride: int, padding: int, x_shape: Shape) -> Array:
@@ -70,11 +73,11 @@ def conv_transposed(y: Array, W: Array, stride: int, padding: int, x_shape: Shap
         and they are zero here.
     """
     n, h, w, c = x_shape
-    _, rows, columns, _ = y.shape
+    _, rows, columns, o = y.shape
     k, s, p = len(W), stride, padding
     xp = array_module(y)
     # What each y_nij gives to each of its k×k pixels, (n, h', w', k, k, c): one large product.
-    terms = xp.tensordot(y, W, axes=(3, 3))
+    terms = product(y.reshape(-1, o), W.reshape(-1, o).T).reshape(n, rows, columns, k, k, c)
     x = xp.zeros((n, h + 2 * p, w + 2 * p, c), dtype=terms.dtype)
     for a in range(k):
         for b in range(k):
@@ -96,8 +99,8 @@ def conv_kernel(x: Array, y: Array, stride: int, padding: int, k: int) -> Array:
     n, rows, columns, o = y.shape
     m = n * rows * columns
     # One row a patch, (m, k·k·c), against one row a pixel of y, (m, o).
-    W = patches(x, k, stride, padding).reshape(m, -1).T @ y.reshape(m, o)
-    return W.reshape(k, k, -1, o)
+    P = patches(x, k, stride, padding).reshape(m, -1)
+    return product(P.T, y.reshape(m, o)).reshape(k, k, -1, o)
 
 
 def patches(x: Array, k: int, stride: int, padding: int) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
 from ..expect import expect_shape
+from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
 from .base import Layer, Shape, generator
@@ -61,7 +62,7 @@ class Dense(Layer):
     def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y = x·W + b and x."""
         self.check_input(x)
-        y = x @ self.W
+        y = product(x, self.W)
         if self.bias:
             y += self.b
         return y, x
@@ -71,20 +72,20 @@ class Dense(Layer):
         expect_shape("dy", dy, (len(cache), self.q))
         if grad is not None:
             self.add_gradient(dy, cache, grad)
-        return dy @ self.W.T
+        return product(dy, self.W.T)
 
     def add_gradient(self, dy: Array, cache: Array, grad: Array) -> None:
         """Add dW = xᵀ·dy and db = Σ_n dy into `grad`."""
         x, d = cache, self.views(grad)
         expect_shape("dy", dy, (len(x), self.q))
-        d["W"] += x.T @ dy
+        product(x.T, dy, into=d["W"])
         if self.bias:
             d["b"] += sum_rows(dy)
 
     def jvp(self, v: Array, cache: Array) -> Array:
         """Return t = v·W."""
         expect_shape("v", v, cache.shape)
-        return v @ self.W
+        return product(v, self.W)
 
     def jvp_backward(self, v: Array, dy: Array, cache: Array, grad: Array | None = None) -> Array:
         """Return zeros, since ⟨dy, v·W⟩ does not depend on x; its ∂/∂W is added into `grad`."""
@@ -92,7 +93,7 @@ class Dense(Layer):
         expect_shape("v", v, x.shape)
         expect_shape("dy", dy, (len(x), self.q))
         if grad is not None:
-            self.views(grad)["W"] += v.T @ dy
+            product(v.T, dy, into=self.views(grad)["W"])
         return array_module(x).zeros_like(x)
 
     def output_shape(self, in_shape: Shape) -> Shape:

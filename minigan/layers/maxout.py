@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
 from ..expect import expect_shape
+from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
 from .base import Layer, Shape, generator
@@ -63,7 +64,7 @@ class Maxout(Layer):
     ) -> tuple[Array, tuple[Array, Array]]:
         """Return y, and x and the number of the piece that won, (n, q)."""
         self.check_input(x)
-        z = (x @ self.W + self.b).reshape(len(x), self.q, self.pieces)
+        z = (product(x, self.W) + self.b).reshape(len(x), self.q, self.pieces)
         winner = z.real.argmax(axis=-1)
         return self._of_winner(z, winner), (x, winner)
 
@@ -74,15 +75,15 @@ class Maxout(Layer):
         dz = self._to_winner(dy, winner)
         if grad is not None:
             d = self.views(grad)
-            d["W"] += x.T @ dz
+            product(x.T, dz, into=d["W"])
             d["b"] += sum_rows(dz)
-        return dz @ self.W.T
+        return product(dz, self.W.T)
 
     def jvp(self, v: Array, cache: tuple[Array, Array]) -> Array:
         """Return t, the winners of v·W."""
         x, winner = cache
         expect_shape("v", v, x.shape)
-        return self._of_winner((v @ self.W).reshape(len(v), self.q, self.pieces), winner)
+        return self._of_winner(product(v, self.W).reshape(len(v), self.q, self.pieces), winner)
 
     def jvp_backward(
         self, v: Array, dy: Array, cache: tuple[Array, Array], grad: Array | None = None
@@ -92,7 +93,7 @@ class Maxout(Layer):
         expect_shape("v", v, x.shape)
         expect_shape("dy", dy, winner.shape)
         if grad is not None:
-            self.views(grad)["W"] += v.T @ self._to_winner(dy, winner)
+            product(v.T, self._to_winner(dy, winner), into=self.views(grad)["W"])
         return array_module(x).zeros_like(x)
 
     def _of_winner(self, z: Array, winner: Array) -> Array:

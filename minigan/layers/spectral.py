@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..arrays import Array, Rng, array_module
+from ..fast.product import product
 from .base import Layer, Shape, generator
 
 START_ITERATIONS = 20  # power iterations on a kernel that has just been drawn
@@ -116,7 +117,7 @@ class SpectralNorm(Layer):
         """Return y, and what the way back needs; u and v stay as they are (see `update_state`)."""
         self.check_input(x)
         xp = array_module(x)
-        sigma = self.u @ self._matrix(self.W) @ self.v
+        sigma = product(self.u, self._matrix(self.W)) @ self.v
         sigma = xp.where(sigma == 0, 1, sigma)
         uv = self._kernel(xp.outer(self.u, self.v))
         theta_bar = self.theta.copy()
@@ -166,8 +167,8 @@ class SpectralNorm(Layer):
 
     def _iterate(self) -> None:
         matrix = self._matrix(self.W)
-        self.v[...] = _unit(matrix.T @ self.u, self.v)
-        self.u[...] = _unit(matrix @ self.v, self.u)
+        self.v[...] = _unit(product(matrix.T, self.u), self.v)
+        self.u[...] = _unit(product(matrix, self.v), self.u)
 
     # --- the kernel as a matrix, and back ---
 

@@ -1,0 +1,92 @@
+"""Matrix products, one function for all devices: also while a GPU step is being recorded.
+
+A recorded step (`minigan.fast.graph`) saves the hundreds of launches that a plain one waits for.
+CuPy refuses its own matrix products in a recording (CuPy issue 6290), and nothing else that a layer
+needs. So there they go to NVIDIA's cuBLAS directly, through nvmath-python, which the extra
+``minigan[gpu]`` brings; everywhere else a product is ``a @ b``.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, array_module
+
+WORKSPACE = 2**25  # bytes that cuBLAS may work in: what NVIDIA advises for an H100
+
+
+def product(a: Array, b: Array, into: Array | None = None) -> Array:
+    """Return a·b; with `into`, add it into that array instead, and return that.
+
+    Parameters
+    ----------
+    a, b
+        (m, k) and (k, n); one of them may be a vector (k,), and so is the result then.
+    into
+        C-contiguous and of the result's shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        While a step is being recorded, for numbers other than float32 and float64.
+    """
+    if type(a) is not np.ndarray:
+        stream = array_module(a, b).cuda.get_current_stream()
+        if stream.is_capturing():
+            return _by_cublas(stream.ptr, a, b, into)
+    if into is None:
+        return a @ b
+    into += a @ b
+    return into
+
+
+def _by_cublas(stream: int, a: Array, b: Array, into: Array | None) -> Array:
+    """Return `product`, put on a stream that records.
+
+    cuBLAS takes matrices column by column. Ours, row by row, are to it their own transposes, and
+    cᵀ = bᵀ·aᵀ. A transposed view lies column by column already: it takes the flag 1.
+    """
+    if a.dtype != b.dtype or a.dtype.char not in "fd":
+        raise TypeError(f"a recorded product takes float32 or float64, got {a.dtype} and {b.dtype}")
+    xp, cublas = array_module(a, b), _cublas()
+    shape = (*a.shape[:-1], *b.shape[1:])  # of the result
+    a, b = a.reshape(-1, a.shape[-1]), b.reshape(len(b), -1)
+    a, b = (x if x.flags.f_contiguous else xp.ascontiguousarray(x) for x in (a, b))
+    (m, k), n = a.shape, b.shape[1]
+    c = xp.empty(shape, dtype=a.dtype) if into is None else into
+    # Where both flags are right, for vectors, CuPy's own choice: it gives CuPy's bits.
+    flag_a, flag_b = int(not a.flags.c_contiguous), int(b.flags.f_contiguous)
+    one, beta = np.ones(1, a.dtype), np.full(1, into is not None, a.dtype)
+    gemm = cublas.sgemm if a.dtype.char == "f" else cublas.dgemm
+    gemm(
+        *(handle_on(stream)[0], flag_b, flag_a, n, m, k, one.ctypes.data),
+        *(b.data.ptr, k if flag_b else n, a.data.ptr, m if flag_a else k),
+        *(beta.ctypes.data, c.data.ptr, n),
+    )
+    return c
+
+
+@functools.cache
+def handle_on(stream: int) -> tuple[int, Array]:
+    """Return the cuBLAS handle of a stream, given by its pointer, and the memory it works in.
+
+    The first call makes both: before a recording begins, since that can't take memory. They are
+    kept for good, as a recording uses them whenever it is replayed.
+    """
+    import cupy
+
+    cublas = _cublas()
+    handle, workspace = cublas.create(), cupy.empty(WORKSPACE, dtype=np.uint8)
+    cublas.set_stream(handle, stream)
+    cublas.set_workspace(handle, workspace.data.ptr, workspace.nbytes)
+    return handle, workspace
+
+
+def _cublas() -> Any:
+    """NVIDIA's bindings."""
+    from nvmath.bindings import cublas
+
+    return cublas
