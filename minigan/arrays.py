@@ -92,7 +92,7 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 def as_like(numbers: Any, other: Array) -> Array:
     """Return what was drawn on the CPU with the (real) dtype of `other`, on its device."""
-    return array_module(other).asarray(np.asarray(numbers, dtype=other.real.dtype))
+    return array_module(other).asarray(numbers, dtype=other.real.dtype)
 
 
 def stream(seed: int, *keys: int | str) -> np.random.Generator:

@@ -44,11 +44,7 @@ def normal(sigma: float) -> Initialiser:
     """Return an initialiser from N(0, `sigma`²); DCGAN takes σ = 0.02 (Radford et al. 2016)."""
     if not sigma > 0:
         raise ValueError(f"normal: sigma must be positive, got {sigma}")
-
-    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return sigma * rng.standard_normal(shape, dtype=np.float64)
-
-    return draw
+    return lambda rng, shape: sigma * rng.standard_normal(shape, dtype=np.float64)
 
 
 def uniform(limit: float) -> Initialiser:
@@ -66,8 +62,7 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def he(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Var W = 2/fan_in, normal: He et al. 2015, equation 10; for ReLU, which halves it."""
-    fan_in, _ = fans(shape)
-    return normal(math.sqrt(2 / fan_in))(rng, shape)
+    return normal(math.sqrt(2 / fans(shape)[0]))(rng, shape)
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .arrays import Array, stream
@@ -12,6 +13,7 @@ from .layers.base import Layer
 from .optim.base import SupportsStep
 from .optim.schedules import Rate, value_at
 from .penalties import Penalty
+from .recorded import recorded
 from .sampling import NOISES, Batches, draw_noise, one_hot_labels
 from .step import Half, Loss, discriminator_half, generator_half
 from .views import Conditional, InstanceNoise
@@ -133,7 +135,8 @@ def train(
     )
     expect_data(*game.seen(slice(None), 0), data, batch)
     total = total_steps(len(data), batch, d_steps, steps, epochs)
-    return (game.step(step) for step in range(start, total))
+    take = game.step if make_game else recorded(game)  # on a GPU, by a recording where it can be
+    return (take(step) for step in range(start, total))
 
 
 ORDERS = ("alternating", "simultaneous", "extragradient")
@@ -161,6 +164,7 @@ class Game:
     def __post_init__(self) -> None:
         """Begin with the batches in the order of the seed."""
         self.batches = Batches(len(self.data), self.batch, self.seed)
+        self.stream = partial(stream, self.seed)  # of a purpose and a count
 
     def step(self, step: int) -> Record:
         """Take one step of the run, counted from 0."""
@@ -193,8 +197,8 @@ class Game:
         """G, D, the rows of batch k, and what a player draws for its half of this count."""
         rows = self.batches.rows(k)
         G, D = self.seen(rows, step)
-        z = draw_noise(G, self.batch, stream(self.seed, f"noise {player}", count), self.noise)
-        return G, D, rows, z, stream(self.seed, f"layers {player}", count)
+        z = draw_noise(G, self.batch, self.stream(f"noise {player}", count), self.noise)
+        return G, D, rows, z, self.stream(f"layers {player}", count)
 
     def seen(self, rows: Any, step: int) -> tuple[Layer, Layer]:
         """G and D with the labels of these rows, and D with this step's noise on all it sees."""

@@ -139,9 +139,8 @@ class Minimax:
 
     def __repr__(self) -> str:
         """Return the call that makes such a loss."""
-        return (
-            f"{type(self).__name__}(logits={self.logits}, label_smoothing={self.label_smoothing})"
-        )
+        name = type(self).__name__
+        return f"{name}(logits={self.logits}, label_smoothing={self.label_smoothing})"
 
 
 class NonSaturating(Minimax):
@@ -252,13 +251,7 @@ class RelativisticPairing(Critic):
     needs_real = True
 
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:
-        """Return L_D (a 0-d array), and its derivatives with respect to both arguments.
-
-        Raises
-        ------
-        ValueError
-            For two batches of different sizes, which make no pairs.
-        """
+        """Return L_D and its derivatives; a ValueError for two batches that make no pairs."""
         value, d_fake = bce_with_logits(self._pairs(fake_logits, real_logits), 0)
         return value, -d_fake, d_fake
 
@@ -300,5 +293,4 @@ def _mean(a: Array) -> tuple[Array, Array]:
 def _hinge(a: Array) -> tuple[Array, Array]:
     """Mean max(0, 1 + a), and its derivative: 0 at the kink."""
     expect_outputs("Hinge", a)
-    value = array_module(a).maximum(1 + a, 0).mean()
-    return value, (a.real > -1).astype(a.dtype) / a.size
+    return array_module(a).maximum(1 + a, 0).mean(), (a.real > -1).astype(a.dtype) / a.size

@@ -162,8 +162,7 @@ class DRAGAN(GradientPenalty):
         x̂ = real + c·std(real)·u, u uniform in [0, 1), drawn for every number
 
     std is taken over the whole batch, and is a constant to the derivative; P and v are those of
-    `GradientPenalty` with target 1. (Some implementations shrink each sample's step by a further
-    random factor; there is none here.)
+    `GradientPenalty`. (Some shrink each sample's step by a further random factor; we don't.)
 
     Parameters
     ----------

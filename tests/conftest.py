@@ -18,6 +18,7 @@ import sys
 # The matrices of the tests are tiny: more threads would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import fake_cuda
 import fake_cupy
 import numpy as np
 import pytest
@@ -95,7 +96,8 @@ def cp(request, monkeypatch):
     """Give CuPy: the stand-in, in ``sys.modules`` for this test only, or the real one."""
     if request.config.getoption("--device") == "gpu":
         return pytest.importorskip("cupy")
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy)
+    for name, module in {"cupy": fake_cupy, **fake_cuda.MODULES}.items():
+        monkeypatch.setitem(sys.modules, name, module)
     return fake_cupy
 
 

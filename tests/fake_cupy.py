@@ -11,8 +11,10 @@ that behaves as ``cupy.ndarray`` does where CuPy differs from NumPy, or more str
 - ``empty`` holds NaN, writing one place twice through an index array is refused (on a GPU the
   order is undefined), and ``as_strided`` may not leave the memory of its array.
 
-What it cannot show: it is no GPU. It has no speed, no memory limit, no streams and no rounding of
-its own (a GPU adds up in another order), and it says nothing about a kernel in CuPy with a bug.
+Streams, captures and graphs are in ``fake_cuda.py``, which every computation goes through.
+
+What it cannot show: it is no GPU. It has no speed, no memory limit and no rounding of its own (a
+GPU adds up in another order), and it says nothing about a kernel in CuPy with a bug.
 ``test_fake_cupy.py`` compares the lists below with real CuPy wherever that can be imported.
 """
 
@@ -22,6 +24,7 @@ import operator as _operator
 import sys as _sys
 import types as _types
 
+import fake_cuda as _fake_cuda
 import numpy as _np
 
 __version__ = "13.6.0+standin"
@@ -121,6 +124,7 @@ copy flatten | self, order="C"
 reshape | self, *shape, order="C"
 transpose | self, *axes
 fill | self, value
+view | self, dtype=None
 conj conjugate | self
 """
 AS_FUNCTIONS = """sum prod mean var std max min any all argmax argmin cumsum cumprod round dot
@@ -138,6 +142,7 @@ _EITHER_IN = set("where allclose isclose ndim shape size".split())
 _TO_HOST = set("may_share_memory shares_memory ndim shape size iscomplexobj isrealobj".split())
 _TO_HOST.add("result_type")
 _WAITING = {"nonzero", "flatnonzero"}
+_BY_CUBLAS = {"matmul", "dot", "tensordot", "inner", "vdot", "einsum", "outer"}
 _forbidden = 0
 
 
@@ -157,6 +162,7 @@ def no_sync():
 
 
 def _wait(what):
+    _fake_cuda.expect_no_capture(f"{what}, which waits for the GPU,")
     if _forbidden:
         raise SyncError(f"{what} waits for the GPU, inside no_sync()")
 
@@ -183,7 +189,7 @@ def _wrap(value, known=()):
     if value.dtype.char not in "?bhilqpBHILQPefdFD":
         raise ValueError(f"Unsupported dtype {value.dtype}")
     new = object.__new__(ndarray)
-    new._a = value
+    new._a, new._block = value, _fake_cuda.block_of(value)
     return new
 
 
@@ -229,9 +235,13 @@ def _function(name, function, parameters):
         for key, value in bound.arguments.items():
             default = signature.parameters[key].default
             bound.arguments[key] = _argument(name, key, value, default)
-        result = function(*bound.args, **bound.kwargs)
-        if result is None or name in _TO_HOST:
-            return result
+        if name in _TO_HOST:
+            return function(*bound.args, **bound.kwargs)
+        # A product of two vectors is a sum: CuPy takes no cuBLAS for it.
+        by_cublas = name in _BY_CUBLAS and any(_np.ndim(a) > 1 for a in bound.args)
+        result = _fake_cuda.run(function, bound.args, bound.kwargs, by_cublas)
+        if result is None:
+            return None
         known = [v for v in (*args, *kwargs.values()) if isinstance(v, ndarray)]
         return _wrap(result, known)
 
@@ -245,11 +255,9 @@ def _ufunc(name, function):
             raise TypeError(f"Wrong arguments {wrong}")
         if len(args) > function.nin:
             *args, out = args
-        result = function(
-            *map(_unwrap, args),
-            dtype=dtype,
-            out=None if out is None else _unwrap(out, scalars=False),
-        )
+        place = None if out is None else _unwrap(out, scalars=False)
+        arguments = {"dtype": dtype, "out": place}
+        result = _fake_cuda.run(function, tuple(map(_unwrap, args)), arguments)
         return _wrap(result) if out is None else out
 
     call.__name__ = name
@@ -267,7 +275,7 @@ class ndarray:
     """An array "on the device": NumPy's, in a wrapper that lets nothing out unasked."""
 
     __module__ = "cupy"
-    __slots__ = ("_a",)
+    __slots__ = ("_a", "_block")
     __array_priority__ = 100
     __array_ufunc__ = None  # NumPy's operators leave the work to those below; its ufuncs refuse
     __hash__ = None
@@ -293,6 +301,19 @@ class ndarray:
         _wait("get()")
         return self._a.copy(order="C")
 
+    def set(self, arr, stream=None):
+        """Copy from a NumPy array of this shape and dtype."""
+        if stream is None:
+            _wait("set() without a stream")
+        if (arr.shape, arr.dtype) != (self.shape, self.dtype):
+            raise ValueError(f"set: {arr.shape} {arr.dtype} to {self.shape} {self.dtype}")
+        _fake_cuda.set_from_host(self._a, arr, stream)
+
+    @property
+    def data(self):
+        """Return where the array lies."""
+        return _types.SimpleNamespace(ptr=self._a.ctypes.data)
+
     def __len__(self):
         """Return the length of the first axis (known without waiting)."""
         return len(self._a)
@@ -311,7 +332,7 @@ class ndarray:
         key, masks = _index(key)
         if masks:
             _wait("indexing with a mask")
-        return _wrap(self._a[key])
+        return _wrap(_fake_cuda.run(_operator.getitem, (self._a, key), {}))
 
     def __setitem__(self, key, value):
         """Assign a device array or a scalar."""
@@ -323,7 +344,7 @@ class ndarray:
             places = _np.arange(self.size).reshape(self.shape)[key]
             if len(_np.unique(places)) != places.size:
                 raise ValueError("one place is written twice; on a GPU the order is undefined")
-        self._a[key] = value
+        _fake_cuda.run(_operator.setitem, (self._a, key, value), {})
 
     def __imatmul__(self, other):
         """Refuse: CuPy has no in-place product, so ``a @= b`` would make a new array."""
@@ -344,6 +365,8 @@ def _index(key):
     for k in key if isinstance(key, tuple) else (key,):
         if isinstance(k, ndarray):
             k = k._a
+        elif isinstance(k, _np.ndarray):
+            _fake_cuda.expect_no_capture("an index array of the host, which is copied,")
         elif isinstance(k, (list, bool, _np.bool_)):
             k = _np.asarray(k) if k != [] else _np.zeros(0, int)
         keys.append(k)
@@ -356,18 +379,22 @@ def _operators(name):
     op = getattr(_operator, f"__{name}__")
     scalars = name != "matmul"
 
+    def computed(*operands):
+        by_cublas = name == "matmul" and any(_np.ndim(a) > 1 for a in operands)
+        return _wrap(_fake_cuda.run(op, operands, {}, by_cublas))
+
     def left(self, other):
-        return _wrap(op(self._a, _unwrap(other, scalars)))
+        return computed(self._a, _unwrap(other, scalars))
 
     def right(self, other):
-        return _wrap(op(_unwrap(other, scalars), self._a))
+        return computed(_unwrap(other, scalars), self._a)
 
     def in_place(self, other):
-        getattr(_operator, f"__i{name}__")(self._a, _unwrap(other))
+        _fake_cuda.run(getattr(_operator, f"__i{name}__"), (self._a, _unwrap(other)), {})
         return self
 
     def unary(self):
-        return _wrap(op(self._a))
+        return computed(self._a)
 
     return left, right, in_place, unary
 
@@ -409,6 +436,7 @@ def asarray(a, dtype=None, order=None):
     """Bring host data to the device; a device array is returned as it is if the dtype allows."""
     if isinstance(a, ndarray):
         return a if dtype is None else a.astype(dtype, copy=False)
+    _fake_cuda.expect_no_capture("a copy from pageable memory of the host")
     return _wrap(_np.array(a, dtype, order=order or "K"))
 
 
@@ -423,11 +451,7 @@ def asnumpy(a):
     return a.get() if isinstance(a, ndarray) else _np.asarray(a)
 
 
-cuda = _Namespace(
-    is_available=lambda: True,
-    runtime=_Namespace(getDeviceCount=lambda: 1),
-    get_current_stream=lambda: _Namespace(is_capturing=lambda: False),
-)
+cuda = _Namespace(**vars(_fake_cuda.cuda))
 linalg, lib = _Namespace(LinAlgError=_np.linalg.LinAlgError), _Namespace()
 lib.stride_tricks = _Namespace()
 _public.update({name: _ufunc(name, getattr(_np, name)) for name in UFUNCS.split()})

@@ -23,6 +23,7 @@ FLOORS = [
     ["residual"],
     ["penalties"],
     ["step"],
+    ["recorded"],
     ["loop"],
     ["ranks"],
     # the core ends here; what surrounds it:

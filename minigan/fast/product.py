@@ -63,8 +63,8 @@ def _by_cublas(stream: int, a: Array, b: Array, into: Array | None) -> Array:
     gemm = cublas.sgemm if a.dtype.char == "f" else cublas.dgemm
     gemm(
         *(handle_on(stream)[0], flag_b, flag_a, n, m, k, one.ctypes.data),
-        *(b.data.ptr, k if flag_b else n, a.data.ptr, m if flag_a else k),
-        *(beta.ctypes.data, c.data.ptr, n),
+        *(_place(b), k if flag_b else n, _place(a), m if flag_a else k),
+        *(beta.ctypes.data, _place(c), n),
     )
     return c
 
@@ -81,8 +81,13 @@ def handle_on(stream: int) -> tuple[int, Array]:
     cublas = _cublas()
     handle, workspace = cublas.create(), cupy.empty(WORKSPACE, dtype=np.uint8)
     cublas.set_stream(handle, stream)
-    cublas.set_workspace(handle, workspace.data.ptr, workspace.nbytes)
+    cublas.set_workspace(handle, _place(workspace), workspace.nbytes)
     return handle, workspace
+
+
+def _place(x: Any) -> int:
+    """Return where a device array lies."""
+    return x.data.ptr
 
 
 def _cublas() -> Any:

@@ -3,6 +3,9 @@
 ``step(theta, grad)`` is all that training needs, so anything that has it is an optimiser. A run
 that is to be written to a file, and go on from there, needs `state_dict` as well: derive from
 `Optimiser`, name the attributes that a step changes, ``remembers = ("t", "v")``, and it is there.
+
+On a GPU whole steps are recorded and replayed (`minigan.recorded`). A step that takes its numbers
+from ``numbers_at(t)``, all those that change with t, can be: a replay is given those of its own t.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ..arrays import Array
+from .schedules import Rate, value_at
 
 
 class SupportsStep(Protocol):
@@ -25,10 +29,19 @@ class Optimiser:
     """An optimiser whose state has names."""
 
     remembers: tuple[str, ...] = ("t",)  # attributes that a step changes: counts, vectors like θ
+    lr: Rate
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         raise NotImplementedError(f"{type(self).__name__} has no step(theta, grad)")
+
+    def numbers_at(self, t: int) -> tuple[float, ...]:
+        """Return the numbers of step t that change with t, counted from 0: here, its rate.
+
+        A class with a `step` of its own has to name its own numbers, even if they are these:
+        ``numbers_at = Optimiser.numbers_at``. Otherwise it is not recorded.
+        """
+        return (value_at(self.lr, t),)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the optimiser remembers, and what those within it do, by name.

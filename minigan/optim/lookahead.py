@@ -28,6 +28,7 @@ class OptimisticAdam(Adam):
 
     remembers: tuple[str, ...] = (*Adam.remembers, "last")
     last: Array | None = None  # u_{t−1}
+    numbers_at = Adam.numbers_at  # the step below has no others
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""

@@ -51,7 +51,7 @@ class SGD(Optimiser):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        lr, momentum = value_at(self.lr, self.t), value_at(self.momentum, self.t, high=1)
+        lr, momentum = self.numbers_at(self.t)
         self.t += 1
         if self.momentum == 0:
             theta -= lr * grad
@@ -61,6 +61,10 @@ class SGD(Optimiser):
         self.v *= momentum
         self.v += grad
         theta -= lr * (grad + momentum * self.v if self.nesterov else self.v)
+
+    def numbers_at(self, t: int) -> tuple[float, ...]:
+        """Return lr and μ of step t, counted from 0."""
+        return value_at(self.lr, t), value_at(self.momentum, t, high=1)
 
 
 class RMSProp(Optimiser):
@@ -83,6 +87,7 @@ class RMSProp(Optimiser):
     """
 
     remembers: tuple[str, ...] = ("t", "v")
+    numbers_at = Optimiser.numbers_at
 
     def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
         expect_rate("lr", lr, include_low=False)
@@ -95,7 +100,7 @@ class RMSProp(Optimiser):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        lr, xp = value_at(self.lr, self.t), array_module(theta)
+        (lr,), xp = self.numbers_at(self.t), array_module(theta)
         if self.v is None:
             self.v = xp.zeros_like(theta)
         self.t += 1
@@ -160,16 +165,11 @@ class Adam(Optimiser):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        lr, xp = value_at(self.lr, self.t), array_module(theta)
+        (rate, eps_hat, *_), xp = self.numbers_at(self.t), array_module(theta)
         if self.m is None:
             self.m, self.v = xp.zeros_like(theta), xp.zeros_like(theta)
             self.v_max = xp.zeros_like(theta) if self.amsgrad else None
         self.t += 1
-        # With m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ), two divisions a coordinate can be saved (the
-        # paper's section 2, at its end):
-        #     lr·m̂/(√v̂ + ε) = rate·m/(√v + eps_hat)
-        root = math.sqrt(1 - self.beta2**self.t)
-        rate, eps_hat = lr * root / (1 - self.beta1**self.t), self.eps * root
         fused = None if self.amsgrad else fused_adam(theta, grad, self.m, self.v)
         if fused is not None:  # what follows, compiled into one pass
             fused(theta, grad, self.m, self.v, self.beta1, self.beta2, rate, eps_hat)
@@ -182,6 +182,12 @@ class Adam(Optimiser):
             if self.amsgrad:
                 v = xp.maximum(v_max, v, out=v_max)
             block -= rate * (m / (xp.sqrt(v) + eps_hat))  # lr·m̂/(√v̂ + ε)
+
+    def numbers_at(self, t: int) -> tuple[float, ...]:
+        """Return rate and eps_hat of step t: lr·m̂/(√v̂ + ε) = rate·m/(√v + eps_hat)."""
+        # Which saves two divisions a coordinate (the paper's section 2, at its end).
+        root = math.sqrt(1 - self.beta2 ** (t + 1))
+        return value_at(self.lr, t) * root / (1 - self.beta1 ** (t + 1)), self.eps * root
 
 
 class AdamW(Adam):
@@ -229,10 +235,14 @@ class AdamW(Adam):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        keep = 1 - value_at(self.lr, self.t) * self.weight_decay
+        *_, keep = self.numbers_at(self.t)
         if self.mask is None:
             theta *= keep
         else:
             expect_mask(self.mask, theta)
             theta[...] = array_module(theta).where(self.mask, keep * theta, theta)
         super().step(theta, grad)
+
+    def numbers_at(self, t: int) -> tuple[float, ...]:
+        """Return Adam's numbers of step t, and 1 − lr·λ."""
+        return *super().numbers_at(t), 1 - value_at(self.lr, t) * self.weight_decay
