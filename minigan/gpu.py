@@ -7,8 +7,8 @@ from typing import Any
 _NO_CUPY = """\
 the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
 version that `nvidia-smi` prints:
-    CUDA 12:  pip install cupy-cuda12x
-    CUDA 13:  pip install cupy-cuda13x
+    CUDA 12:  pip install "minigan[gpu]"      cupy-cuda12x, and nvmath-python
+    CUDA 13:  pip install "minigan[gpu13]"    cupy-cuda13x, and nvmath-python
 or stay on the CPU with device "cpu"."""
 
 

@@ -59,6 +59,7 @@ class Recorder:
         self.game, self.replays = game, 0
         self.optimisers = [*unwrapped(game.optimiser_D), *unwrapped(game.optimiser_G)]
         self.plain, self.recordings = 0, 0  # steps taken, recordings made
+        self.settings: list[tuple[Any, int, dict[str, Any]]] = []
         self.memory: dict[tuple[Any, str], Any] = {}  # what the optimisers remember, when recorded
         self.graph: Any = None
         self.stage: Stage | None = None
@@ -71,7 +72,10 @@ class Recorder:
     def step(self, step: int) -> Any:
         """Take one step of the run, counted from 0; return its record."""
         if self.graph is not None and self._changed(step):
-            self.graph, self.plain = None, PLAIN - 1
+            self.graph, self.plain = None, PLAIN - 1  # once more, in other memory
+            self.stage = Stage(array_module(self.game.data))
+        if self.plain >= PLAIN and any("forward" in vars(thing) for thing, *_ in self.settings):
+            self.stage = None  # somebody looks at each pass, such as `minigan.runs.finite`
         if self.graph is None and self.stage is not None and self.plain >= PLAIN:
             try:
                 self._record(step)

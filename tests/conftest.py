@@ -2,7 +2,7 @@
 
 ``pytest``               everything quick: NumPy, and the stand-in for CuPy of ``fake_cupy.py``
 ``pytest --slow``        the tests marked ``slow`` as well
-``pytest --device gpu``  real CuPy in the stand-in's place
+``pytest --device gpu``  real CuPy in the stand-in's place; ``-m device`` for what meets it, alone
 ``pytest --shuffle 7``   in another order, which follows from the number
 
 A test that takes ``xp`` runs twice, with NumPy and with the device's module. It makes its arrays
@@ -75,8 +75,13 @@ def pytest_configure(config):
             ) from error
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at -m
 def pytest_collection_modifyitems(config, items):
-    """Skip the slow tests unless they are asked for; shuffle the files, and the tests of each."""
+    """Mark what meets the device, skip what is slow, shuffle the files and the tests of each."""
+    for item in items:
+        module = item.callspec.params.get("xp") if hasattr(item, "callspec") else None
+        if "cp" in item.fixturenames or module == "cupy":
+            item.add_marker("device")
     seed = config.getoption("--shuffle")
     if seed is not None:  # the tests of a file stay together: they share what it sets up
         order = stream(seed, "order of tests").permutation(len(items))

@@ -54,7 +54,9 @@ def test_what_was_drawn_takes_the_dtype_and_the_place_of_an_array(xp):
 
 def test_asking_for_a_gpu_without_cupy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(ImportError, match="CUDA 12:  pip install cupy-cuda12x") as error:
+    with pytest.raises(
+        ImportError, match=r"CUDA 12:  pip install .minigan\[gpu\]. +cupy-cuda12x"
+    ) as error:
         to_device(np.ones(2), "gpu")
     assert f"could not be imported ({error.value.__cause__})" in str(error.value)
     assert "cupy-cuda13x" in str(error.value)

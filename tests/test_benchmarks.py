@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import agreement
+import fake_cuda
 import floor
+import gpu
 import naive
 import numpy as np
 import ours
@@ -49,6 +51,13 @@ def test_everything_that_is_timed_runs(module, name):
     setup = replace(SMALL[name], batch=3)
     for variant in module.VARIANTS:
         module.prepare(setup, variant)(2)
+
+
+def test_ours_on_a_device_is_timed_recorded_and_plain(cp):
+    for variant, replays in (("ours", True), ("unrecorded", False)):
+        launched = fake_cuda.Graph.launched
+        assert gpu.prepare(replace(SMALL["toy"], batch=3), variant)(2) == 1e-3
+        assert (fake_cuda.Graph.launched > launched) == replays
 
 
 def test_the_floor_counts_the_products_of_a_step():

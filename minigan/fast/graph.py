@@ -27,6 +27,7 @@ from ..arrays import Array
 from .product import handle_on
 
 T = TypeVar("T")
+SPARE = 2**20  # bytes
 ALIGNED = 256  # bytes: where each array of a feed begins is a multiple of this
 
 
@@ -68,6 +69,8 @@ class Stage:
         gc.disable()  # a finalizer that frees device memory would spoil the recording
         try:
             with self.entered():
+                # Room for what somebody has kept of the steps before, such as their records.
+                self.cupy.empty(SPARE, dtype=np.uint8)
                 self.stream.begin_capture(self.cupy.cuda.runtime.streamCaptureModeRelaxed)
                 try:
                     result = work()

@@ -92,6 +92,11 @@ def _place(x: Any) -> int:
 
 def _cublas() -> Any:
     """NVIDIA's bindings."""
-    from nvmath.bindings import cublas
-
+    try:
+        from nvmath.bindings import cublas
+    except ImportError as error:
+        raise ImportError(
+            f'recording needs nvmath-python ({error}): pip install "minigan[gpu]", or '
+            '"minigan[gpu13]" with CUDA 13'
+        ) from error
     return cublas

@@ -7,8 +7,11 @@ gradient comes after D's step, so Adam is compared as well.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +33,38 @@ def error_of(outcome: Any, reference: Any) -> float:
     return float(np.max([relative_error(outcome[name], reference[name]) for name in reference]))
 
 
-def compare(names: Sequence[str], setup: str) -> tuple[str, dict[str, float]]:
+def outcome_of(setup: str, name: str) -> Any:
+    """Return the arrays of a competitor's step, or its error; None where it is not installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "step.npz"
+        try:
+            with Competitor(name, setup) as competitor:
+                competitor.ask(one_step=str(path))
+        except Missing:
+            return None
+        except RuntimeError as error:  # it has ended, and is not right
+            return error
+        with np.load(path) as arrays:
+            return dict(arrays)
+
+
+def compare(
+    names: Sequence[str], setup: str, at_once: bool = False
+) -> tuple[str, dict[str, float]]:
     """Return the name of the reference, and how far each competitor's step is from its step.
 
-    The floor computes nothing that could be compared; what is not installed is left out.
+    The floor computes nothing that could be compared; what is not installed is left out. `at_once`
+    asks all of them side by side.
     """
-    outcomes: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in dict.fromkeys((*REFERENCES, *names)):
-            if name.startswith("floor"):
-                continue
-            path = Path(folder) / f"{name}.npz"
-            try:
-                with Competitor(name, setup) as competitor:
-                    competitor.ask(one_step=str(path))
-            except Missing:
-                continue
-            with np.load(path) as arrays:
-                outcomes[name] = dict(arrays)
+    asked = [n for n in dict.fromkeys((*REFERENCES, *names)) if not n.startswith("floor")]
+    with ThreadPoolExecutor(len(asked) if at_once else 1) as pool:
+        found = dict(zip(asked, pool.map(partial(outcome_of, setup), asked), strict=True))
+    outcomes = {name: outcome for name, outcome in found.items() if outcome is not None}
+    broken = {name for name, outcome in outcomes.items() if isinstance(outcome, RuntimeError)}
     reference = next(name for name in REFERENCES if name in outcomes)
-    errors = {n: error_of(outcomes[n], outcomes[reference]) for n in names if n in outcomes}
+    errors = {
+        n: math.inf if n in broken else error_of(outcomes[n], outcomes[reference])
+        for n in names
+        if n in outcomes
+    }
     return reference, errors

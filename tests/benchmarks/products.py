@@ -97,8 +97,8 @@ def main(arguments: list[str]) -> int:
         setup, names = find(name), [f"products.{variant}" for variant in VARIANTS]
         found = measure(names, name, options.rounds, options.steps or setup.steps)
         print(f"\n{name}: {multiplications(setup) / 1e6:,.0f} million multiplications a step")
-        for competitor, library in found.missing.items():
-            print(f"{competitor} is left out: {library} is not installed")
+        for competitor, why in found.missing.items():
+            print(f"{competitor} is left out: {why}")
         print(report.table(found.times, names[:1]), flush=True)
         results[name] = found._asdict()
     print(f"\nwritten: {report.write('products', results)}")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +98,7 @@ class Measured(NamedTuple):
     """What was found about some competitors, each by its name."""
 
     times: dict[str, list[float]]  # seconds a step, one number a round
-    missing: dict[str, str]  # the library that is not installed
+    missing: dict[str, str]  # why it is left out: the library that is not installed
     threads: dict[str, list[str]]  # the thread pools of its process
 
 
@@ -107,16 +108,29 @@ def measure(
     rounds: int,
     steps: int,
     environment: Mapping[str, str] = EMPTY,
+    at_once: bool = False,
 ) -> Measured:
-    """Time competitors in rounds, `steps` steps a turn."""
-    with ExitStack() as stack:
-        competitors: dict[str, Competitor] = {}
-        missing: dict[str, str] = {}
-        for name in names:
-            try:
-                competitors[name] = stack.enter_context(Competitor(name, setup, environment))
-            except Missing as error:
-                missing[name] = str(error)
+    """Time competitors in rounds, `steps` steps a turn; `at_once` they prepare side by side."""
+
+    def begun(name: str) -> Competitor | str:
+        try:
+            competitor = Competitor(name, setup, environment)
+            if at_once:
+                competitor.seconds(1)
+        except Missing as error:
+            return f"{error} is not installed"
+        except RuntimeError as error:  # it has ended; the others can go on
+            if not at_once:
+                raise
+            return str(error)
+        return competitor
+
+    with ExitStack() as stack, ThreadPoolExecutor(len(names) if at_once else 1) as pool:
+        found = dict(zip(names, pool.map(begun, names), strict=True))
+        missing = {name: what for name, what in found.items() if isinstance(what, str)}
+        competitors = {name: c for name, c in found.items() if not isinstance(c, str)}
+        for competitor in competitors.values():
+            stack.enter_context(competitor)
         times = time_rounds(competitors, rounds, steps)
         threads = {name: c.ask(threads=True)["pools"] for name, c in competitors.items()}
     return Measured(times, missing, threads)

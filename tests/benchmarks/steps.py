@@ -3,7 +3,7 @@
     python tests/benchmarks/steps.py                      everything, minutes
     python tests/benchmarks/steps.py --only S1,toy        some set-ups
     python tests/benchmarks/steps.py --against torch      ours and the floor against some libraries
-    python tests/benchmarks/steps.py --device gpu         CuPy against PyTorch on a GPU
+    python tests/benchmarks/steps.py --device gpu         on a GPU, see gpu.py: at most 5 minutes
 
 PyTorch and JAX come with ``pip install -e ".[bench]"``; what is not installed is named and left
 out. First every competitor takes one step in float64 from the same weights, batch and noise, and
@@ -17,10 +17,13 @@ Part of that belongs to a process, not to a round: where its memory happens to l
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from dataclasses import dataclass
 
 import agreement
+import gpu
 import report
 from rounds import KEEP_MEMORY, measure
 from setups import SETUPS, find
@@ -35,6 +38,9 @@ class Field:
     competitors: tuple[str, ...]
     best_of: tuple[str, ...]  # the rivals: the fastest of them is the one to beat
     unit: str = "ms"
+    rounds: int = 12
+    limit: float = math.inf  # seconds; a set-up that won't end before is left out
+    unchecked: tuple[str, ...] = ()
 
 
 FIELDS = {
@@ -59,9 +65,12 @@ FIELDS = {
     "gpu": Field(
         ours="gpu.ours",
         floor="gpu.plain",  # nobody has a floor there: the ratio to eager PyTorch in its place
-        competitors=("gpu.ours", "gpu.plain", "gpu.tuned", "gpu.compiled"),
-        best_of=("gpu.tuned", "gpu.compiled"),
+        competitors=tuple(f"gpu.{variant}" for variant in gpu.VARIANTS),
+        best_of=("gpu.tuned", "gpu.compiled", "gpu.captured", "gpu.jax"),
         unit="µs",
+        rounds=5,
+        limit=300,
+        unchecked=("gpu.compiled",),  # gpu.tuned, and half a minute of compiling it in float64
     ),
 }
 NULL = "again.train"
@@ -101,7 +110,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default=",".join(SETUPS), help="set-ups, such as S1,toy")
     parser.add_argument("--against", help="competitors, such as torch,jax or naive,torch.tuned")
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, help="12, on a GPU 5")
+    parser.add_argument("--limit", type=float, help="seconds; on a GPU 300")
     parser.add_argument("--steps", type=int, help="steps of one turn; each set-up has its own")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument(
@@ -111,13 +121,21 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     field = FIELDS[options.device]
     environment = KEEP_MEMORY if options.keep_memory else {}
-    results, all_right = {}, True
+    rounds, limit = options.rounds or field.rounds, options.limit or field.limit
+    # On a GPU many processes start at once: each waits for its libraries, one for its compiler.
+    at_once = options.device == "gpu"
+    results, all_right, began, longest = {}, True, time.monotonic(), 0.0
     for name in options.only.split(","):
+        started = time.monotonic()
+        if started - began + longest > limit:
+            print(f"{name} is left out: it would not end within {limit:.0f} s (--limit)")
+            continue
         setup, names = find(name), chosen(field, options.against)
         print(f"\n{name}: batch {setup.batch}", flush=True)
         errors: dict[str, float] = {}
         if not options.no_check:
-            reference, errors = agreement.compare(names, name)
+            asked = [competitor for competitor in names if competitor not in field.unchecked]
+            reference, errors = agreement.compare(asked, name, at_once)
             print(f"one step in float64 against {reference}: {max(errors.values()):.0e} at most")
             for competitor, error in errors.items():
                 if not error <= agreement.TOLERANCE:
@@ -125,13 +143,14 @@ def main(arguments: list[str]) -> int:
                     names.remove(competitor)
                     print(f"{competitor} is left out: it is wrong by {error:.0e}")
         steps = options.steps or setup.steps
-        found = measure(names, name, options.rounds, steps, environment)
-        for competitor, library in found.missing.items():
-            print(f"{competitor} is left out: {library} is not installed")
+        found = measure(names, name, rounds, steps, environment, at_once)
+        for competitor, why in found.missing.items():
+            print(f"{competitor} is left out: {why}")
         rival = report.best(found.times, field.best_of)
         print(report.table(found.times, [field.floor, *([rival] if rival else [])], field.unit))
         print("\n".join(verdict(found.times, field, setup.goal)), flush=True)
         results[name] = {"errors": errors, **found._asdict()}
+        longest = max(longest, time.monotonic() - started)
     print(f"\nwritten: {report.write('steps', results)}")
     return int(not all_right)
 

@@ -32,6 +32,9 @@ NEEDED = {  # what a competitor imports only when it starts
     "products.torch": ("torch",),
     "products.jax": ("jax",),
     "gpu.ours": ("cupy",),
+    "gpu.unrecorded": ("cupy",),
+    "gpu.jax": ("jax",),
+    **{f"gpu.{variant}": ("torch",) for variant in ("plain", "tuned", "compiled", "captured")},
 }
 WARM_UP = 3  # steps before the first is timed
 
@@ -69,6 +72,9 @@ def serve(competitor: str, setup_name: str, reply: Any) -> None:
             importlib.import_module(needed)
     except ImportError as error:
         reply({"missing": error.name or str(error)})
+        return
+    if hasattr(module, "missing") and (needed := module.missing(variant)):
+        reply({"missing": needed})
         return
     setup, run = setups.find(setup_name), None
     reply({"ready": competitor})
