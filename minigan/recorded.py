@@ -1,6 +1,6 @@
 """A training step on a GPU, recorded once and then replayed (`minigan.fast.graph`).
 
-`train` takes its steps by a `Recorder` where the data are on a GPU. The first few are plain. Then
+`train` takes its steps by a `Recorder` where the data are on a GPU. The first two are plain. Then
 one is recorded, as `minigan.loop.Game` has it, with nothing rewritten: both halves, penalties,
 optimisers and states. What differs from step to step comes from the host, and a recording finds it
 in device arrays that are filled before each replay:
@@ -28,13 +28,14 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, array_module, to_numpy
-from .fast.graph import Feed, Stage
+from .fast.graph import Feed, Recording
 from .optim.base import unwrapped
 from .optim.schedules import value_at
 from .views import InstanceNoise
 
-PLAIN = 3  # steps before a recording: they make what is made once, and warm up the memory pool
+PLAIN = 2  # steps before a recording: what is made once is made in the first
 AGAIN = 3  # recordings, where somebody changes a setting between steps; then it is given up
+Remembered = tuple[Any, str]  # an optimiser, and the name of something that it remembers
 
 
 def recorded(game: Any) -> Callable[[int], Any]:
@@ -57,50 +58,53 @@ class Recorder:
 
     def __init__(self, game: Any) -> None:
         self.game, self.replays = game, 0
+        self.cupy, self.dtype = array_module(game.data), game.G.theta.dtype
         self.optimisers = [*unwrapped(game.optimiser_D), *unwrapped(game.optimiser_G)]
+        self.recording: Recording | None = None
+        self.tries = True  # whether there may be a recording
         self.plain, self.recordings = 0, 0  # steps taken, recordings made
         self.settings: list[tuple[Any, int, dict[str, Any]]] = []
-        self.memory: dict[tuple[Any, str], Any] = {}  # what the optimisers remember, when recorded
-        self.graph: Any = None
-        self.stage: Stage | None = None
+        self.memory: dict[Remembered, Any] = {}  # when it was recorded
         try:
             self._expect_prepared()
-            self.stage = Stage(array_module(game.data))
-        except Exception as error:
+        except NotRecordableError as error:
             self._give_up(error)
 
     def step(self, step: int) -> Any:
         """Take one step of the run, counted from 0; return its record."""
-        if self.graph is not None and self._changed(step):
-            self.graph, self.plain = None, PLAIN - 1  # once more, in other memory
-            self.stage = Stage(array_module(self.game.data))
-        if self.plain >= PLAIN and any("forward" in vars(thing) for thing, *_ in self.settings):
-            self.stage = None  # somebody looks at each pass, such as `minigan.runs.finite`
-        if self.graph is None and self.stage is not None and self.plain >= PLAIN:
-            try:
-                self._record(step)
-                self._prove(step)
-            except Exception as error:
-                self.graph = None
-                self._give_up(error)
-        if self.graph is not None:
+        if self.recording is not None and self._changed(step):
+            self.recording, self.plain = None, PLAIN - 1  # after one more plain step, a new one
+        if self.recording is None and self.tries and self.plain >= PLAIN:
+            self._try_to_record(step)
+        if self.recording is not None:
             self.replays += 1
             return self._replay(step)
-        if self.stage is None:
-            return self.game.step(step)
         self.plain += 1
-        with self.stage.entered():
-            if self.plain < PLAIN:
-                return self.game.step(step)
-            # The last of them: note what it takes from the host, and that it changes nothing else.
-            self.host = Host(self.game, self.optimisers, step)
-            self.settings, self.memory = self._settings(), {}
-            with self.host.standing_in(step):
-                return self.game.step(step)
+        if not self.tries or self.plain != PLAIN:
+            return self.game.step(step)
+        # The last of them: note what it takes from the host, and whether it changes anything else.
+        self.host = Host(self.game, self.optimisers, step)
+        self.settings, self.memory = self._settings(), {}
+        with self.host.standing_in(step):
+            return self.game.step(step)
+
+    def _try_to_record(self, step: int) -> None:
+        """Record a step, which is not taken; give it up where it can't be done, or not be trusted.
+
+        No error may end a training that goes well without a recording.
+        """
+        if any("forward" in vars(thing) for thing, *_ in self.settings):
+            self.tries = False  # somebody looks at each pass, such as `minigan.runs.finite`
+            return
+        try:
+            self._record(step)
+            self._prove(step)
+        except Exception as error:
+            self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         """Go on with plain steps, and say so."""
-        self.stage = None
+        self.recording, self.tries = None, False
         name = "" if isinstance(error, NotRecordableError) else f"{type(error).__name__}: "
         warnings.warn(
             f"steps on the GPU are plain, and slower than recorded ones: {name}{error}",
@@ -111,8 +115,7 @@ class Recorder:
     # --- record, replay, prove ---
 
     def _record(self, step: int) -> None:
-        """Record a step; it is not taken."""
-        assert self.stage is not None
+        """Record a step."""
         self.recordings += 1
         if self.recordings > AGAIN:
             raise NotRecordableError(f"settings were changed {AGAIN} times in the middle of a run")
@@ -120,36 +123,34 @@ class Recorder:
             raise NotRecordableError(self.host.refused)
         self._expect_same_settings(step)
         self.host.begin_feed()
-        before = self._remembered()
+        self.memory = self._remembered()
+        self.counted: dict[Remembered, int] = {}  # how far a step moves each count
 
         def work() -> tuple[Any, Array]:
             with self.host.standing_in(step):
                 record = self.game.step(step)
-            for (optimiser, name), old in before.items():
+            for (optimiser, name), old in self.memory.items():
                 new = getattr(optimiser, name)
                 if isinstance(old, int):
                     self.counted[optimiser, name] = new - old
                 elif new is not old:  # a new vector each step: the next one finds it in the old
                     old[...] = new
                 setattr(optimiser, name, old)
-            values = array_module(self.game.data).empty(len(record.measured), self.dtype)
+            values = self.cupy.empty(len(record.measured), dtype=self.dtype)
             for i, value in enumerate(record.measured.values()):
                 values[i] = value
             return record, values
 
-        self.counted: dict[tuple[Any, str], int] = {}
-        try:
-            self.graph, (self.record, self.values) = self.stage.record(work)
-        finally:
-            for (optimiser, name), old in before.items():
-                setattr(optimiser, name, old)
-        self.memory = before
+        with self._putting_back():
+            self.recording = Recording(self.cupy, work)
+        self.record, self.values = self.recording.result
         self._expect_same_settings(step)
 
     def _replay(self, step: int) -> Any:
         """Take a step by the recording."""
+        assert self.recording is not None
         self.host.fill(step)
-        self.graph.launch()
+        self.recording.launch()
         for (optimiser, name), count in self.counted.items():
             setattr(optimiser, name, getattr(optimiser, name) + count)
         values = self.values.copy()  # the next replay writes over the recording's own
@@ -158,31 +159,36 @@ class Recorder:
         return replace(self.record, step=step + 1, epoch=epoch, measured=measured)
 
     def _prove(self, step: int) -> None:
-        """Raise unless two replays do what two plain steps do; leave all as it is."""
-        memory = self._remembered()
-        nets = [v for net in (self.game.G, self.game.D) for v in (net.theta, net.state)]
-        vectors = [*nets, *(value for value in memory.values() if not isinstance(value, int))]
-        kept = [vector.copy() for vector in vectors]
-        outcomes = []
-        for take in (self.game.step, self._replay):
-            outcome: list[Any] = []
-            try:
+        """Raise unless two replays leave what two plain steps leave. Neither is taken."""
+        left: list[list[Any]] = [[], []]
+        for outcome, take in zip(left, (self.game.step, self._replay), strict=True):
+            with self._putting_back():
                 for i in (step, step + 1):
                     record = take(i)
-                    outcome += [record.step, record.epoch, *record.measured]
-                    outcome += [float(value).hex() for value in record.measured.values()]
-                    now = self._remembered()
-                    outcome += [value for value in now.values() if isinstance(value, int)]
-                    now_vectors = [v for v in now.values() if not isinstance(v, int)]
-                    outcome += [to_numpy(v).tobytes() for v in (*nets, *now_vectors)]
-            finally:
-                for vector, old in zip(vectors, kept, strict=True):
-                    vector[...] = old
-                for (optimiser, name), value in memory.items():
-                    setattr(optimiser, name, value)
-            outcomes.append(outcome)
-        if outcomes[0] != outcomes[1]:
+                    outcome += [record.step, record.epoch]
+                    outcome += [(k, to_numpy(v).tobytes()) for k, v in record.measured.items()]
+                    for value in (*self._nets(), *self._remembered().values()):
+                        outcome.append(value if type(value) is int else to_numpy(value).tobytes())
+        if left[0] != left[1]:
             raise NotRecordableError("a replayed step has other bits than a plain one")
+
+    @contextmanager
+    def _putting_back(self) -> Iterator[None]:
+        """Put all that a step changes back to where it is now."""
+        memory = self._remembered()
+        vectors = [*self._nets(), *(v for v in memory.values() if type(v) is not int)]
+        kept = [vector.copy() for vector in vectors]
+        try:
+            yield
+        finally:
+            for vector, old in zip(vectors, kept, strict=True):
+                vector[...] = old
+            for (optimiser, name), value in memory.items():
+                setattr(optimiser, name, value)
+
+    def _nets(self) -> list[Array]:
+        """Return the vectors of both networks."""
+        return [v for net in (self.game.G, self.game.D) for v in (net.theta, net.state)]
 
     # --- what a recording rests on ---
 
@@ -201,12 +207,7 @@ class Recorder:
                         "its numbers change with t"
                     )
 
-    @property
-    def dtype(self) -> Any:
-        """Of the networks and all numbers that are fed."""
-        return self.game.G.theta.dtype
-
-    def _remembered(self) -> dict[tuple[Any, str], Any]:
+    def _remembered(self) -> dict[Remembered, Any]:
         """Return what the optimisers remember: counts, and vectors that have been made."""
         return {
             (optimiser, name): getattr(optimiser, name)

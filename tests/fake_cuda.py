@@ -347,7 +347,9 @@ MODULES = {
 
 state = State()
 Stream.null = Stream(null=True)
-runtime = types.SimpleNamespace(getDeviceCount=lambda: 1, streamCaptureModeRelaxed=2)
+runtime = types.SimpleNamespace(
+    getDeviceCount=lambda: 1, getDevice=lambda: 0, streamCaptureModeRelaxed=2
+)
 cuda = types.SimpleNamespace(
     Stream=Stream,
     Event=Event,

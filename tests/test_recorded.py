@@ -425,14 +425,7 @@ def test_a_rate_that_is_frozen_is_harmless_only_if_it_does_not_change(
 
 
 def test_a_pool_that_was_not_warmed_up_is_refused(recorder, standin, monkeypatch):
-    record = graph.Stage.record
-
-    def cold(self, work):
-        self.pool = fake_cuda.MemoryPool()
-        return record(self, work)
-
-    monkeypatch.setattr(graph.Stage, "record", cold)
-    monkeypatch.setattr(graph, "SPARE", 1)
+    monkeypatch.setattr(graph, "WARM_UPS", 0)
     with pytest.warns(RuntimeWarning, match="the pool was not warmed up"):
         play(a_setup(), recorder)
 
@@ -449,30 +442,29 @@ def test_a_recorded_product_has_the_bits_of_a_plain_one(left, right, dtype, cp):
     a, b = (cp.asarray(rng.standard_normal(shape).astype(dtype)) for shape in (left, right))
     at = cp.asarray(rng.standard_normal(left[::-1]).astype(dtype)).T
     wide = cp.asarray(rng.standard_normal((*right[:-1], 2 * right[-1])).astype(dtype))[..., ::2]
-    stage = graph.Stage(cp)
     pairs = [(a, b), (at, b), (a, wide)]
+    sums = [cp.ones((x @ y).shape, dtype=dtype) for x, y in pairs]
 
     def work():
-        sums = [cp.zeros((a @ b).shape, dtype=dtype) for a, b in shapes]
+        for total in sums:
+            total[...] = 1
         return [
-            (product(a, b), product(a, b, into=s)) for (a, b), s in zip(pairs, sums, strict=True)
+            (product(x, y), product(x, y, into=total))
+            for (x, y), total in zip(pairs, sums, strict=True)
         ]
 
-    shapes = [(np.zeros(a.shape), np.zeros(b.shape)) for a, b in pairs]
-    with stage.entered():
-        warm = work()
-        del warm
-    recording, results = stage.record(work)
+    recording = graph.Recording(cp, work)
     recording.launch()
+    results = recording.result
     for (x, y), (c, into) in zip(pairs, results, strict=True):
         assert (c.get() == (x @ y).get()).all()
-        assert (into.get() == (x @ y).get()).all()
+        assert (into.get() == (1 + x @ y).get()).all()
 
 
 def test_a_recorded_product_of_other_numbers_is_refused(cp):
     a = cp.ones((2, 2), dtype=complex)
     with pytest.raises(TypeError, match="float32 or float64, got complex128"):
-        graph.Stage(cp).record(lambda: product(a, a))
+        graph.Recording(cp, lambda: product(a, a))
 
 
 def test_a_feed_holds_what_it_was_filled_with_last(cp):

@@ -7,7 +7,7 @@ H100 a prototype's step of G 100-128-128-784 against D 784-128-128-1 took 0.5 ms
 
 A recording knows memory, not Python: whatever changes from step to step has to lie in device arrays
 that are filled before a replay (`Feed`), and the memory in which it computes must be its own for
-good (`Stage`). What may go into a recording, and when it is trusted, is in `minigan.recorded`.
+good (`Recording`). What goes into one, and when it is trusted, is in `minigan.recorded`.
 
 This file has not yet run on a GPU: it was tested against the stand-in of ``tests/fake_cuda.py``.
 """
@@ -17,75 +17,79 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
 from .product import handle_on
 
-T = TypeVar("T")
-SPARE = 2**20  # bytes
+WARM_UPS = 2
 ALIGNED = 256  # bytes: where each array of a feed begins is a multiple of this
 
 
-class Stage:
-    """A stream and a memory pool of their own, on which a step is warmed up and recorded.
+class Recording:
+    """What `work` does on the GPU, recorded: `launch` does it again, on the current stream.
 
-    Once a recording is made, nothing else may take memory from the pool: a replay computes in what
-    was free there.
+    `work` is done a few times before, on a stream and with a memory pool of their own: that
+    compiles what it needs, and leaves in the pool all the memory that a recording may take. The
+    pool serves nobody else: whenever the recording is launched, it computes in that memory.
+
+    Parameters
+    ----------
+    cupy
+        The array module.
+    work
+        What it reads and changes are device arrays; what it does in Python is not recorded.
+
+    Attributes
+    ----------
+    result
+        What `work` has returned while it was recorded: device arrays that each launch fills.
 
     Raises
     ------
     ImportError
         Without nvmath-python.
+    Exception
+        Whatever `work` raises, and CUDA or CuPy for what can't be recorded.
     """
 
-    def __init__(self, cupy: Any) -> None:
-        self.cupy, self.pool = cupy, cupy.cuda.MemoryPool()
-        self.stream = _stream_beside(cupy.cuda.get_current_stream().ptr)
-        handle_on(self.stream.ptr)
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Work here: behind what the caller's stream has to do, and before what it does next."""
-        caller = self.cupy.cuda.get_current_stream()
-        self.stream.wait_event(caller.record())
-        try:
-            with self.cupy.cuda.using_allocator(self.pool.malloc), self.stream:
-                yield
-        finally:
-            caller.wait_event(self.stream.record())
-
-    def record(self, work: Callable[[], T]) -> tuple[Any, T]:
-        """Return the graph of what `work` does, ``graph.launch()`` replays it; and its result.
-
-        The pool must have been warmed up: by work of the same kind, done here.
-        """
+    def __init__(self, cupy: Any, work: Callable[[], Any]) -> None:
+        self.pool = cupy.cuda.MemoryPool()
+        caller = cupy.cuda.get_current_stream()
+        stream = _stream_beside(cupy.cuda.runtime.getDevice(), caller.ptr)
+        handle_on(stream.ptr)
         collects = gc.isenabled()
         gc.collect()
         gc.disable()  # a finalizer that frees device memory would spoil the recording
+        stream.wait_event(caller.record())  # this is done behind what the caller has asked for,
         try:
-            with self.entered():
-                # Room for what somebody has kept of the steps before, such as their records.
-                self.cupy.empty(SPARE, dtype=np.uint8)
-                self.stream.begin_capture(self.cupy.cuda.runtime.streamCaptureModeRelaxed)
+            with cupy.cuda.using_allocator(self.pool.malloc), stream:
+                for _ in range(WARM_UPS):
+                    work()
+                stream.begin_capture(cupy.cuda.runtime.streamCaptureModeRelaxed)
                 try:
-                    result = work()
+                    self.result = work()
                 except BaseException:
                     with suppress(Exception):  # the first error is the one to tell
-                        self.stream.end_capture()
+                        stream.end_capture()
                     raise
-                return self.stream.end_capture(), result
+                self.graph = stream.end_capture()
         finally:
+            caller.wait_event(stream.record())  # and before what it asks for next
             if collects:
                 gc.enable()
 
+    def launch(self) -> None:
+        """Do the work once more."""
+        self.graph.launch()
+
 
 @functools.cache
-def _stream_beside(caller: int) -> Any:
+def _stream_beside(device: int, caller: int) -> Any:
     """Return the one stream on which is recorded what another stream, by its pointer, replays.
 
     There is one for each, since recordings of one stream share the memory that cuBLAS works in.
