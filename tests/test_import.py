@@ -23,6 +23,7 @@ FLOORS = [
     ["residual"],
     ["penalties"],
     ["step"],
+    ["fed"],
     ["recorded"],
     ["loop"],
     ["ranks"],

@@ -40,6 +40,7 @@ from minigan import (
     Sequential,
     SpectralNorm,
     Wasserstein,
+    fed,
     recorded,
     stream,
     to_device,
@@ -331,6 +332,15 @@ def test_an_optimiser_that_is_not_prepared_goes_on_plain(optimiser, message, rec
     assert (setups[0].D.theta == setups[1].D.theta).all()
 
 
+def test_a_penalty_that_is_a_function_goes_on_plain(recorder, cp):
+    def penalty(D, real, fake, grad=None, rng=None):
+        return R1(1)(D, real, fake, grad, rng)
+
+    with pytest.warns(RuntimeWarning, match="is no Penalty, and may change"):
+        play(a_setup(penalties=[penalty], steps=4), recorder)
+    assert recorder.replays == 0
+
+
 def test_every_optimiser_of_the_library_is_prepared():
     for optimiser in (SGD(1), RMSProp(1), Adam(), AdamW(), OptimisticAdam(), EMA(Adam())):
         for inner in unwrapped(optimiser):
@@ -364,7 +374,7 @@ def test_somebody_who_looks_at_each_pass_gets_plain_steps_and_no_word(recorder, 
 def frozen_t(monkeypatch):
     """Let the numbers of the optimisers stay those of the step that was recorded."""
     monkeypatch.setattr(
-        recorded.Host,
+        fed.Host,
         "numbers",
         lambda self, optimiser, t: type(optimiser).numbers_at(optimiser, t),
     )

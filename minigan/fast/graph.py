@@ -62,10 +62,10 @@ class Recording:
         caller = cupy.cuda.get_current_stream()
         stream = _stream_beside(cupy.cuda.runtime.getDevice(), caller.ptr)
         handle_on(stream.ptr)
+        stream.wait_event(caller.record())  # this is done behind what the caller has asked for,
         collects = gc.isenabled()
         gc.collect()
         gc.disable()  # a finalizer that frees device memory would spoil the recording
-        stream.wait_event(caller.record())  # this is done behind what the caller has asked for,
         try:
             with cupy.cuda.using_allocator(self.pool.malloc), stream:
                 for _ in range(WARM_UPS):
