@@ -296,10 +296,13 @@ def _gemm(char):
             else:
                 C.T[...] = product
 
+        if get_current_stream().ptr != stream:
+            raise CaptureError("this handle is for another stream")
         tape = capturing()
-        if tape is None or get_current_stream().ptr != stream:
-            raise CaptureError("this handle's stream does not capture")
-        tape.append(call)
+        if tape is None:
+            call()
+        else:
+            tape.append(call)
 
     return gemm
 

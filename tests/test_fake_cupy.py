@@ -524,6 +524,10 @@ def test_every_name_and_keyword_is_in_real_cupy():
                 assert list(real)[i] == p.name, (name, p.name)
             elif p.kind == p.KEYWORD_ONLY and p.VAR_KEYWORD not in kinds:
                 assert p.name in real, (name, p.name)
+    for name, thing in vars(fake.cuda).items():
+        assert hasattr(cupy.cuda, name), name
+        for attribute in vars(thing) if name in ("Stream", "Event", "runtime") else ():
+            assert attribute.startswith("_") or hasattr(getattr(cupy.cuda, name), attribute), name
     methods = fake.AS_FUNCTIONS.split() + [name for name, _ in fake._lines(fake.METHODS)]
     for name in methods + "get item tolist flags strides nbytes T real imag".split():
         assert hasattr(cupy.ndarray, name), name

@@ -352,11 +352,10 @@ def test_every_optimiser_of_the_library_is_prepared():
 
 
 def test_without_nvmath_it_says_what_to_install(recorder, standin, monkeypatch):
-    graph.handle_on.cache_clear()
+    monkeypatch.setattr("minigan.fast.product._HANDLES", {})
     monkeypatch.setitem(sys.modules, "nvmath.bindings", None)
     with pytest.warns(RuntimeWarning, match=r"minigan\[gpu\]"):
         play(a_setup(), recorder)
-    graph.handle_on.cache_clear()
 
 
 def test_somebody_who_looks_at_each_pass_gets_plain_steps_and_no_word(recorder, standin):

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
-from .product import handle_on
+from .product import use_cublas_on
 
 WARM_UPS = 2
 ALIGNED = 256  # bytes: where each array of a feed begins is a multiple of this
@@ -61,7 +61,7 @@ class Recording:
         self.pool = cupy.cuda.MemoryPool()
         caller = cupy.cuda.get_current_stream()
         stream = _stream_beside(cupy.cuda.runtime.getDevice(), caller.ptr)
-        handle_on(stream.ptr)
+        use_cublas_on(stream.ptr)
         stream.wait_event(caller.record())  # this is done behind what the caller has asked for,
         collects = gc.isenabled()
         gc.collect()

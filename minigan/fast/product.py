@@ -2,13 +2,12 @@
 
 A recorded step (`minigan.fast.graph`) saves the hundreds of launches that a plain one waits for.
 CuPy refuses its own matrix products in a recording (CuPy issue 6290), and nothing else that a layer
-needs. So there they go to NVIDIA's cuBLAS directly, through nvmath-python, which the extra
-``minigan[gpu]`` brings; everywhere else a product is ``a @ b``.
+needs. So on a stream that records they go to NVIDIA's cuBLAS directly, through nvmath-python, which
+the extra ``minigan[gpu]`` brings; everywhere else a product is ``a @ b``.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ import numpy as np
 from ..arrays import Array, array_module
 
 WORKSPACE = 2**25  # bytes that cuBLAS may work in: what NVIDIA advises for an H100
+# Streams that record, by their pointers → the handle of cuBLAS there, and the memory it works in.
+_HANDLES: dict[int, tuple[int, Array]] = {}
 
 
 def product(a: Array, b: Array, into: Array | None = None) -> Array:
@@ -31,20 +32,20 @@ def product(a: Array, b: Array, into: Array | None = None) -> Array:
     Raises
     ------
     TypeError
-        While a step is being recorded, for numbers other than float32 and float64.
+        On a stream that records, for numbers other than float32 and float64.
     """
     if type(a) is not np.ndarray:
-        stream = array_module(a, b).cuda.get_current_stream()
-        if stream.is_capturing():
-            return _by_cublas(stream.ptr, a, b, into)
+        handle = _HANDLES.get(array_module(a, b).cuda.get_current_stream().ptr)
+        if handle is not None:
+            return _by_cublas(handle[0], a, b, into)
     if into is None:
         return a @ b
     into += a @ b
     return into
 
 
-def _by_cublas(stream: int, a: Array, b: Array, into: Array | None) -> Array:
-    """Return `product`, put on a stream that records.
+def _by_cublas(handle: int, a: Array, b: Array, into: Array | None) -> Array:
+    """Return `product`, by cuBLAS.
 
     cuBLAS takes matrices column by column. Ours, row by row, are to it their own transposes, and
     cᵀ = bᵀ·aᵀ. A transposed view lies column by column already: it takes the flag 1.
@@ -62,27 +63,32 @@ def _by_cublas(stream: int, a: Array, b: Array, into: Array | None) -> Array:
     one, beta = np.ones(1, a.dtype), np.full(1, into is not None, a.dtype)
     gemm = cublas.sgemm if a.dtype.char == "f" else cublas.dgemm
     gemm(
-        *(handle_on(stream)[0], flag_b, flag_a, n, m, k, one.ctypes.data),
+        *(handle, flag_b, flag_a, n, m, k, one.ctypes.data),
         *(_place(b), k if flag_b else n, _place(a), m if flag_a else k),
         *(beta.ctypes.data, _place(c), n),
     )
     return c
 
 
-@functools.cache
-def handle_on(stream: int) -> tuple[int, Array]:
-    """Return the cuBLAS handle of a stream, given by its pointer, and the memory it works in.
+def use_cublas_on(stream: int) -> None:
+    """Let products on this stream, given by its pointer, go to cuBLAS from now on.
 
-    The first call makes both: before a recording begins, since that can't take memory. They are
-    kept for good, as a recording uses them whenever it is replayed.
+    It has to be called before a recording begins, since it takes memory. That is kept for good: a
+    recording uses it whenever it is replayed.
+
+    Raises
+    ------
+    ImportError
+        Without nvmath-python.
     """
-    import cupy
+    if stream not in _HANDLES:
+        import cupy
 
-    cublas = _cublas()
-    handle, workspace = cublas.create(), cupy.empty(WORKSPACE, dtype=np.uint8)
-    cublas.set_stream(handle, stream)
-    cublas.set_workspace(handle, _place(workspace), workspace.nbytes)
-    return handle, workspace
+        cublas = _cublas()
+        handle, workspace = cublas.create(), cupy.empty(WORKSPACE, dtype=np.uint8)
+        cublas.set_stream(handle, stream)
+        cublas.set_workspace(handle, _place(workspace), workspace.nbytes)
+        _HANDLES[stream] = handle, workspace
 
 
 def _place(x: Any) -> int:
