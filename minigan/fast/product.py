@@ -55,7 +55,7 @@ def _by_cublas(handle: int, a: Array, b: Array, into: Array | None) -> Array:
     xp, cublas = array_module(a, b), _cublas()
     shape = (*a.shape[:-1], *b.shape[1:])  # of the result
     a, b = a.reshape(-1, a.shape[-1]), b.reshape(len(b), -1)
-    a, b = (x if x.flags.f_contiguous else xp.ascontiguousarray(x) for x in (a, b))
+    a, b = (x if _is_solid(x) else xp.ascontiguousarray(x) for x in (a, b))
     (m, k), n = a.shape, b.shape[1]
     c = xp.empty(shape, dtype=a.dtype) if into is None else into
     # Where both flags are right, for vectors, CuPy's own choice: it gives CuPy's bits.
@@ -89,6 +89,11 @@ def use_cublas_on(stream: int) -> None:
         cublas.set_stream(handle, stream)
         cublas.set_workspace(handle, _place(workspace), workspace.nbytes)
         _HANDLES[stream] = handle, workspace
+
+
+def _is_solid(x: Array) -> bool:
+    """Whether a matrix lies in memory without gaps, row by row or column by column."""
+    return bool(x.flags.c_contiguous or x.flags.f_contiguous)
 
 
 def _place(x: Any) -> int:

@@ -131,7 +131,7 @@ def measure(
         competitors = {name: c for name, c in found.items() if not isinstance(c, str)}
         for competitor in competitors.values():
             stack.enter_context(competitor)
-        times = time_rounds(competitors, rounds, steps)
+        times = time_rounds(competitors, rounds, steps) if competitors else {}
         threads = {name: c.ask(threads=True)["pools"] for name, c in competitors.items()}
     return Measured(times, missing, threads)
 

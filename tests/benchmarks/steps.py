@@ -136,7 +136,8 @@ def main(arguments: list[str]) -> int:
         if not options.no_check:
             asked = [competitor for competitor in names if competitor not in field.unchecked]
             reference, errors = agreement.compare(asked, name, at_once)
-            print(f"one step in float64 against {reference}: {max(errors.values()):.0e} at most")
+            largest = max(errors.values(), default=0)
+            print(f"one step in float64 against {reference}: {largest:.0e} at most")
             for competitor, error in errors.items():
                 if not error <= agreement.TOLERANCE:
                     all_right = False
