@@ -54,6 +54,8 @@ from minigan.optim.base import Optimiser, unwrapped
 from minigan.optim.schedules import linear
 from minigan.recipes import Setup
 
+STEPS = 8
+
 
 def dense(*between, p=3):
     return Sequential(Dense(p, 7), LeakyReLU(), *between, Dense(7, 1), seed=2)
@@ -62,7 +64,7 @@ def dense(*between, p=3):
 def a_setup(D=None, optimiser=Adam, **more):
     """Return a small set-up on the device, for samples (n, 3)."""
     G = Sequential(Dense(2, 8), BatchNorm(8), LeakyReLU(), Dense(8, 3), seed=1)
-    more = {"loss": NonSaturating(), "batch": 4, "steps": 12} | more
+    more = {"loss": NonSaturating(), "batch": 4, "steps": STEPS} | more
     nets = [net.to("gpu") for net in (G, D or dense())]
     return Setup(*nets, more.pop("loss"), optimiser(1e-2), optimiser(1e-2), **more)
 
@@ -76,7 +78,7 @@ def images():
     )
     D = Sequential(SpectralNorm(Conv2d(1, 2, k=3, stride=2, padding=1)), Flatten(), Dense(18, 1))
     nets = [net.to("gpu") for net in (G, D)]
-    return Setup(*nets, Hinge(), OptimisticAdam(1e-3), RMSProp(1e-3), batch=4, steps=12)
+    return Setup(*nets, Hinge(), OptimisticAdam(1e-3), RMSProp(1e-3), batch=4, steps=STEPS)
 
 
 SETUPS = {
@@ -86,7 +88,7 @@ SETUPS = {
     "masks, maxout, noise that fades": lambda: a_setup(
         Sequential(Maxout(3, 5, 2), Dropout(0.3), Dense(5, 1), seed=3),
         noise="uniform",
-        instance_noise=linear(0.5, 0, steps=9),
+        instance_noise=linear(0.5, 0, steps=5),
     ),
     "labels, pairs, EMA, schedules": lambda: replace(
         a_setup(dense(p=5), loss=RelativisticPairing(), conditional=True, penalties=[R1(1)]),
@@ -161,7 +163,7 @@ def standin(cp):
 def test_replayed_steps_have_the_bits_of_plain_ones(name, recorder):
     assert play(SETUPS[name](), recorder) == play(SETUPS[name](), plain)
     again = name.startswith("masks")  # one more recording, and one plain step, without the noise
-    assert recorder.replays == 12 - recorded.PLAIN - again
+    assert recorder.replays == STEPS - recorded.PLAIN - again
 
 
 @pytest.mark.slow
@@ -182,7 +184,7 @@ def test_train_replays_by_itself_on_a_device(standin):
     data = to_device(stream(0, "data").standard_normal((10, 3), dtype=np.float32), "gpu")
     for _ in setup.train(data, None, seed=0):
         pass
-    assert standin.Graph.launched - launched == 12 - recorded.PLAIN + 2  # two for the proof
+    assert standin.Graph.launched - launched == STEPS - recorded.PLAIN + 2  # two for the proof
     assert (
         recorded.recorded(type("OnCPU", (), {"data": np.zeros(3), "step": "its own"})) == "its own"
     )
@@ -204,7 +206,7 @@ def test_a_replay_waits_for_nothing(recorder, standin):
         return step
 
     play(a_setup(), taker)
-    assert len(steps) == 12 - recorded.PLAIN - 1
+    assert len(steps) == STEPS - recorded.PLAIN - 1
 
 
 def test_garbage_is_not_collected_in_a_recording(recorder, standin, monkeypatch):
@@ -228,7 +230,7 @@ def test_what_is_changed_in_the_middle_counts(what, recorder):
         setup = a_setup()
 
         def each(step):
-            if step == 6:
+            if step == 4:
                 adam = setup.optimiser_D
                 if what == "rate":
                     adam.lr = 1e-3
@@ -244,15 +246,15 @@ def test_what_is_changed_in_the_middle_counts(what, recorder):
         return play(setup, taker, each=each)
 
     assert left(recorder) == left(plain)
-    assert recorder.replays == 12 - recorded.PLAIN - (what != "theta")
+    assert recorder.replays == STEPS - recorded.PLAIN - (what != "theta")
 
 
 def test_one_who_changes_settings_again_and_again_gets_plain_steps(recorder):
     def left(taker):
-        setup = replace(a_setup(), steps=20)
+        setup = replace(a_setup(), steps=14)
 
         def each(step):
-            setup.D.layers[1].slope = 0.1 + step // 4 / 100
+            setup.D.layers[1].slope = 0.1 + step // 3 / 100
 
         return play(setup, taker, each=each)
 

@@ -34,6 +34,7 @@ from minigan.plot.film import animate
 from minigan.plot.frames import list_frames
 from minigan.recipes import RECIPES, Setup, Task
 from minigan.recipes.base import innermost
+from minigan.recorded import PLAIN
 from minigan.runs import output, trainer
 from minigan.runs.checkpoint import CheckpointPolicy, checkpoints
 from minigan.runs.config import Config, describe
@@ -228,6 +229,9 @@ def test_between_two_looks_nothing_waits_for_the_gpu(cp, monkeypatch):
     monkeypatch.setattr(trainer.Trainer, "_look", lambda self, output: looks.append(self.step))
     monkeypatch.setattr(output, "has_picture", lambda shape: False)  # a frame is copied at once
     going = trainer.Trainer(setup, data, task, settings)
+    # Those in which the step is recorded and proved, which waits, once.
+    first = [next(going.records) for _ in range(PLAIN + 1)]
+    going.records = itertools.chain(first, going.records)
     more = {"total": 7, "done": 0, "written": 7, "policy": AT_THE_END}
     with output.Output(Path(), setup, task, settings, going.x, **more) as files:
         with getattr(cp, "no_sync", contextlib.nullcontext)():
