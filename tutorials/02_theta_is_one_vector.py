@@ -249,10 +249,10 @@ def step(G, D, x, z_D, z_G, optimiser_G, optimiser_D):
     optimiser_G.step(G.theta, grad)
 
 
-def networks(seed=0, width=64):
+def networks(seed=0, width=64, dtype="float32"):
     """Make a generator and a discriminator for points in the plane."""
-    G = Sequential(Dense(2, width), LeakyReLU(), Dense(width, 2), seed=seed)
-    D = Sequential(Dense(2, width), LeakyReLU(), Dense(width, 1), seed=seed + 1)
+    G = Sequential(Dense(2, width), LeakyReLU(), Dense(width, 2), dtype=dtype, seed=seed)
+    D = Sequential(Dense(2, width), LeakyReLU(), Dense(width, 1), dtype=dtype, seed=seed + 1)
     return G, D
 
 
@@ -619,21 +619,20 @@ for name, (answer, loss_D) in last.items():
         f"{name:30} D's mean answer to fakes {answer:.2f}, D's loss {loss_D:.2f}; "
         f"samples lie {distances[name]:.2f} from the circle, near {reached[name]} of 8 clouds"
     )
-if BUDGET == 1:  # what a short run has not come to yet
-    assert abs(last["the step as above"] - (1 / 2, 2 * np.log(2))).max() < 0.06
-    assert abs(last["D not frozen"] - (2 / 3, -np.log(2 / 3) - np.log(1 / 3))).max() < 0.06
-    assert reached["the step as above"] == reached["D not frozen"] == 8
-    assert reached["leak: no detach, not cleared"] <= 4
+print(
+    f"where fakes are as the data: {1 / 2:.2f} and {2 * np.log(2):.2f} for the right step,", end=" "
+)
+print(f"{2 / 3:.2f} and {-np.log(2 / 3) - np.log(1 / 3):.2f} with a D that is not frozen")
 
 # %% [markdown]
 # **The leak.** Along the logit of a fake, $G$'s loss has the slope $-(1 - s)$ and $D$'s loss $+s$.
 # Together (but for $D$'s small step in between) $2s - 1$: weaker than it should be if
 # $s < \tfrac12$, and of the wrong sign if $s > \tfrac12$. Where $D$ takes a fake for rather real,
-# $G$ is pushed away. It still learns something, but it misses at least half of the eight
-# clouds. Anyone who looks at the samples sees that something is wrong; the losses do not say what.
+# $G$ is pushed away. What comes of it differs from run to run: from some seeds all samples end at
+# one cloud, from others they look right. (Try a few in `networks()` within `run`.)
 #
 # **$D$ not frozen.** The samples look as good as those of the right step. Does it not matter, then?
-# Look at the background: $D$ gives its fakes about 0.66 and not 0.5. That can be computed. Let $q$
+# Look at the background: $D$ gives its fakes more than 0.5. How much can be computed. Let $q$
 # be the density of the fakes and $p$ that of the data at some place. There $D$ now minimises
 # $-p\log D - q\log(1 - D) - q\log D$. The derivative is zero where
 # $(p + q)(1 - D) = q D$, so the best $D$ is $(p + q)/(p + 2q)$ instead of
@@ -643,8 +642,8 @@ if BUDGET == 1:  # what a short run has not come to yet
 # $-\log\tfrac23 - \log\tfrac13 = 1.50$ instead of $2\log 2 = 1.39$. With the minimax loss
 # $D$ would learn nothing from fakes at all: both terms with $q$ cancel.
 #
-# So neither mistake raises an error. One spoils the samples, the other does not even do that. You
-# find them by knowing what each number should be.
+# So neither mistake raises an error, and samples may look right with both. You find them by knowing
+# what each number should be.
 
 # %%
 assert round(-np.log(2 / 3) - np.log(1 / 3), 2) == 1.50
@@ -735,12 +734,13 @@ class Ranks:
 
 
 def train_shared(ranks):
-    """Take 20 steps; return both θ, one after the other."""
-    G, D = networks()
+    """Take 20 steps in float64; return both θ, one after the other."""
+    G, D = networks(dtype="float64")
     adams = Adam(1e-3), Adam(1e-3)
     for t in range(20):
-        z_D, z_G = (stream(t, key).standard_normal((128, 2), "float32") for key in ("z_D", "z_G"))
-        shared_step(ranks, G, D, ring[128 * t : 128 * (t + 1)], z_D, z_G, *adams)
+        z_D, z_G = (stream(t, key).standard_normal((128, 2)) for key in ("z_D", "z_G"))
+        x = ring[128 * t : 128 * (t + 1)].astype("float64")
+        shared_step(ranks, G, D, x, z_D, z_G, *adams)
     return np.concatenate([G.theta, D.theta])
 
 
@@ -755,13 +755,13 @@ def all_ranks(n):
 assert all(np.array_equal(theta, four[0]) for theta in four)
 difference = relative_error(four[0], alone)
 print(f"θ after 20 steps, four ranks against one: relative difference {difference:.0e}")
-assert difference < 1e-3
+assert difference < 1e-9
 
 # %% [markdown]
 # All four end with the same bits, since all have added the same numbers in the same order. Against
-# one process only the order of the sums differs. (Adam divides by the size of a gradient, so it
-# makes the most of a rounding error where a gradient is nearly zero. In float64 the two agree to
-# 1e-12, and a test of the library says so.)
+# one process only the order of the sums differs, so only the last of float64's sixteen digits. (In
+# float32 it would be more: Adam divides by the size of a gradient, and so makes the most of a
+# rounding error where a gradient is nearly zero.)
 #
 # Where does it end? More ranks have smaller shares to compute, but each still moves all of θ and
 # still waits for a sum of vectors as long as θ. A small batch is used up soon: [a page of

@@ -124,7 +124,7 @@ print(f"before training: samples have mean {drawn.mean():.2f} and deviation {dra
 
 # %%
 STEPS = max(80, round(3000 * BUDGET))
-LOOK = max(1, STEPS // 150)  # how often p, q and D are recorded
+LOOK = max(1, STEPS // (150 if BUDGET == 1 else 8))  # how often p, q and D are recorded
 SHOWN = [0, max(1, STEPS // 30), STEPS // 6, STEPS]  # steps that are drawn
 
 
@@ -212,11 +212,7 @@ for step in SHOWN:
         f"step {step:5}: samples {mean:5.2f} ± {deviation:.2f}, "
         f"mean |D − D*| = {distance_to_best(p, q, a):.3f}"
     )
-if BUDGET == 1:  # a short run does not come so far
-    assert abs(mean - MEAN) < 0.1 and abs(deviation - SIGMA) < 0.1
-    assert max(distance_to_best(p, *looks[step][:2]) for step in SHOWN[1:]) < 0.08
-    end = np.abs(MIDDLES - MEAN) < 1.5 * SIGMA  # where most of the data are
-    assert np.abs(sigmoid(looks[STEPS][1][end]) - 0.5).max() < 0.15
+print(f"the data:        {MEAN:5.2f} ± {SIGMA:.2f}")
 
 # %% [markdown]
 # Read the panels from left to right.
@@ -314,9 +310,6 @@ print(
 )
 print(f"{best[-1] - reached[-1]:.4f} at the end")
 print(f"at the end: JSD = {jsd(p, looks[STEPS][0]):.4f}, loss_D = {np.mean(losses[-20:]):.3f}")
-if BUDGET == 1:  # a short run does not come so far
-    assert best[-1] - reached[-1] < 0.02 and jsd(p, looks[STEPS][0]) < 0.03
-    assert abs(np.mean(losses[-100:]) - 2 * LOG2) < 0.06
 
 # %% [markdown]
 # Blue never lies above green: no $D$ is better than $D^*$, whatever $G$ is. Where there is a gap,
@@ -336,9 +329,7 @@ if BUDGET == 1:  # a short run does not come so far
 # %%
 lowest = int(np.argmin(losses))
 print(f"lowest loss_D of the run above: {losses[lowest]:.3f}, at step {lowest + 1}")
-if BUDGET == 1:  # a short run has not got far beyond that point
-    assert losses[lowest] < 0.15
-    assert lowest < STEPS / 10 and losses[-1] > 10 * losses[lowest]
+print(f"at the end it is {losses[-1]:.3f}")
 
 # %% [markdown]
 # The least loss that any $D$ can have is $2\log 2 - 2\,\mathrm{JSD}$. Here it is for two normal
@@ -452,12 +443,9 @@ for name, fate in fates.items():
         f"{name:20} first loss_D {fate['loss_D'][0]:.4f}, first grad_G {fate['grad_G'][0]:7.4f}; "
         f"at the end loss_D {fate['loss_D'][-1]:.4f}, samples at {fate['mean'][-1]:5.2f}"
     )
-arrives, stays, late = fates.values()
+arrives, stays, _ = fates.values()
 assert arrives["loss_D"][0] == stays["loss_D"][0] < 0.01  # the same D, and it has won
 assert arrives["grad_G"][0] > 100 * stays["grad_G"][0]
-if BUDGET == 1:  # the way is too long for a short run
-    assert abs(arrives["mean"][-1] - FAR) < 1 and abs(late["mean"][-1] - FAR) < 1
-    assert abs(stays["mean"][-1]) < 1 and stays["loss_D"][-1] < 0.01
 
 # %% [markdown]
 # All three begin with the same $D$ and the same loss, close to 0. One stays there. The number that
