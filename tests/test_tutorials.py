@@ -1,5 +1,7 @@
 """The tutorials run, with their assertions on; their links, pictures and the map of them hold."""
 
+import importlib
+import json
 import os
 import re
 import runpy
@@ -7,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -107,7 +110,7 @@ def test_the_map_has_it(path):
     assert f"[{title}]" in row
 
 
-@pytest.mark.parametrize("path", [*TUTORIALS, MAP], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*TUTORIALS, MAP, FOLDER / "live.md"], ids=lambda path: path.stem)
 def test_links_lead_somewhere(path):
     text = prose(path) if path.suffix == ".py" else read(path)
     for target, place in links(text):
@@ -124,6 +127,44 @@ def test_the_map_answers_the_ten_questions():
     assert len(rows) == 10
     for row in rows:
         assert any(place for _, place in links(row)), row
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Import the module that computes the live figures' numbers."""
+    monkeypatch.syspath_prepend(FOLDER / "site")
+    return importlib.import_module("live")
+
+
+def test_each_live_figure_has_its_still_picture(live):
+    assert set(live.PICTURE.findall(read(FOLDER / "live.md"))) == set(live.FIGURES)
+    for name in live.FIGURES:
+        content = (FOLDER / "site" / "live" / f"{name}.png").read_bytes()
+        assert content.startswith(b"\x89PNG") and len(content) <= 40_000
+
+
+def test_a_live_page_holds_its_numbers(live, monkeypatch):
+    monkeypatch.setattr(live, "FIGURES", {"ring": lambda quick: {"real": ["</script>", quick]}})
+    page = live.with_numbers("![points](site/live/ring.png)\n", quick=True)
+    assert page.startswith("![points](site/live/ring.png)\n") and page.count("</script>") == 1
+    numbers = re.search(r'data-figure="ring">(.*)</script>', page)[1]
+    assert json.loads(numbers) == {"real": ["</script>", True]}
+
+
+def test_the_paths_of_the_dirac_gan_are_those_of_theory(live):
+    """Mescheder et al. 2018: the distance grows if both move at once; with R1 it ends."""
+    at_once, in_turn, damped = (
+        np.linalg.norm(live.path(name, 1.0, 0.1), axis=1)
+        for name in ("minimax, both at once", "minimax", "R1")
+    )
+    assert (np.diff(at_once) > 0).all()
+    assert 0.9 < in_turn.min() < in_turn.max() < 1.1
+    assert damped[-1] < 0.01
+    # In turn: D steps by −h·θ·σ(ψθ) from ψ = 0, then G by h·ψ·σ(ψθ) with the new ψ.
+    psi = -0.1 * 0.5
+    expected = 1 + 0.1 * psi / (1 + np.exp(-psi))
+    assert np.allclose(live.path("minimax", 0.0, 0.1, 1)[-1], (expected, psi), rtol=1e-12)
+    assert np.allclose(live.direction(1.0, 0.5, live.Minimax(), []), (0.31123, -0.62246), atol=1e-5)
 
 
 def test_the_map_lists_nothing_else():

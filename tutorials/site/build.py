@@ -31,6 +31,7 @@ INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
 """
 MAP = ROOT / "tutorials/README.md"
 SYMBOLS = ROOT / "tutorials/symbols.md"
+LIVE = ROOT / "tutorials/live.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 FOLDER = re.compile(r"\]\(minigan/([a-z/]+)\)")
 
@@ -45,7 +46,8 @@ def main(quick: bool = False) -> int:
         raise SystemExit(f'{error}; the site needs: pip install -e ".[site]"') from error
     for folder in ("source", "doctrees", "jupyter_execute", "html"):
         shutil.rmtree(BUILD / folder, ignore_errors=True)
-    for name, content in contents().items():
+    page = name_of(LIVE)
+    for name, content in (contents() | {page: live_page(quick)}).items():
         path = BUILD / "source" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if quick and re.match(r"tutorials/\d", name):
@@ -73,7 +75,7 @@ def contents() -> dict[str, bytes]:
     exercises = sorted(ROOT.glob("tutorials/exercises/[0-9]*.py"))
     library = sorted(ROOT.glob("minigan/**/*.py"))
     to_do = ROOT / "tutorials/exercises/README.md"
-    texts = [MAP, SYMBOLS, to_do, *TEXTS, *tutorials]
+    texts = [MAP, SYMBOLS, LIVE, to_do, *TEXTS, *tutorials]
     linked = {target for text in texts for target in links(text)} - {*texts, *exercises, *library}
     result = {name_of(path): path.read_bytes() for path in {*texts, *exercises, *library, *linked}}
 
@@ -90,11 +92,25 @@ def contents() -> dict[str, bytes]:
     result[name_of(index)] = library_index(library).encode()
     result[name_of(to_do)] += toctree("", exercises).encode()
     result[name_of(MAP)] += (
-        toctree("Tutorials", [*tutorials, SYMBOLS])
+        toctree("Tutorials", [*tutorials, LIVE, SYMBOLS])
         + toctree("To do yourself", [to_do])
         + toctree("The library", [index, *TEXTS])
     ).encode()
     return result
+
+
+def live_page(quick: bool) -> bytes:
+    """Return the page of live figures with their numbers, which are kept while the code stays."""
+    code = (SITE / "live.py").read_text(encoding="utf-8") + LIVE.read_text(encoding="utf-8")
+    kept = BUILD / f"live-{digest(code, str(quick))}.md"
+    if not kept.exists():
+        from live import with_numbers
+
+        for old in BUILD.glob("live-*.md"):
+            old.unlink()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(with_numbers(LIVE.read_text(encoding="utf-8"), quick), encoding="utf-8")
+    return kept.read_bytes()
 
 
 def links(text: Path) -> list[Path]:

@@ -46,7 +46,7 @@ html_static_path = [
 ]
 html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
-html_js_files = ["site.js"]
+html_js_files = ["site.js", "live.js"]
 copybutton_selector = "div:not(.aligned) > div.highlight > pre"  # code, not derivations
 
 html_copy_source = False  # pages offer the file that they are made from

@@ -6,14 +6,22 @@ A tutorial leaves runs/tutorials/NN_name/index.png where it is run; from the rep
 
 Each such picture becomes tutorials/site/pictures/NN_name.png, with at most 40 kB. With ``--film``
 the moving picture of the start page is made instead: half a minute of training, a few kilobytes.
+With ``--live`` the still pictures of the live figures are made, for readers without scripts.
 """
 
+from __future__ import annotations
+
+import base64
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image  # matplotlib brings it
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, LARGEST = 480, 40_000  # pixels, bytes
@@ -75,6 +83,61 @@ def film() -> None:
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1000:.1f} kB")
 
 
+def stills() -> None:
+    """Write one picture of each live figure, at the place where its sliders begin."""
+    import live
+
+    from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+
+    def write(name: str, axes: Axes) -> None:
+        buffer = io.BytesIO()
+        axes.figure.savefig(buffer, format="png")
+        target = ROOT / "tutorials" / "site" / "live" / f"{name}.png"
+        target.write_bytes(shrink(Image.open(buffer)))
+        print(f"{target.relative_to(ROOT)}  {target.stat().st_size / 1000:.1f} kB")
+
+    def panel(**limits: Any) -> Axes:
+        figure = new_figure(640, 440)
+        figure.set_layout_engine("constrained")
+        axes = figure.subplots()
+        axes.set(**limits)
+        return axes
+
+    numbers = live.dirac()
+    method = next(m for m in numbers["methods"] if m["name"] == "non-saturating")
+    square = (-live.REACH, live.REACH)
+    axes = panel(xlim=square, ylim=square, aspect="equal", xlabel="θ", ylabel="ψ")
+    ticks, angles = np.linspace(*square, live.PLACES), np.radians(method["fields"][0])
+    shape = (live.PLACES, live.PLACES)
+    arrows = np.cos(angles).reshape(shape), np.sin(angles).reshape(shape)
+    axes.quiver(ticks, ticks, *arrows, color="0.65", pivot="mid", width=0.004)
+    axes.plot(*np.reshape(method["paths"][0][2], (-1, 2)).T, color="#56B4E9")
+    axes.plot(0, 0, "o", color="black")
+    write("dirac", axes)
+
+    numbers = live.one_dimension()
+    frame = numbers["frames"][25]
+    axes = panel(xlim=(-2, 4), ylim=(0, 1.6), xlabel="x", title=f"after {frame['step']} steps")
+    best = np.array(frame["best"], float)
+    axes.plot(numbers["x"], best, color="#9BD3C0", linewidth=6, label="D* = p/(p + q)")
+    axes.plot(numbers["x"], frame["D"], "--", color=D_COLOUR, label="D")
+    axes.plot(numbers["x"], frame["q"], color=G_COLOUR, label="q: samples")
+    axes.plot(numbers["x"], numbers["p"], ":", color="black", label="p: data")
+    axes.legend(frameon=False)
+    write("one_dimension", axes)
+
+    numbers = live.ring()
+    frame, reach = numbers["frames"][15], numbers["reach"]
+    square = (-reach, reach)
+    axes = panel(title=f"after {frame['step']} steps", aspect="equal")
+    answers = np.frombuffer(base64.b64decode(frame["map"]), np.uint8).reshape((live.SIDE,) * 2)
+    axes.imshow(answers, extent=(-reach, reach) * 2, origin="lower", cmap=heat_colours())
+    axes.plot(*np.reshape(numbers["real"], (-1, 2)).T, "o", color=D_COLOUR, fillstyle="none", ms=4)
+    axes.plot(*np.reshape(frame["points"], (-1, 2)).T, ".", color=G_COLOUR, markersize=4)
+    axes.set(xlim=square, ylim=square)
+    write("ring", axes)
+
+
 def shrink(image: Image.Image) -> bytes:
     """Return the image as a PNG of at most 40 kB: less wide, and with as many colours as fit."""
     image = image.convert("RGB")
@@ -89,4 +152,4 @@ def shrink(image: Image.Image) -> bytes:
 
 
 if __name__ == "__main__":
-    film() if "--film" in sys.argv[1:] else main()
+    {"--film": film, "--live": stills}.get(sys.argv[-1], main)()
