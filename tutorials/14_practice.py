@@ -243,21 +243,29 @@ made = Conditional(G, np.eye(8, dtype="float32")[asked]).forward(z)[0]
 nearest = np.linalg.norm(made[:, None] - ring.centres, axis=2).argmin(axis=1)
 kept = (nearest == asked).mean()
 print(f"samples nearest to the cluster that was asked for: {kept:.0%} (by chance: 12.5 %)")
-if BUDGET == 1:  # a short run has not learnt the labels
-    assert kept > 0.5
 
 # %% [markdown]
-# ## How must data be scaled? What changes for colour and larger images?
+# ## How must data be scaled?
 #
 # Into the range of G's last layer: [−1, 1] for tanh, `x / 127.5 − 1` for bytes; and back, rounded,
-# `(x + 1) · 127.5`. Colour is three channels instead of one, an array of (n, h, w, 3). Larger
-# images need convolutions: a dense first layer grows with the number of pixels, a kernel does not.
+# `(x + 1) · 127.5`. No byte is lost on the way:
 
 # %%
 bytes_ = np.arange(256, dtype=np.uint8)
 scaled = bytes_.astype(np.float32) / 127.5 - 1
 assert (np.round((scaled + 1) * 127.5).astype(np.uint8) == bytes_).all()
 assert scaled.min() == -1 and scaled.max() == 1
+print(
+    f"all {len(bytes_)} bytes come back; scaled they lie from {scaled.min():g} to {scaled.max():g}"
+)
+
+# %% [markdown]
+# ## What changes for colour and larger images?
+#
+# Colour is three channels instead of one, an array of (n, h, w, 3). Larger images need
+# convolutions: a dense first layer grows with the number of pixels, a kernel does not.
+
+# %%
 for side, channels in ((28, 1), (64, 3), (256, 3)):
     dense = side * side * channels * 256
     kernel = Conv2d(channels, 64, 4, stride=2, padding=1).theta.size
@@ -291,8 +299,7 @@ for n in (16, 4000):
     own, new = (float(D.forward(x)[0].mean()) for x in (few, held_back))
     gaps[n] = own - new
     print(f"{n:4} real points: D's mean logit on its own {own:5.2f}, on held-back ones {new:5.2f}")
-if BUDGET == 1:
-    assert gaps[16] > gaps[4000] + 0.3
+print(f"the gap: {gaps[16]:.2f} with 16 points, {gaps[4000]:.2f} with 4000")
 
 # %% [markdown]
 # ## How do I find the z that makes a given x? (inverting G, latent optimisation)
@@ -333,17 +340,17 @@ pairs = np.concatenate([targets, G.forward(z_found, train=False)[0]])
 axes.imshow(sheet(pairs, columns=8)[..., 0], cmap="gray")
 axes.set_axis_off()
 figure.savefig(FIGURES / "targets_above_and_what_was_found_below.png")
-assert error[:4].mean() < error[4:].mean()
 figure
 
 # %% [markdown]
 # (The first four columns are G's own images, the last four real ones.)
 #
-# ## How do I compare two GANs? How many seeds?
+# ## How do I compare two GANs?
 #
-# Train each from several seeds, measure all with the same number of samples, and compare the
-# difference with the spread. A single run proves nothing: look at how far the single runs below
-# lie apart. Three seeds show large differences; small ones take more.
+# Train each from several seeds, measure all with the same measure on the same number of samples
+# (for images `minigan evaluate`: FID and coverage, [tutorial 11](11_digits_end_to_end.py)), and
+# compare the difference with the spread. A single run proves nothing: look at how far the single
+# runs below lie apart.
 
 # %%
 SEEDS = range(3 if BUDGET == 1 else 2)
@@ -351,6 +358,20 @@ for name, changes in (("beta1 = 0", {}), ("beta1 = 0.5", {"beta1": 0.5})):
     good = np.array([run(seed, **changes)[0] for seed in SEEDS])
     error = good.std(ddof=1) / np.sqrt(len(good))
     print(f"{name:12} good {good.mean():.1%} ± {error:.1%}   single runs", np.round(good, 3))
+
+# %% [markdown]
+# ## How many seeds do I need?
+#
+# As many as the difference is small beside the spread of single runs. To see, four times out of
+# five, a difference of $\delta$ between two set-ups whose runs spread by $s$ takes about
+# $2\,(1.96 + 0.84)^2 (s/\delta)^2$ seeds each (a two-sided test at 5 %). Three seeds show
+# differences of 2.3 times the spread or more.
+
+# %%
+for times in (0.5, 1, 2, 3):
+    seeds = 2 * (1.96 + 0.84) ** 2 / times**2
+    print(f"a difference of {times:3} times the spread: {np.ceil(seeds):3.0f} seeds of each")
+assert round((2 * (1.96 + 0.84) ** 2 / 3) ** 0.5, 1) == 2.3  # times the spread, with three seeds
 
 # %% [markdown]
 # ## D wins, G collapses, the losses circle: what now?
@@ -396,14 +417,11 @@ assert loss_D < 0.1
 #
 # 1. Twice as many samples: how much does the share of good samples of one G vary between `seed`s of
 #    `sample`?
-# 2. Give D the labels and G none. What can D learn from them?
 #
 # <details><summary>Answers</summary>
 #
 # 1. It is a share $s$ of $n$ independent samples, so its standard deviation is
 #    $\sqrt{s(1 - s)/n}$: about 0.4 % for 4 % of 2,000, and $\sqrt2$ times less for 4,000.
-# 2. Which labels go with which real points. A generated sample with a random label is then easy to
-#    tell, whatever it looks like, and G can't help it: it does not know the label.
 #
 # </details>
 #
