@@ -30,7 +30,6 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from minigan import (
     R1,
-    Adam,
     BatchNorm,
     Conv2d,
     Dense,
@@ -38,7 +37,6 @@ from minigan import (
     GradientPenalty,
     LayerNorm,
     LeakyReLU,
-    NonSaturating,
     ReLU,
     Sequential,
     Sigmoid,
@@ -49,7 +47,6 @@ from minigan import (
 )
 from minigan.check.numerical import gradient
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
-from minigan.step import discriminator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/09_gradient_penalty")
@@ -76,101 +73,9 @@ FIGURES.mkdir(parents=True, exist_ok=True)
 # batch, and γ and λ are numbers that say how much the penalty weighs. The first penalty asks D to
 # be flat on the data; the second asks for a slope of 1.
 #
-# First we use both as the library has them, and look at what they do, in one dimension. Real
-# samples come from $N(0.7,\,0.7^2)$, generated ones from $N(-0.7,\,0.7^2)$, made by a G that stands
-# still. D is trained on the same batches three times: without a penalty, with R1, with WGAN-GP's.
-# (That one usually comes with a Wasserstein loss. Here all three have the same loss, so that only
-# the penalty differs.) Without a penalty the best D is known ([tutorial 3](03_a_first_gan.py)): its
-# logit is $\log(p/q)$, with $p$ and $q$ the densities of real and generated samples. Here that
-# is
-#
-# $$
-# \log\frac pq = \frac{(x + 0.7)^2 - (x - 0.7)^2}{2\cdot 0.7^2} = \frac{2x}{0.7} ,
-# $$
-#
-# a line of slope 2.86.
-
-# %%
-assert round(2 / 0.7, 2) == 2.86
-MEAN = SIGMA = np.float32(0.7)
-STILL = Sequential(Dense(1, 1))  # G: z ↦ 0.7·z − 0.7
-STILL.theta = np.array([SIGMA, -MEAN])
-STEPS = max(40, round(600 * BUDGET))
-
-
-def critic_layers():
-    """Return the layers of a small critic, smooth in x."""
-    return Dense(1, 32), Tanh(), Dense(32, 32), Tanh(), Dense(32, 1)
-
-
-def trained_critic(penalties, seed=0):
-    """Return a D that has told the two apart for STEPS steps, under these penalties."""
-    D = Sequential(*critic_layers(), seed=seed)
-    adam = Adam(5e-3, beta1=0.5)
-    for step in range(STEPS):
-        rng = stream(0, "batch", step)
-        x = MEAN + SIGMA * rng.standard_normal((256, 1), dtype="float32")
-        z = rng.standard_normal((256, 1), dtype="float32")
-        discriminator_step(STILL, D, NonSaturating(), adam, x, z, penalties, rng)
-    return D
-
-
-def slope_of(D, x):
-    """Return dD/dx at each x (n, 1)."""
-    logits, cache = D.forward(x)
-    return D.backward(np.ones_like(logits), cache)  # why ones: see "One trick" below
-
-
-critics = {
-    "no penalty": (trained_critic([]), "black", "-"),
-    "R1(gamma=1)": (trained_critic([R1(1.0)]), D_COLOUR, "--"),
-    "GradientPenalty(weight=10)": (trained_critic([GradientPenalty(10)]), G_COLOUR, "-."),
-}
-x_axis = np.linspace(-2, 2, 201, dtype="float32")[:, None]
-real = MEAN + SIGMA * stream(2, "real").standard_normal((2000, 1), dtype="float32")
-
-figure = new_figure(1100, 430)
-figure.set_layout_engine("constrained")
-left, right = figure.subplots(1, 2)
-for name, (D, colour, style) in critics.items():
-    left.plot(x_axis, D.forward(x_axis)[0], color=colour, linestyle=style, label=name)
-    right.plot(x_axis, slope_of(D, x_axis), color=colour, linestyle=style)
-left.plot(
-    x_axis, 2 * x_axis / SIGMA, color="black", linestyle=":", linewidth=1, label="D* = 2x/0.7"
-)
-right.axhline(2 / SIGMA, color="black", linestyle=":", linewidth=1)
-for axes, label in ((left, "D(x), a logit"), (right, "its slope dD/dx")):
-    for mean, colour, whose in ((-MEAN, G_COLOUR, "generated"), (MEAN, D_COLOUR, "real")):
-        axes.axvspan(mean - SIGMA, mean + SIGMA, color=colour, alpha=0.08, linewidth=0)
-        axes.text(
-            mean,
-            0.02,
-            f"{whose}: mean ± σ",
-            color=colour,
-            ha="center",
-            fontsize=7.5,
-            transform=axes.get_xaxis_transform(),
-        )
-    axes.set_xlabel("x")
-    axes.set_ylabel(label)
-left.legend(fontsize=8, frameon=False)
-right.set_ylim(-0.5, 4.5)
-figure.savefig(FIGURES / "slopes.png")
-figure
-
-# %%
-for name, (D, _, _) in critics.items():
-    print(
-        f"{name:28} slope at real samples, root mean square:",
-        f"{np.sqrt((slope_of(D, real) ** 2).mean()):.2f}",
-    )
-
-# %% [markdown]
-# Without a penalty D is steep. R1 makes it flatter where the real samples are (the right-hand
-# shading), and less so elsewhere. WGAN-GP asks for a slope of 1 between the two; it nearly gets it.
-#
-# Now the inside. To train D we need the gradient of $P$ in θ. The difficulty is that $P$ is made of
-# gradients itself.
+# What they do to a GAN is the subject of [tutorial 8](08_why_gans_circle.py). Here is the inside.
+# To train D we need the gradient of $P$ in θ. The difficulty is that $P$ is made of gradients
+# itself.
 #
 # ## One trick: hold v still
 #
@@ -244,9 +149,8 @@ W2[...] = [[1.0], [-1.0], [0.5]]
 x0 = np.array([[1.0, 0.5]])
 
 # %% [markdown]
-# The next cell only draws; skip it if you like. A sweep is drawn as one lane: a circle is a number
-# of an array (blue: positive, orange: negative, darker: larger within this sweep), an arrow says
-# which numbers it is made from.
+# In the pictures below a sweep is one lane: a circle is a number of an array (blue: positive,
+# orange: negative, darker: larger within this sweep), an arrow says which numbers it is made from.
 
 
 # %%
@@ -386,9 +290,6 @@ lanes.append(
         {0: "dW₁ += v₀ᵀ·dy₁", 1: "e₁ = −2·x₂·(1 − x₂²)·v₁·dy₂", 2: "dW₂ += v₂ᵀ·dy₃"},
     )
 )
-figure = draw(lanes[2:])
-figure.savefig(FIGURES / "sweep_3.png")
-figure
 
 # %% [markdown]
 # Is the gradient complete? Complex step says: it computes $P$ at a θ with one entry moved by
@@ -568,53 +469,17 @@ for layers in ([Dense(4, 1), Sigmoid()], [Dense(4, 6), BatchNorm(6), Tanh(), Den
 # ## Why a LeakyReLU critic needs only three sweeps
 #
 # $f'' = 0$ wherever LeakyReLU has a derivative. A Dense layer leaves nothing at its input either.
-# So every $e$ is zero, and there is nothing to pull back. We note which calls are made.
-
-
-# %%
-def listen(layer, name, note, heard):
-    """Let `heard` get a note whenever this method of the layer is called."""
-    method = getattr(layer, name)
-
-    def noting(*arguments):
-        heard.append(note)
-        return method(*arguments)
-
-    setattr(layer, name, noting)
-
-
-def strokes(activation):
-    """Return the calls in which R1 walks over three layers, and the largest entry of its db."""
-    D = Sequential(Dense(2, 8), activation, Dense(8, 1), seed=1, dtype=np.float64)
-    heard = []
-    for i, layer in enumerate(D.layers):
-        for name in ("forward", "backward", "jvp_backward"):
-            listen(layer, name, f"{name} {i}", heard)
-    x = stream(8).standard_normal((5, 2))
-    grad = D.new_grad()
-    R1()(D, x, x, grad)
-    d = D.views(grad)
-    return " · ".join(heard), max(np.abs(d["0.b"]).max(), np.abs(d["2.b"]).max())
-
-
-for activation in (Tanh(), LeakyReLU()):
-    calls, largest = strokes(activation)
-    print(f"{activation!r}, largest entry of db: {largest:.2g}\n   {calls}\n")
-    # Sweep 2 is walked twice, three layers each; sweep 4, if at all, needs the first layer only.
-    assert calls.count("· backward") == (7 if isinstance(activation, Tanh) else 6)
-    assert (largest == 0) == isinstance(activation, LeakyReLU)
-
-# %% [markdown]
-# Read Tanh's calls (the library counts layers from 0): layers 0, 1, 2 forward; 2, 1, 0 backward,
-# which gives $g$; then, within `jvp_backward`, 2, 1, 0 backward once more, 0, 1, 2 with the
-# tangents, and last `backward 0`, the pull-back. LeakyReLU's line is the same without that last
-# call. (Sweep 2 is walked twice because layers remember nothing: `jvp_backward` is handed the ones,
-# and computes its cotangents again.)
+# So every $e$ is zero, there is nothing to pull back, and `Sequential.jvp_backward` leaves sweep 4
+# out.
 #
 # In the LeakyReLU critic all biases get a gradient of *exactly zero* from the penalty. A picture
 # shows why: R1 on 40 samples, while one bias of the first layer moves.
 
 # %%
+for activation, zero in ((Tanh(), False), (LeakyReLU(), True)):
+    D = Sequential(Dense(2, 8), activation, Dense(8, 1), seed=1, dtype=np.float64)
+    assert D.piecewise_linear == zero
+
 samples = stream(9).standard_normal((40, 2))
 shifts = np.linspace(-1.5, 1.5, 1201)
 
@@ -696,29 +561,10 @@ assert np.float32(1e-23) ** 2 == 0 and np.float32(1e-22) ** 2 > 0
 # **The usual cure is an ε under the root**, $\sqrt{g\cdot g + \varepsilon}$, with the derivative
 # $g/\sqrt{g\cdot g + \varepsilon}$, which is 0 at $g = 0$. It must stand *under* the root:
 # $\sqrt{g\cdot g} + \varepsilon$ has the same $\infty\cdot 0$ as before. Slopes well above
-# $\sqrt\varepsilon$ do not notice it; slopes below are pushed less and less; and the slope asked
+# $\sqrt\varepsilon$ do not notice it, slopes below are pushed less and less, and the slope asked
 # for is $\sqrt{1 - \varepsilon}$ instead of 1. (Keras' example of WGAN-GP had a bare root until
 # people reported NaN; now $10^{-7}$ stands under it: keras-io, issue 910 and pull request 2364.)
-
-
-# %%
-def v_of(slope, epsilon):
-    """Return ∂/∂slope of (√(slope² + ε) − 1)²."""
-    root = np.sqrt(slope**2 + epsilon)
-    return 2 * (root - 1) * slope / root
-
-
-for epsilon in (1e-2, 1e-7, 1e-12):
-    half = np.sqrt(epsilon / 3)  # here g/√(g² + ε) = ½
-    print(
-        f"ε = {epsilon:g}: about half the push at slope {half:.1e}, the slope asked for is "
-        f"1 − {1 - np.sqrt(1 - epsilon):.1e}, v at slope 2 off by "
-        f"{abs(v_of(2.0, epsilon) / v_of(2.0, 0.0) - 1):.1e}"
-    )
-    assert np.isclose(half / np.sqrt(half**2 + epsilon), 0.5)
-assert np.float32(1) + np.float32(1e-12) == 1
-
-# %% [markdown]
+#
 # **What minigan does:** no ε. Where $g_i\cdot g_i$ is 0 it does not divide by the root, so that
 # $v_i = 0$ for $g_i = 0$ (and next to 0 after an underflow); everywhere else it takes the formula.
 # Zero is the one choice that prefers no direction: from a flat D, every direction leads equally
@@ -733,19 +579,9 @@ value = GradientPenalty(10)(flat, real, fake, grad, rng=stream(12))
 print(f"flat critic: P = {value}, largest gradient {np.abs(grad).max()}")
 assert value == 10 and (grad == 0).all()
 
-still = Sequential(Dense(2, 2, init=lambda rng, shape: np.eye(2)), dtype=np.float64)
-adam = Adam(1e-3)
-discriminator_step(
-    still, flat, NonSaturating(), adam, real, fake, [GradientPenalty(10)], stream(13)
-)
-grad = flat.new_grad()
-value = GradientPenalty(10)(flat, real, fake, grad, rng=stream(12))
-print(f"one step later: P = {value:.3f}, largest gradient {np.abs(grad).max():.3f}")
-assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
-
 # %% [markdown]
-# A flat critic gets no push from the penalty alone, but D's own loss moves the last $W$ in the
-# first step, and from then on the penalty acts with full strength. Penalties without a root have
+# In training, D's own loss moves the last $W$ in the first step, and from then on the penalty acts.
+# Penalties without a root have
 # none of this trouble: `R1`, `R2` (R1's twin, at generated samples), and
 # `GradientPenalty(target=0)`. Their $v$ is a multiple of $g$.
 #
@@ -768,7 +604,6 @@ assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 #   `piecewise_linear`, and at its calls.
 # - In the figure with the stairs, use 4,000 samples instead of 40. What becomes of the stairs, and
 #   of the gradient?
-# - Give the first figure's R1 a γ of 0.1 and of 10. Where does D stay steep?
 #
 # <details><summary>Answers</summary>
 #
@@ -776,7 +611,6 @@ assert np.abs(grad).max() > 0.01 and np.isfinite(grad).all()
 #   backward pass through the layer between them.
 # - Maxout is made of affine pieces: three. LayerNorm is not: four.
 # - The stairs get smaller and more numerous; the gradient stays exactly zero.
-# - (A run for you to look at.)
 #
 # </details>
 #
