@@ -45,7 +45,7 @@ from minigan.sampling import sample
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/01_a_layer_by_hand")
 FIGURES.mkdir(parents=True, exist_ok=True)
-GREEN, PURPLE = "#009E73", "#CC79A7"  # two more colours that everybody tells apart
+SKY, AMBER, PURPLE = "#56B4E9", "#E69F00", "#CC79A7"  # of what is neither D nor G
 
 # %% [markdown]
 # ## Where this leads
@@ -246,8 +246,8 @@ for axes, name, forward, backward in zip(
     strict=True,
 ):
     y, cache = forward(x)
-    axes.plot(x, y, color=D_COLOUR, label=f"{name}, y")
-    axes.plot(x, backward(np.ones_like(x), cache), "--", color=G_COLOUR, label="its slope, f′")
+    axes.plot(x, y, color="black", label=f"{name}, y")
+    axes.plot(x, backward(np.ones_like(x), cache), "--", color=AMBER, label="its slope, f′")
     axes.set_xlabel("x")
     axes.grid(alpha=0.2)
     axes.legend(**ABOVE, ncols=2)
@@ -438,7 +438,7 @@ figure = new_figure(1000, 480)
 figure.set_layout_engine("constrained")
 axes = figure.subplots()
 for (name, curve), colour, style in zip(
-    curves.items(), (D_COLOUR, G_COLOUR, GREEN), ("-", "--", "-."), strict=True
+    curves.items(), ("black", AMBER, SKY), ("-", "--", "-."), strict=True
 ):
     axes.plot(curve, style, color=colour, linewidth=2, label=name)
 axes.axhline(np.log(2), color="black", linewidth=0.8)
@@ -583,7 +583,7 @@ figure = new_figure(1000, 640)
 figure.set_layout_engine("constrained")
 axes = figure.subplots()
 for (name, error), colour, marker, width in zip(
-    measured.items(), (D_COLOUR, G_COLOUR, GREEN, "black"), "osv.", (1.5, 4, 1.5, 1.5), strict=True
+    measured.items(), ("0.5", AMBER, SKY, "black"), "osv.", (1.5, 4, 1.5, 1.5), strict=True
 ):
     style = {"marker": marker, "markersize": 4, "linewidth": width, "color": colour}
     axes.loglog(STEP, np.maximum(error, FLOOR), **style, label=name)
@@ -607,7 +607,7 @@ figure
 
 # %% [markdown]
 # On the right, where $h$ is large, each method has the slope of its truncation error: 1, 2, 4, and
-# 2 for the complex step. (Black lies on orange there: both errors are $\tfrac16 h^2 f'''(0)$, with
+# 2 for the complex step. (Black lies on amber there: both errors are $\tfrac16 h^2 f'''(0)$, with
 # opposite signs.) On the left all three differences rise with the slope $-1$ of the rounding error.
 # The complex step has no such branch: what is left, however small $h$ is, is the rounding within
 # $L$ and within our gradient. The best step is where the two branches meet. With $k$ the slope on
@@ -712,7 +712,7 @@ axes = figure.subplots()
 kink_steps = 10.0 ** -np.arange(0, 6.01, 0.05)
 found = {name: np.array([METHODS[name](f, h) for h in kink_steps]) for name in METHODS}
 for (name, values), colour, style in zip(
-    found.items(), (D_COLOUR, G_COLOUR, GREEN, "black"), ("-", "--", "-.", ":"), strict=True
+    found.items(), ("0.5", AMBER, SKY, "black"), ("-", "--", "-.", ":"), strict=True
 ):
     axes.semilogx(kink_steps, values, style, color=colour, linewidth=2, label=name)
 axes.axvline(x0, color="grey", linewidth=0.8)

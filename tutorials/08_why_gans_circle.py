@@ -41,13 +41,14 @@ from minigan import (
     Wasserstein,
     stream,
 )
-from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
+from minigan.plot.stills import ABOVE, new_figure
 from minigan.step import discriminator_step, generator_step
 from minigan.views import InstanceNoise
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
 FIGURES = Path("runs/tutorials/08_why_gans_circle")
 FIGURES.mkdir(parents=True, exist_ok=True)
+SKY, AMBER = "#56B4E9", "#E69F00"  # of what is neither D nor G alone
 
 # %% [markdown]
 # ## One weight for each player
@@ -181,7 +182,7 @@ for axes, loss in zip(figure.subplots(1, 2), (Minimax(), NonSaturating()), stric
     draw_field(axes, loss)
     for start in (0.5, 1.0, 1.5):
         path = follow(start, 0.0, loss, time=20 * BUDGET)
-        axes.plot(*path.T, color=G_COLOUR, linewidth=1.5)
+        axes.plot(*path.T, color=SKY, linewidth=1.5)
     axes.set_title(type(loss).__name__)
     axes.set_xlabel("θ, where G puts its point")
     axes.set_ylabel("ψ, D's slope")
@@ -189,7 +190,7 @@ figure.savefig(FIGURES / "fields.png")
 figure
 
 # %% [markdown]
-# The orange curves start at $\psi = 0$ and follow the arrows for 20 units of time; the star is
+# The curves start at $\psi = 0$ and follow the arrows for 20 units of time; the star is
 # where the game should end. All arrows are drawn equally long: they show directions only. For
 # minimax the curves are circles, exactly and everywhere:
 #
@@ -300,8 +301,8 @@ figure = new_figure(1024, 500)
 figure.set_layout_engine("constrained")
 left, right = figure.subplots(1, 2)
 for path, colour, style, label in (
-    (both_at_once, "#009E73", "-", "simultaneous"),
-    (in_turn, "black", "--", "alternating"),
+    (both_at_once, AMBER, "-", "simultaneous"),
+    (in_turn, SKY, "--", "alternating"),
 ):
     left.plot(*path.T, color=colour, linestyle=style, linewidth=1)
     right.plot(np.linalg.norm(path, axis=1), color=colour, linestyle=style, label=label)
@@ -389,8 +390,8 @@ figure.set_layout_engine("constrained")
 for axes, (name, path) in zip(figure.subplots(2, 3).flat, runs.items(), strict=True):
     options = {key: value for key, value in GAMES[name].items() if key != "clip"}
     draw_field(axes, **options, reach=1.8, places=min(PLACES, 9) if "noise" in name else PLACES)
-    axes.plot(*path.T, color=G_COLOUR, linewidth=1)
-    axes.plot(*path[-1], "o", color=D_COLOUR, markersize=6)
+    axes.plot(*path.T, color=SKY, linewidth=1.2)
+    axes.plot(*path[-1], "o", color=AMBER, markersize=7)
     axes.set_title(name)
     axes.set_xlabel("θ")
     axes.set_ylabel("ψ")
@@ -399,7 +400,7 @@ figure.savefig(FIGURES / "index.png", dpi=50)
 figure
 
 # %% [markdown]
-# The orange line is the run, the blue point its end, the star the goal. The first four are still
+# The line is the run, the amber point its end, the star the goal. The first four are still
 # going round. Only the last two have arrived.
 #
 # **WGAN.** The clipping keeps $\psi$ in $[-1, 1]$ and does no more.
@@ -502,7 +503,7 @@ assert np.allclose(of_noise(1.0), of_r1(0.5))
 #
 # The next figure has the formula (lines) beside two measurements: the eigenvalues of the library's
 # gradients (dots), and those of one whole alternating training step with $h = 0.05$ (crosses), the
-# larger of whose moduli is $e^{-\rho h}$. On the left blue and orange are the two eigenvalues: as γ
+# larger of whose moduli is $e^{-\rho h}$. On the left the two colours are the two eigenvalues: as γ
 # grows they meet at γ = 1, then part along the axis. On the right are whole runs.
 
 
@@ -518,7 +519,7 @@ rates = np.array([-np.log(abs(np.linalg.eigvals(m)).max()) / h for m in one_step
 figure = new_figure(1280, 470)
 figure.set_layout_engine("constrained")
 left, middle, right = figure.subplots(1, 3)
-for k, colour in ((0, D_COLOUR), (1, G_COLOUR)):
+for k, colour in ((0, SKY), (1, AMBER)):
     left.plot(formula[:, k].real, formula[:, k].imag, color=colour, linewidth=1)
     left.plot(spectrum[:, k].real, spectrum[:, k].imag, "o", color=colour, markersize=5)
 for gamma, offset in ((0.1, (-56, 3)), (0.75, (-58, 3)), (1.0, (-42, -16)), (3.0, (-5, 8))):
@@ -527,16 +528,16 @@ for gamma, offset in ((0.1, (-56, 3)), (0.75, (-58, 3)), (1.0, (-42, -16)), (3.0
 left.axvline(0, color="black", linewidth=0.8)
 left.set(xlabel="Re λ", ylabel="Im λ", xlim=(-3.1, 0.4), ylim=(-0.6, 0.6))
 middle.plot(fine, -formula.real.max(axis=1), color="black", linewidth=1, label="formula")
-middle.plot(gammas, -spectrum.real.max(axis=1), "o", color=D_COLOUR, label="gradients")
-middle.plot(gammas, rates, "x", color=G_COLOUR, markersize=8, label="one step")
+middle.plot(gammas, -spectrum.real.max(axis=1), "o", color=SKY, label="gradients")
+middle.plot(gammas, rates, "x", color=AMBER, markersize=8, label="one step")
 middle.axvline(1, color="black", linestyle=":", linewidth=1)
 middle.set(xlabel="γ", ylabel="ρ, how fast it comes in")
 middle.legend(frameon=False)
 steps = max(20, int(600 * BUDGET))
 for gamma, style, colour in (
     (0.1, "-", "0.6"),
-    (0.5, "--", D_COLOUR),
-    (1.0, "-", G_COLOUR),
+    (0.5, "--", SKY),
+    (1.0, "-", AMBER),
     (3.0, "-.", "black"),
 ):
     path = run((1.0, 0.0), NonSaturating(), steps, h, penalties=[R1(gamma)])

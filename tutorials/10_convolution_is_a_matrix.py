@@ -50,7 +50,7 @@ from minigan import (
 )
 from minigan.init import normal
 from minigan.layers.conv import conv, conv_kernel, conv_transposed
-from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
+from minigan.plot.stills import new_figure, sheet
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds
@@ -585,6 +585,16 @@ def checkerboard(images):
 
 u, v = np.indices((1, side, side, 1))[1:3]
 assert checkerboard((-1.0) ** (u + v)) == 1  # the board itself
+
+
+def finest(images):
+    """Return that part of each block of 2×2 pixels, (n, h/2, w/2, 1)."""
+    a, b, c, d = (images[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    return (a - b - c + d) / 4
+
+
+of_blocks = (finest(images[:50].astype(float)).mean(axis=(1, 2)) ** 2).mean()
+assert np.isclose(of_blocks, checkerboard(images[:50]), rtol=1e-4)
 blocks = Upsample(2).forward(stream(5).standard_normal((3, side // 2, side // 2, 1)))[0]
 assert checkerboard(blocks) < 1e-30  # in a block of 2×2 equal pixels it cancels
 
@@ -609,33 +619,47 @@ for name, way in WAYS_UP.items():
         G, D = players(way, seed)
         adams = Adam(1e-3, beta1=0.5), Adam(1e-3, beta1=0.5)
         curves[name, seed] = go_on(G, D, adams, seed, 0, STEPS)
-        drawn[name, seed], trained[name, seed] = sample(G, 14), (G, D, adams)
+        drawn[name, seed], trained[name, seed] = sample(G, 7), (G, D, adams)
 
 G, D, adams = trained["transposed, k = 4", 0]
 longer = go_on(G, D, adams, 0, STEPS, LONG)
 
 # %%
 rows = {name.replace(", ", ",\n") + f", step {STEPS}": drawn[name, 0] for name in WAYS_UP}
-rows |= {f"transposed,\nk = 4, step {LONG}": sample(G, 14), "real images": images[:14]}
-figure = new_figure(1240, 395)
-tiled = sheet(np.concatenate(list(rows.values())), columns=14)[:, :, 0]
-axes = figure.add_axes((0.15, 0.01, 0.84, 0.98))
-axes.imshow(tiled, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-axes.set_axis_off()
+rows |= {f"transposed,\nk = 4, step {LONG}": sample(G, 7), "real images": images[:7]}
+figure = new_figure(1240, 410)
+everything = np.concatenate([made[:7] for made in rows.values()])
+for left, pixels, colours, title in (
+    (0.13, everything, "gray", "images"),
+    (0.57, np.clip(2.5 * finest(everything), -1, 1), "RdBu", "their finest checkerboard"),
+):
+    axes = figure.add_axes((left, 0.01, 0.42, 0.93))
+    tiled = sheet(pixels, columns=7)[:, :, 0]
+    axes.imshow(tiled, cmap=colours, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=9)
 for i, name in enumerate(rows):
-    height = 0.99 - 0.98 * (i + 0.5) / len(rows)
-    figure.text(0.14, height, name, ha="right", va="center", fontsize=8)
+    height = 0.94 - 0.93 * (i + 0.5) / len(rows)
+    figure.text(0.125, height, name, ha="right", va="center", fontsize=8)
 figure.savefig(FIGURES / "dcgan.png")
 figure
+
+# %% [markdown]
+# On the left all three ways show a coarse plaid, some four pixels wide: G has drawn little yet, and
+# two doublings make blocks of four pixels out of its 7×7 picture. The pattern that this section is
+# about is finer, and the right side has it alone, for each block of 2×2 pixels: red and blue are
+# the two phases of the checkerboard. Where a row has one colour all over, each pixel differs from
+# its neighbours in the same way in the whole image: a checkerboard. In real images the colours come
+# from edges and texture, and are mixed.
 
 # %%
 figure = new_figure(1000, 430)
 figure.set_layout_engine("constrained")
 axes = figure.subplots()
 styles = {
-    "transposed, k = 3": (G_COLOUR, "--"),
+    "transposed, k = 3": ("#E69F00", "--"),
     "transposed, k = 4": ("black", "-"),
-    "Upsample, then Conv2d": (D_COLOUR, "-."),
+    "Upsample, then Conv2d": ("#56B4E9", "-."),
 }
 for (name, seed), curve in curves.items():
     colour, style = styles[name]
