@@ -44,6 +44,22 @@ const done = arguments[arguments.length - 1];
 const size = e => { const r = e.getBoundingClientRect();
                     return {x: r.left, y: r.top, width: r.width, height: r.height}; };
 const start = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
+// WCAG 2.1: relative luminance, and the contrast of a text with what lies behind it.
+const rgba = c => [...c.match(/[\d.]+/g).map(Number), 1].slice(0, 4);
+const luminance = c => { const [r, g, b] = c.map(v => (v /= 255) <= 0.04045 ? v / 12.92
+    : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const behind = e => { for (; e; e = e.parentElement) {
+    const c = rgba(getComputedStyle(e).backgroundColor); if (c[3] == 1) return c.slice(0, 3); }
+  return [255, 255, 255]; };
+const contrast = e => { const under = behind(e), c = rgba(getComputedStyle(e).color);
+  const over = c.slice(0, 3).map((v, i) => c[3] * v + (1 - c[3]) * under[i]);
+  const [a, b] = [luminance(over), luminance(under)].sort((p, q) => q - p);
+  return (a + 0.05) / (b + 0.05); };
+const isLarge = e => { const s = getComputedStyle(e), size = parseFloat(s.fontSize);
+  return size >= 24 || (size >= 18.66 && s.fontWeight >= 700); };
+const hasText = e => e.getClientRects().length && !e.closest("mjx-container, .visually-hidden, svg")
+  && !e.matches(":disabled, .headerlink, .copybtn")
+  && Array.from(e.childNodes).some(n => n.nodeType == 3 && n.textContent.trim());
 Promise.all([start, document.fonts.ready]).then(() => {
   const prose = document.querySelector("article").cloneNode(true);
   prose.querySelectorAll("pre, code, mjx-container").forEach(e => e.remove());
@@ -67,6 +83,11 @@ Promise.all([start, document.fonts.ready]).then(() => {
     formulas: Array.from(document.querySelectorAll(".math")).map(e => {
       const c = e.querySelector("mjx-container");
       return {text: e.textContent.slice(0, 80), ...(c ? size(c) : {width: 0, height: 0})}; }),
+    faint: ["light", "dark"].flatMap(theme => {
+      document.body.dataset.theme = theme;
+      const faint = inner.filter(hasText).filter(e => contrast(e) < (isLarge(e) ? 3 : 4.5));
+      return faint.slice(0, 3).map(e => [theme, contrast(e).toFixed(2), e.outerHTML.slice(0, 90)]);
+    }),
     errors: Array.from(document.querySelectorAll("mjx-merror")).map(e => e.textContent),
     unrendered: prose.textContent.match(/\$[^$\n]+\$|\\\(|\\\[/g) || [],
     images: Array.from(document.images).map(
@@ -258,6 +279,11 @@ def test_pages_have_a_title_and_a_language(seen):
     assert not found(seen, lambda look: look["unlabelled"])
 
 
+def test_texts_stand_out_from_what_is_behind_them(seen):
+    """4.5 to 1, 3 to 1 for large text, in both themes (WCAG 2.1, level AA)."""
+    assert not found(seen, lambda look: look["faint"])
+
+
 def test_derivations_stand_beside_their_source_or_above_it(seen):
     assert sum(len(look["pairs"]) for look in seen.values()) > 100
     for page, look in seen.items():
@@ -274,6 +300,58 @@ def test_unicode_formulas_stay_aligned(seen):
     """In the font of derivations and code, signs are as wide as letters."""
     for page, look in seen.items():
         assert max(look["sizes"]) - min(look["sizes"]) < 1, page
+
+
+def test_live_figures_follow_the_keyboard(browser, address):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(address + "tutorials/live.html")
+    browser.execute_async_script(LOOK)
+    assert len(browser.find_elements("css selector", "figure.live canvas")) == 3
+    assert not [i for i in browser.find_elements("css selector", "article img") if i.is_displayed()]
+    for figure in browser.find_elements("css selector", "figure.live"):
+        slider = figure.find_elements("css selector", "input")[-1]
+        caption = figure.find_element("css selector", "figcaption")
+        before, pixels = caption.text, slider_picture(browser, figure)
+        slider.send_keys(Keys.ARROW_RIGHT)
+        assert caption.text != before and slider_picture(browser, figure) != pixels
+
+
+def slider_picture(browser, figure):
+    """Return what a live figure shows."""
+    canvas = figure.find_element("css selector", "canvas")
+    return browser.execute_script("return arguments[0].toDataURL()", canvas)
+
+
+def test_live_figures_are_still_pictures_without_a_script(html):
+    text = (HTML / "tutorials/live.html").read_text(encoding="utf-8")
+    pictures = re.findall(r"<img [^>]*>", text.partition("<article")[2])
+    assert len(pictures) == 3 and all(re.search(r'alt="[^"]{20,}"', tag) for tag in pictures)
+
+
+SEARCHES = {  # what people type, and a page that answers
+    "FID": "14_practice",
+    "latent": "14_practice",
+    "overfitting": "14_practice",
+    "mode collapse": "07_mode_collapse",
+    "learning rate": "14_practice",
+    "detach": "02_theta_is_one_vector",
+    "Wasserstein": "13_what_a_wasserstein_loss_tells",
+}
+
+
+@pytest.mark.parametrize("words", SEARCHES)
+def test_a_search_leads_to_the_page(browser, address, words):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(address + "search.html?q=" + words.replace(" ", "+"))
+    WebDriverWait(browser, 30).until(
+        lambda b: b.find_elements("css selector", "#search-results li p.context")
+    )
+    results = browser.find_elements("css selector", "#search-results li")[:10]
+    assert any(f"{SEARCHES[words]}.html" in r.get_attribute("innerHTML") for r in results)
+    excerpts = " ".join(r.text for r in results)
+    assert not re.findall(r"\\[a-z]+\{|\$\$|\\\(", excerpts)  # LaTeX
 
 
 def test_links_hold(html):

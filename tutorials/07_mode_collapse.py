@@ -15,8 +15,8 @@
 # A generator can fool D for a while by making the same thing again and again. On images this is
 # hard to see; on points in the plane you can count. This page makes a GAN collapse, measures two
 # things about it, the *quality* of the samples and their *coverage* of the data, and compares seven
-# changes by both, three seeds each. Most of them bring back coverage and do nothing for quality. At
-# the end of that part a run gets both, and a list leads from symptom to cause to test.
+# changes by both, three seeds each. Most of them end the collapse and leave a smear. Then a run
+# gets both, and a list leads from symptom to cause to test.
 #
 # It answers three common questions: what to do when all samples are the same; whether D's BatchNorm
 # should see real and generated samples in one batch or in two; and what BatchNorm does with one
@@ -282,9 +282,9 @@ for (name, rows), mark, colour in zip(ends.items(), marks, colours, strict=True)
     look = {"color": colour, "markeredgecolor": "black", "linestyle": "none"}
     axes.plot(rows[:, 3], rows[:, 0], mark, markersize=5, alpha=0.6, **look)
     axes.plot(*rows.mean(axis=0)[[3, 0]], mark, markersize=11, label=name, **look)
-axes.plot(
-    best["coverage"], best["high quality"], "+", color="black", markersize=14, label="the data"
-)
+for name, mark in (("the data", "+"), ("evenly spread", "x")):
+    place = by_hand[name]["coverage"], by_hand[name]["high quality"]
+    axes.plot(*place, mark, color="black", markersize=14, markeredgewidth=2, label=name)
 axes.set(xlabel="coverage →", ylabel="quality: share within 3σ of a mode →")
 axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
 axes.grid(alpha=0.3)
@@ -306,11 +306,12 @@ assert all((rows[:, 1] <= np.log(8) + 1e-12).all() for rows in ends.values())
 # once; pairing with R1 and R2 makes D compare and keeps it flat; a slower G and no momentum cost
 # nothing. With momentum, G keeps moving for some steps in a direction in which D no longer points.
 # That this matters so much is a measurement, not a theorem. Slowing *both* players by the same
-# factor, or noise that fades out, helps little here.
+# factor, or noise that fades out, helps less here.
 #
 # **Upwards: quality.** None of the single changes does much for it. Their samples lie *around* all
-# modes and mostly between them. Look at their reverse KL in the table: near 0. By that number alone
-# each of them would have been called a success.
+# modes and mostly between them: their marks are close to the ×, the points that know nothing. Look
+# at their reverse KL in the table: near 0. By that number alone each of them would have been called
+# a success.
 #
 # **Both.** In "together" D is smooth enough to follow, G no longer overshoots, z has as many
 # numbers as a point has, and the rates fall, so that the players come to rest. With other data or

@@ -690,8 +690,8 @@ figure
 # runs: where sums round differently they come out a little different. The same is seen for
 # $k = 4$ as for $k = 3$, though the overlaps of $k = 4$ are even: in neither does anything tie the
 # classes of pixels together. `Upsample` comes from the other side: it is too smooth at first, and
-# learns what there is of texture. In the run that goes on, the checkerboard shrinks further (the
-# last line printed), while shapes of clothes appear.
+# learns what there is of texture. In the run that goes on (the last line printed) shapes of
+# clothes appear.
 #
 # This does not show that one way ends with better images: two seeds and a fraction of an epoch do
 # not make a trained DCGAN. For that take the recipe, which has more channels and five epochs:
@@ -722,4 +722,4 @@ figure
 # </details>
 #
 # Exercise: [`exercises/09_conv.py`](exercises/09_conv.py), the three functions and both layers.
-# Next: [tutorial 11](11_digits_end_to_end.py), from a data file to a trained network and back.
+# Next: [tutorial 11](11_digits_end_to_end.py), from a data file to samples, and how good they are.

@@ -310,7 +310,7 @@ figure
 # As far as the eye can tell, the nearest real image mostly shows the same digit, but it is another
 # image. Compare the smallest distances that are printed: a copy would have 0.
 #
-# ## 7. How good are the samples? The measures of `minigan evaluate`
+# ## 7. How good are the samples? FID, precision, recall and coverage
 #
 # `minigan evaluate RUN` prints a table of measures for the samples of a run, and `Judge` is what it
 # calls. For images distances are not measured between pixels but between *features*, the inner

@@ -191,39 +191,18 @@ def d_alone(program, x, steps, lr=3e-3):
 
 
 _, D_right, curve_right = d_alone(Program(), ring.x, ALONE)
-_, D_wrong, curve_wrong = d_alone(DMinimisesV(), ring.x, ALONE)
+_, _, curve_wrong = d_alone(DMinimisesV(), ring.x, ALONE)
 for name, curve in (("right", curve_right), ("V minimised", curve_wrong)):
     print(f"{name:<12} pairs ranked right after 20 steps {curve[1, 1]:.3f}, ", end="")
     print(f"after {ALONE} {curve[-1, 1]:.3f}; D's loss then {curve[-1, 2]:,.3f}")
 assert curve_right[-1, 1] > 0.98 and 0 < curve_right[-1, 2] < 0.2
 assert curve_wrong[1, 1] < 0.05 and curve_wrong[-1, 2] < 0  # no cross-entropy is negative
 
-figure = new_figure(1000, 380)
-figure.set_layout_engine("constrained")
-left, beside = figure.subplots(1, 2)
-for curve, label, colour, style in (
-    (curve_right, "−V minimised", "#56B4E9", "-"),
-    (curve_wrong, "V minimised", "#E69F00", "--"),
-):
-    left.plot(*curve[:, [0, 1]].T, color=colour, linestyle=style, marker=".", label=label)
-    beside.plot(*curve[:6, [0, 2]].T, color=colour, linestyle=style, marker=".", label=label)
-left.axhline(0.5, color="black", linestyle=":", linewidth=1, label="chance")
-left.set(xlabel="step", ylabel="pairs that D ranks right", ylim=(-0.03, 1.03))
-beside.axhline(0, color="black", linestyle=":", linewidth=1, label="no cross-entropy is below 0")
-beside.set(xlabel=f"step (the first {curve_wrong[5, 0]:.0f} only)", ylabel="D's loss")
-left.legend(loc="center right", bbox_to_anchor=(1, 0.7), frameon=False)
-beside.legend(loc="lower left", frameon=False)
-for axes in (left, beside):
-    axes.grid(alpha=0.2)
-figure.savefig(FIGURES / "v_minimised.png")
-figure
-
 # %% [markdown]
 # D learns to be wrong: after 20 steps it ranks nearly all pairs the wrong way round. And its loss
-# falls below zero, further and further: V has no lower bound. D's logits run away, and later even
-# the wrong order suffers. −V is a sum of two cross-entropies, neither of which can be negative. So
-# a negative loss of D of this form has a wrong sign somewhere. Mended: minimise −V, which is
-# `bce_with_logits(real, 1) + bce_with_logits(fake, 0)`.
+# falls below zero, further and further: V has no lower bound. −V is a sum of two cross-entropies,
+# neither of which can be negative, so a negative loss of D of this form has a wrong sign somewhere.
+# Mended: minimise −V, which is `bce_with_logits(real, 1) + bce_with_logits(fake, 0)`.
 
 # %% [markdown]
 # ## Listing 2
@@ -256,8 +235,7 @@ print(f"diversity {diversity:.3f}, {clouds} of 8 clouds, mean distance {distance
 
 # %% [markdown]
 # Two players with one loss are no adversaries. G helps D: it moves to where D is sure that nothing
-# is real, and both losses fall to zero together. All samples are next to one point, far from the
-# data (it is nearest to one of the clouds, so `look` counts one). Mended: the term has the other
+# is real, and both losses fall together. Mended: the term has the other
 # sign in G's loss (minimax), or the other label (non-saturating).
 #
 # ### A sigmoid before "from logits"
@@ -589,8 +567,7 @@ for name, program in (("L_G of the article", OneFormulaForBoth()), ("mended", Pr
     assert after > 0.5 if name == "mended" else after < before
 
 # %% [markdown]
-# Both signs are found by a short test: let D train alone, then G, and see whether each gets what it
-# is after.
+# Both signs are found by a short test: let D train alone, then G.
 #
 # ### The logarithm of a raw logit
 #
@@ -789,10 +766,7 @@ figure
 # listing's.) Three mistakes are caught by a single check, each by a different one. *D alone* and
 # *G alone* together catch eight of the ten, and need nothing but the program. They miss a batch of
 # another size, and a formula that works but is not the one in the text: to catch that you have to
-# write down which one you meant. (A dot says that this check passes, and no more: where D
-# has failed already, what G does against it means little. With the sigmoid applied twice *G alone*
-# can't fail, since σ(σ(a)) > ½. And the program that compares images with labels passes *formula*
-# because it never calls its loss.)
+# write down which one you meant.
 #
 # ## What to remember
 #

@@ -45,7 +45,7 @@ BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a
 FIGURES = Path("runs/tutorials/15_a_run_in_its_folder")
 FIGURES.mkdir(parents=True, exist_ok=True)
 
-STEPS = max(30, round(1000 * BUDGET))
+STEPS = max(30, round(1000 * BUDGET**2))
 STOP = STEPS // 3
 digits = load("digits")
 

@@ -30,7 +30,6 @@ INDEX = """<!doctype html><meta charset="utf-8"><title>minigan</title>
 <a href="tutorials/README.html">minigan: tutorials</a>
 """
 MAP = ROOT / "tutorials/README.md"
-SYMBOLS = ROOT / "tutorials/symbols.md"
 LIVE = ROOT / "tutorials/live.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 FOLDER = re.compile(r"\]\(minigan/([a-z/]+)\)")
@@ -75,15 +74,18 @@ def contents() -> dict[str, bytes]:
     exercises = sorted(ROOT.glob("tutorials/exercises/[0-9]*.py"))
     library = sorted(ROOT.glob("minigan/**/*.py"))
     to_do = ROOT / "tutorials/exercises/README.md"
-    texts = [MAP, SYMBOLS, LIVE, to_do, *TEXTS, *tutorials]
-    linked = {target for text in texts for target in links(text)} - {*texts, *exercises, *library}
-    result = {name_of(path): path.read_bytes() for path in {*texts, *exercises, *library, *linked}}
+    pages = [path for path in sorted(ROOT.glob("tutorials/*.md")) if path != MAP]
+    papers = sorted(ROOT.glob("tutorials/papers/*.py"))
+    texts = [MAP, *pages, to_do, *TEXTS, *tutorials]
+    named = {*texts, *exercises, *library, *papers}
+    linked = {target for text in texts for target in links(text)} - named
+    result = {name_of(path): path.read_bytes() for path in named | linked}
 
     # A folder has no page, but a section of the page that lists the library's files.
     for path in TEXTS:
         text = FOLDER.sub(folder_section, result[name_of(path)].decode())
         result[name_of(path)] = text.encode()
-    for path in [*exercises, *library, *linked]:
+    for path in [*exercises, *library, *papers, *linked]:
         if path.suffix == ".py":
             result[name_of(path.with_suffix(".md"))] = page_of(path, path in linked).encode()
         elif path.suffix == ".md":
@@ -92,7 +94,8 @@ def contents() -> dict[str, bytes]:
     result[name_of(index)] = library_index(library).encode()
     result[name_of(to_do)] += toctree("", exercises).encode()
     result[name_of(MAP)] += (
-        toctree("Tutorials", [*tutorials, LIVE, SYMBOLS])
+        toctree("Tutorials", [*tutorials, *pages])
+        + (toctree("Papers, recomputed", papers) if papers else "")
         + toctree("To do yourself", [to_do])
         + toctree("The library", [index, *TEXTS])
     ).encode()
@@ -135,7 +138,7 @@ def page_of(path: Path, orphan: bool) -> str:
 
     What is `orphan` has no place in the site's navigation.
     """
-    name = name_of(path).removeprefix("minigan/").removeprefix("tutorials/exercises/")
+    name = re.sub("^(minigan|tutorials/(exercises|papers))/", "", name_of(path))
     head = "---\nhide-toc: true\n" + "orphan: true\n" * orphan + "---\n"
     title = name.replace("_", r"\_")
     text = path.with_suffix(".md")

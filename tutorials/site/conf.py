@@ -19,6 +19,7 @@ extensions = [
 root_doc = "tutorials/README"
 # Shown on pages or offered by them, but not pages: what a page is made of, and what a run writes.
 exclude_patterns = ["minigan/**.py", "tests/**.py", "tutorials/exercises/*.py"]
+exclude_patterns += ["tutorials/papers/**.py"]
 exclude_patterns += ["runs/**", "tutorials/runs/**"]
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
