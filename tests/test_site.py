@@ -60,6 +60,10 @@ const isLarge = e => { const s = getComputedStyle(e), size = parseFloat(s.fontSi
 const hasText = e => e.getClientRects().length && !e.closest("mjx-container, .visually-hidden, svg")
   && !e.matches(":disabled, .headerlink, .copybtn")
   && Array.from(e.childNodes).some(n => n.nodeType == 3 && n.textContent.trim());
+const faint = theme => { document.body.dataset.theme = theme;
+  return Array.from(document.querySelectorAll("article *")).filter(hasText)
+    .filter(e => contrast(e) < (isLarge(e) ? 3 : 4.5)).slice(0, 3)
+    .map(e => [theme, contrast(e).toFixed(2), e.outerHTML.slice(0, 90)]); };
 Promise.all([start, document.fonts.ready]).then(() => {
   const prose = document.querySelector("article").cloneNode(true);
   prose.querySelectorAll("pre, code, mjx-container").forEach(e => e.remove());
@@ -83,11 +87,7 @@ Promise.all([start, document.fonts.ready]).then(() => {
     formulas: Array.from(document.querySelectorAll(".math")).map(e => {
       const c = e.querySelector("mjx-container");
       return {text: e.textContent.slice(0, 80), ...(c ? size(c) : {width: 0, height: 0})}; }),
-    faint: ["light", "dark"].flatMap(theme => {
-      document.body.dataset.theme = theme;
-      const faint = inner.filter(hasText).filter(e => contrast(e) < (isLarge(e) ? 3 : 4.5));
-      return faint.slice(0, 3).map(e => [theme, contrast(e).toFixed(2), e.outerHTML.slice(0, 90)]);
-    }),
+    faint: [...faint("light"), ...faint("dark"), ...faint("auto")],
     errors: Array.from(document.querySelectorAll("mjx-merror")).map(e => e.textContent),
     unrendered: prose.textContent.match(/\$[^$\n]+\$|\\\(|\\\[/g) || [],
     images: Array.from(document.images).map(

@@ -331,14 +331,15 @@ figure
 # %%
 of_digits = digits if BUDGET == 1 else replace(digits, labels=None)  # no classifier is trained then
 judge = Judge(of_digits, size=898 if BUDGET == 1 else 100, cache=FIGURES / "classifier")
-shown = [k for k in ("frechet", "precision", "recall", "coverage", "class_KL") if k in judge.best()]
+best = judge.best()
+shown = [k for k in ("frechet", "precision", "recall", "coverage", "class_KL") if k in best]
 print(f"{'':<20}" + "".join(f"{MEASURES[name][0][:22]:>24}" for name in shown))
 judged = {
     f"G after {n:,} steps": judge.measure(sample(G, judge.size, seed=1))
     for n, G in kept.items()
     if BUDGET == 1 or n == STEPS  # intervals take time
 }
-for name, found in (judged | {"the other half": judge.best()}).items():
+for name, found in (judged | {"the other half": best}).items():
     print(f"{name:<20}" + "".join(f"{found[measure]!s:>24}" for measure in shown))
 
 # %% [markdown]
