@@ -34,7 +34,7 @@ import numpy as np
 from minigan import stream
 from minigan.data import load, read_idx
 from minigan.evaluate.distances import squared_distances
-from minigan.evaluate.judge import MEASURES, Judge
+from minigan.evaluate.judge import Judge
 from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure, sheet
 from minigan.recipes import RECIPES, Task
 from minigan.sampling import sample
@@ -323,7 +323,7 @@ figure
 #   large as the distance to its 5th nearest real neighbour. Precision is the share of samples in
 #   some ball: quality. For recall the roles are exchanged.
 # - **coverage** (Naeem et al. 2020): the share of the real images' balls that a sample lies in.
-# - **reverse KL of the classes**: do the ten digits get their shares? 0 if they do.
+# - **class_KL**, the reverse KL of the classes: do the ten digits get their shares? 0 if they do.
 #
 # A number needs a yardstick. So one half of the data is what samples are compared with, and the
 # other half plays the part of a perfect generator: the last row.
@@ -333,19 +333,21 @@ of_digits = digits if BUDGET == 1 else replace(digits, labels=None)  # no classi
 judge = Judge(of_digits, size=898 if BUDGET == 1 else 100, cache=FIGURES / "classifier")
 best = judge.best()
 shown = [k for k in ("frechet", "precision", "recall", "coverage", "class_KL") if k in best]
-print(f"{'':<20}" + "".join(f"{MEASURES[name][0][:22]:>24}" for name in shown))
+print(f"{'':<20}" + "".join(f"{name:>19}" for name in shown))
 judged = {
     f"G after {n:,} steps": judge.measure(sample(G, judge.size, seed=1))
     for n, G in kept.items()
     if BUDGET == 1 or n == STEPS  # intervals take time
 }
-for name, found in (judged | {"the other half": best}).items():
-    print(f"{name:<20}" + "".join(f"{found[measure]!s:>24}" for measure in shown))
+for whose, found in (judged | {"the other half": best}).items():
+    print(f"{whose:<20}" + "".join(f"{found[name]!s:>19}" for name in shown))
 
 # %% [markdown]
-# Each number has its 95 % interval. Read the rows from top to bottom: everything comes closer to
-# the last row, and nothing reaches it, so this G is not perfect, neither in quality nor in
-# coverage. Which of the two is further off, one number could not say.
+# Each number has its 95 % interval. Read each column from top to bottom: how close does it come to
+# the last row? Where the intervals of the last two rows do not meet, this G is not perfect.
+# Precision and coverage say in which way; the Fréchet distance alone could not. And the columns
+# need not agree: recall has its best value before the end in the run that we looked at, while
+# precision still rose.
 #
 # None of these measures sees a G that has learnt the images by heart; that is what section 6 is
 # for. (With images that were held back, `Judge(data, unseen)` measures it, too.)
