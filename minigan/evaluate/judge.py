@@ -32,6 +32,7 @@ SURE = 0.9  # a classifier is sure of an image whose largest probability is abov
 
 # Every measure, in the order of tables: what it is called there, and which values are good.
 MEASURES = {
+    "died": ("share of runs that died", "0"),  # of several runs: see `minigan.runs.ladder`
     "finite": ("share of finite samples", "1"),
     "frechet": ("Fréchet distance", "low"),
     "frechet_inf": ("Fréchet distance, N → ∞", "low"),
