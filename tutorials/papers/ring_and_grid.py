@@ -96,19 +96,20 @@ def measure(name, seed, pack):
     else:
         G = theirs(x, max(5, int(THEIRS * BUDGET)), seed, pack)
     found = mixture(sample(G, 2500, seed=seed) * SIZE[name], data.centres, data.sigma)
-    print(f"{name}, seed {seed}:", *map("{:.4g}".format, found.values()), flush=True)
     return [float(number) for number in found.values()]
 
 
 name, seeds, pack = (*sys.argv[1:], *("ring", 10, None)[len(sys.argv) - 1 :])
-seeds, pack = int(seeds), None if pack is None else int(pack)
-numbers = np.array([measure(name, seed, pack) for seed in range(seeds)])
-rows = [[str(seed), *map("{:.4g}".format, row)] for seed, row in enumerate(numbers)]
-rows.append(["mean", *map("{:.4g}".format, numbers.mean(axis=0))])
+pack = None if pack is None else int(pack)
 who = "our set-up" if pack is None else f"PacGAN{pack}" if pack > 1 else "GAN, as PacGAN has it"
-record(
-    f"{name}_ours" if pack is None else f"{name}_pacgan{pack}",
-    f"{name}, {who}\n\n{table(['seed', 'modes', 'within 3σ', 'reverse KL'], rows)}",
-    f"0 to {seeds - 1}",
-    BUDGET,
-)
+numbers = []
+for seed in range(int(seeds)):
+    numbers.append(measure(name, seed, pack))
+    rows = [[str(i), *map("{:.4g}".format, row)] for i, row in enumerate(numbers)]
+    rows.append(["mean", *map("{:.4g}".format, np.mean(numbers, axis=0))])
+    record(  # after each: a seed may take hours
+        f"{name}_ours" if pack is None else f"{name}_pacgan{pack}",
+        f"{name}, {who}\n\n{table(['seed', 'modes', 'within 3σ', 'reverse KL'], rows)}",
+        f"0 to {seed}",
+        BUDGET,
+    )
