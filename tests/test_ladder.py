@@ -35,7 +35,8 @@ def calls(tmp_path, monkeypatch):
         if "--logits" in arguments:
             return 2, "trains on logits already"
         if command == "train":
-            folder = Path(arguments[arguments.index("--quiet") - 1])
+            named = "--resume" if "--resume" in arguments else "--out"
+            folder = Path(arguments[arguments.index(named) + 1])
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "run.json").touch()
         else:
@@ -94,6 +95,16 @@ def test_what_is_done_is_not_done_again_and_what_was_interrupted_goes_on(calls):
     calls.clear()
     assert climb("-n", "50") == 0  # other samples: measured again, not trained
     assert [call[0] for call in calls] == ["evaluate"] * 4
+
+
+def test_a_recipe_of_ones_own_is_named_again(calls):
+    options = ("--recipe", "mine.py:best", "--steps", "3")
+    trial = ladder.Trial(options, 0, Path("out/seed-0"), 40)
+    trial.folder.mkdir(parents=True)
+    (trial.folder / "run.json").touch()
+    assert trial.run() is None
+    resumed = ("train", "--resume", str(trial.folder), "--recipe", "mine.py:best", "--quiet")
+    assert calls[0] == resumed
 
 
 def test_a_folder_of_other_commands_is_left_alone(calls, capsys):

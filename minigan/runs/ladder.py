@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy as np
 from ..evaluate.estimate import Estimate, mean_of, share
 from ..evaluate.judge import MEASURES
 from ..files.atomic import replacing
+from ..recipes import recipe_file
 from .evaluation import Evaluation, cell, figure, read
 from .folder import RUN
 from .progress import say
@@ -71,9 +73,12 @@ class Trial:
         """Train and measure it, as far as that is left to do; return what an error has said."""
         if "exit" not in self.noted():
             self._note()
-            begun = (self.folder / RUN).is_file()
-            began = time.monotonic()
-            train = ["train", "--resume", str(self.folder)] if begun else self.command
+            train, began = self.command, time.monotonic()
+            if (self.folder / RUN).is_file():  # it goes on; a recipe of one's own is named again
+                own = [
+                    p for p in pairwise(self.options) if p[0] == "--recipe" and recipe_file(p[1])
+                ]
+                train = ["train", "--resume", str(self.folder), *chain(*own)]
             code, error = _minigan(*train, "--quiet")
             if code not in (0, DIVERGED):
                 return error
