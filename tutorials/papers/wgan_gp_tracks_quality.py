@@ -1,10 +1,14 @@
 """Does a WGAN-GP's loss fall as its samples get better? (Gulrajani et al. 2017, figure 3)
 
 The negative critic's loss estimates a distance of the samples from the data, so it should fall
-with the Fréchet distance, which the loss of an ordinary D does not. This trains the recipe
-`wgan-gp` on the 8×8 digits, and `digits` (non-saturating) beside it. It measures both numbers at
-times that are evenly spaced in log(step), and says how they correlate: Spearman's correlation, of
-the ranks, and Pearson's of the logarithms.
+with the Fréchet distance. This trains the recipe `wgan-gp` on the 8×8 digits, and `digits`
+(non-saturating) beside it. It measures both numbers at times that are evenly spaced in log(step),
+and says how they correlate: Spearman's correlation, of the ranks, and Pearson's of the logarithms.
+
+What it has found (results/): while the distance falls from 110 to 17, in the first 270 steps, the
+critic's loss falls with it, from 4.0 to 1.0; after that the distance hardly changes, and the loss
+creeps up again, so that it tells no more which G is best. The ordinary D's loss correlates as well,
+but it only moves between 1.32 and 1.43: one would have to know where to look.
 """
 
 import numpy as np
@@ -19,7 +23,7 @@ from minigan.recipes import RECIPES, Task
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: as in results/; less: fewer steps and samples
-STEPS, TIMES = int(10_000 * BUDGET), max(3, int(14 * BUDGET))
+STEPS, TIMES = int(2_000 * BUDGET), max(3, int(14 * BUDGET))
 LAST = 50  # steps over which the loss of D is averaged
 SAMPLES = max(100, int(1797 * BUDGET))
 SEED = 0
@@ -28,7 +32,7 @@ data = load("digits")
 classifier = classifier_for(data)
 features, _ = classifier(data.x)
 # Before the first of these steps the critic has not learnt to tell anything.
-times = np.unique(np.geomspace(STEPS // 100 or 1, STEPS, TIMES).round().astype(int))
+times = np.unique(np.geomspace(STEPS // 40 or 1, STEPS, TIMES).round().astype(int))
 
 
 def measure(name):
