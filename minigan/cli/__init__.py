@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..recipes.named import unknown
+from ..runs.ladder import DIVERGED
 from ..runs.progress import say, silence
 from .commands import (
     animate_command,
@@ -28,7 +29,8 @@ from .commands import (
     sample_command,
     sample_options,
 )
-from .train import DIVERGED, train_command, train_options
+from .ladder import ladder_command, ladder_options
+from .train import train_command, train_options
 
 __all__ = ["CAN_NOT", "DIVERGED", "INTERRUPTED", "main"]
 
@@ -123,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         ("export", "write weights for PyTorch", export_options, export_command),
         ("animate", "draw how a run has learnt, in a film", animate_options, animate_command),
         ("compare", "curves and last values of several runs", compare_options, compare_command),
+        ("ladder", "a table of changes, several seeds each", ladder_options, ladder_command),
         ("recipes", "list the recipes, and where each is from", recipes_options, recipes_command),
     ):
         added = commands.add_parser(name, help=help, description=run.__doc__)

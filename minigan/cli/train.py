@@ -18,12 +18,11 @@ from ..recipes import find_recipe, recipe_file
 from ..runs import folder as names
 from ..runs.checkpoint import CheckpointPolicy
 from ..runs.config import Config
+from ..runs.ladder import DIVERGED
 from ..runs.parallel import Leader, follow, ranks_of_job
 from ..runs.progress import say
 from ..runs.training import Outcome, resume_run, train_run
 from .options import add_settings, count, option_of, seconds
-
-DIVERGED = 3  # exit code
 
 
 def train_options(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,8 @@ for the GPU.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..arrays import Array, array_module
 
 
@@ -67,11 +69,18 @@ def mixture(x: Array, centres: Array, sigma: float) -> dict[str, Array]:
     near = squares <= (3 * sigma) ** 2
     nearest = xp.argmin(squares, axis=1)[:, None] == xp.arange(k)
     q = (nearest & xp.isfinite(squares)).mean(axis=0)  # a diverged sample belongs to no mode
-    q = q / q.sum()
-    # 0·log 0 = 0; NaN, where all samples have diverged, stays.
-    terms = xp.where(q == 0, 0, q * xp.log(xp.where(q == 0, 1, q) * k))
     return {
         "modes": near.any(axis=0).sum(),
         "high_quality": near.any(axis=1).mean(),
-        "reverse_KL": terms.sum(),
+        "reverse_KL": reverse_kl(q / q.sum(), xp.full(k, 1 / k)),  # NaN if all have diverged
     }
+
+
+def reverse_kl(q: Array, p: Array) -> Array:
+    """Σ_k q_k·log(q_k/p_k) with 0·log 0 = 0, q the generator's shares, p the data's, both (k,).
+
+    It is infinite if the generator makes something that the data do not have, p_k = 0.
+    """
+    xp = array_module(q, p)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xp.where(q == 0, 0, q * xp.log(xp.where(q == 0, 1, q / p))).sum()

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Array, stream, to_numpy
 from ..data import Dataset
 from .classifier import classifier_for
-from .collapse import mixture
+from .collapse import mixture, reverse_kl
 from .distances import (
     frechet_distance,
     frechet_extrapolated,
@@ -32,6 +32,7 @@ SURE = 0.9  # a classifier is sure of an image whose largest probability is abov
 
 # Every measure, in the order of tables: what it is called there, and which values are good.
 MEASURES = {
+    "died": ("share of runs that died", "0"),  # of several runs: see `minigan.runs.ladder`
     "finite": ("share of finite samples", "1"),
     "frechet": ("Fréchet distance", "low"),
     "frechet_inf": ("Fréchet distance, N → ∞", "low"),
@@ -211,7 +212,7 @@ class Judge:
             n, k = p.shape
             expected = shares(self.data.labels, k)
             found["class_KL"] = bootstrap(
-                lambda drawn: reverse_kl(shares(drawn, k), expected),
+                lambda drawn: float(reverse_kl(shares(drawn, k), expected)),
                 p.argmax(axis=1),
                 seed=seed,
                 key="classes",
@@ -254,13 +255,6 @@ def _are_finite(samples: Array) -> Array:
 def shares(labels: Array, k: int) -> Array:
     """Return the share of each of the labels 0 … k − 1, (k,)."""
     return np.bincount(labels, minlength=k) / len(labels)
-
-
-def reverse_kl(q: Array, p: Array) -> float:
-    """Σ_k q_k·log(q_k/p_k) with 0·log 0 = 0, q the generator's shares; infinite where p_k is 0."""
-    drawn = q > 0
-    with np.errstate(divide="ignore"):
-        return float((q[drawn] * np.log(q[drawn] / p[drawn])).sum())
 
 
 def inception_score(p: Array) -> float:

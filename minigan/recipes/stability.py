@@ -1,7 +1,8 @@
 """One set-up that trains badly, and cures for it, switched on one at a time.
 
 ``stability`` is the patient: default Adam for both players. ``stability/NAME`` is the same with one
-thing changed; laid side by side, their curves say what each change does.
+thing changed; laid side by side, their curves say what each change does. ``minigan ladder
+tutorials/papers/stability.txt`` trains all, with several seeds each, and measures their samples.
 """
 
 from __future__ import annotations

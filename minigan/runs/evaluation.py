@@ -232,8 +232,8 @@ def table(evaluations: Sequence[Evaluation], width: int = 80) -> str:
     if all(e.measures["finite"].value == 1 for e in evaluations):
         names.remove("finite")
     titles = ["", *("{} ({})".format(*MEASURES[name]) for name in names)]
-    columns = [["real data", *(_cell(first.best, name) for name in names)]]
-    columns += [[e.name, *(_cell(e.measures, name) for name in names)] for e in evaluations]
+    columns = [["real data", *(cell(first.best, name) for name in names)]]
+    columns += [[e.name, *(cell(e.measures, name) for name in names)] for e in evaluations]
     text = [side_by_side(titles, columns, width)]
     if first.class_shares is not None:
         text.append("share of each class, in %")
@@ -253,13 +253,14 @@ def rows(folders: Sequence[Path]) -> dict[str, dict[str, str]]:
     """Return what has been measured of runs, for `minigan.runs.compare.table`."""
     found = {str(folder): read(folder) for folder in folders}
     return {
-        title: {run: _cell(e.measures, name) for run, e in found.items() if e}
+        title: {run: cell(e.measures, name) for run, e in found.items() if e}
         for name, (title, _) in MEASURES.items()
         if name != "finite" and any(e and name in e.measures for e in found.values())
     }
 
 
-def _cell(measures: dict[str, Estimate], name: str) -> str:
+def cell(measures: dict[str, Estimate], name: str) -> str:
+    """Return what a table says of a measure: nothing, if it is not there."""
     return str(measures[name]) if name in measures else ""
 
 
