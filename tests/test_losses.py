@@ -186,7 +186,7 @@ def test_bad_input(function):
         ValueError, match=name + r"target has shape \(2,\), expected one number or \(2, 1\)"
     ):
         function(column(0.5, 0.5), np.ones(2))
-    with pytest.raises(TypeError, match=name + "D's outputs .* int64, expected floating point"):
+    with pytest.raises(TypeError, match=name + "D's output .* int64, expected floating point"):
         function(column(1, 0, dtype=np.int64), 1)
     with pytest.raises(ValueError, match=name + r"D's outputs are empty, shape \(0, 1\)"):
         function(np.zeros((0, 1)), 1)
