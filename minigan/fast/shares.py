@@ -2,8 +2,9 @@
 
 BLAS cuts a product into a piece for each of its threads, which wait for each other every time, and
 what lies between the products, the copies and sums of a convolution or a BatchNorm, is left to one.
-Here each thread does all of it for its share of the samples, its products included. On two cores
-that other programs use as well, a step of the recipe dcgan takes a third of its time.
+Here each thread does all of it for its share of the samples, its products included. On two cores a
+step of the recipe dcgan takes 183 ms; 284 on one, and 266 in NumPy with two threads of BLAS. Where
+other programs run, those need three times as long as threads with a share each.
 """
 
 from __future__ import annotations
