@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from running import go, resume
-from threadpoolctl import threadpool_limits
+from running import AT_THE_END, go, resume
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from minigan import (
     SGD,
@@ -19,10 +19,13 @@ from minigan import (
     Residual,
     Sequential,
 )
+from minigan.fast.shares import shares
 from minigan.recipes import Setup
 from minigan.runs import threads
 from minigan.runs.checkpoint import Checkpoint, checkpoints
+from minigan.runs.config import Config
 from minigan.runs.threads import VARIABLES, largest_product
+from minigan.runs.training import train_run
 from minigan.runs.versions import versions
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
@@ -49,6 +52,11 @@ def small(recipes):
         G = task.network("G", Dense(2, 3), LeakyReLU(0.1), Dense(3, 2))
         D = task.network("D", Dense(2, 3), Residual(Dense(3, 5), Dense(5, 3)), Dense(3, 1))
         return Setup(G, D, NonSaturating(), SGD(0.1), SGD(0.1), batch=4, steps=3)
+
+
+def blas_alone():
+    """Return the threads of NumPy's BLAS, whoever shares what."""
+    return max(p["num_threads"] for p in threadpool_info() if "numpy" in p["filepath"])
 
 
 def written(folder):
@@ -82,6 +90,31 @@ def test_who_sets_a_variable_has_chosen(name, monkeypatch, capsys):
     capsys.readouterr()
     resume("a", steps=5)
     assert written("a") == (3, 3) and "note: threads 1 → 3: the last" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("large", "number"), [(4 * 16 * 16, 3), (4 * 16 * 16 + 1, 1)])
+def test_images_are_shared_out_where_they_are_large(recipes, large, number, monkeypatch):
+    """Each of three threads takes a share of them; BLAS has one thread then."""
+    pytest.importorskip("numba", reason='pip install "minigan[fast]"')
+
+    @recipes("images", data="digits", source="a test", samples="images")
+    def images(task):
+        G = task.network("G", Dense(2, 64), Reshape((8, 8, 1)))
+        D = task.network("D", Conv2d(1, 4, k=2, stride=2, bias=False), Flatten(), Dense(64, 1))
+        return Setup(G, D, NonSaturating(), SGD(0.1), SGD(0.1), batch=4, steps=3)
+
+    monkeypatch.setattr(threads, "LARGE", large)
+    seen = []
+    config = Config(data="digits", recipe="images")
+    train_run(
+        config,
+        out="a",
+        quiet=True,
+        policy=AT_THE_END,
+        callback=lambda record: seen.append((shares(), blas_alone())),
+    )
+    assert written("a") == (number, number)
+    assert set(seen) == {(number, 1)} and (shares(), blas_alone()) == (1, 3)
 
 
 def changed(folder, **settings):
@@ -123,8 +156,8 @@ def test_where_blas_does_not_tell(monkeypatch):
 
 
 def test_products_are_counted():
-    assert largest_product(Sequential(Dense(7, 5, bias=False), Dense(5, 3)), None) == 7 * 5
+    assert largest_product(Sequential(Dense(7, 5, bias=False), Dense(5, 3)), None) == (7 * 5, 1)
     D = Sequential(Conv2d(2, 3, k=4, stride=2, padding=1, bias=False), Flatten(), Dense(75, 1))
-    assert largest_product(D, (10, 10, 2)) == 5 * 5 * 2 * 3 * 4 * 4
+    assert largest_product(D, (10, 10, 2)) == (5 * 5 * 2 * 3 * 4 * 4, 3)
     up = ConvTranspose2d(3, 2, k=4, stride=2, padding=1, bias=False)
-    assert largest_product(Sequential(Dense(1, 75), Reshape((5, 5, 3)), up), None) == 25 * 96
+    assert largest_product(Sequential(Dense(1, 75), Reshape((5, 5, 3)), up), None) == (25 * 96, 3)

@@ -15,7 +15,7 @@ from minigan.runs.versions import difference, versions
 
 def test_all_is_found():
     found = versions()
-    assert list(found) == ["minigan", "numpy", "simd", "blas", "threads", "ranks"]
+    assert list(found) == ["minigan", "numpy", "simd", "blas", "threads", "numba", "ranks"]
     assert found["minigan"] == minigan.__version__ and found["numpy"] == np.__version__
     assert found["blas"] and type(found["threads"]) is int and found["threads"] >= 1
     assert versions() == found

@@ -28,6 +28,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, Seed, array_module
 from ..expect import expect_integer, expect_shape
+from ..fast.convolution import compiled_loops
 from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
@@ -50,6 +51,8 @@ def conv(x: Array, W: Array, stride: int, padding: int) -> Array:
         Images (n, h', w', o) with h' = ⌊(h + 2p − k)/s⌋ + 1 and w' likewise (Dumoulin & Visin 2016,
         "A guide to convolution arithmetic for deep learning", relationship 6).
     """
+    if loops := compiled_loops(x, W):
+        return loops.conv(x, W, stride, padding)
     # All patches, as rows of a matrix, times the kernel: one large product is where a CPU or a GPU
     # is fastest (Chellapilla et al. 2006).
     P, (k, _, c, o) = patches(x, len(W), stride, padding), W.shape
@@ -72,6 +75,8 @@ def conv_transposed(y: Array, W: Array, stride: int, padding: int, x_shape: Shap
         h': where s does not divide h + 2p − k, `conv` never reads the last rows of the padded x,
         and they are zero here.
     """
+    if loops := compiled_loops(y, W):
+        return loops.conv_transposed(y, W, stride, padding, x_shape)
     n, h, w, c = x_shape
     _, rows, columns, o = y.shape
     k, s, p = len(W), stride, padding
@@ -96,6 +101,8 @@ def conv_kernel(x: Array, y: Array, stride: int, padding: int, k: int) -> Array:
     k
         Height and width of the kernel.
     """
+    if loops := compiled_loops(x, y):
+        return loops.conv_kernel(x, y, stride, padding, k)
     n, rows, columns, o = y.shape
     m = n * rows * columns
     # One row a patch, (m, k·k·c), against one row a pixel of y, (m, o).

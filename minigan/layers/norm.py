@@ -23,6 +23,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, array_module
 from ..expect import expect_shape
+from ..fast.batchnorm import fused_backward, fused_forward
 from ..numerics import sum_rows
 from .base import Layer, Shape, generator
 
@@ -108,6 +109,9 @@ class BatchNorm(Layer):
                     f"{self!r}: x has shape {x.shape}, one value per channel, which has no "
                     "variance; train with a larger batch, or pass train=False"
                 )
+            if fused := fused_forward(x, self.gain, self.shift, self.eps):  # what follows, compiled
+                y, xc, r, mean, var = fused
+                return y, BatchNormCache(xc, r, mean, var, train)
             mean = self._mean(x)
             xc = x - mean
             var = self._mean(xc * xc)
@@ -122,6 +126,12 @@ class BatchNorm(Layer):
         """Return dx; dgain and dshift are added into `grad`."""
         xc, r = cache.xc, cache.r
         expect_shape("dy", dy, xc.shape)
+        if cache.train and (fused := fused_backward(dy, xc, r, self.gain)):  # the same, compiled
+            dx, *gradients = fused
+            if grad is not None:
+                for view, gradient in zip(self.views(grad).values(), gradients, strict=True):
+                    view += gradient
+            return dx
         # dy, xc, xh, dxh, dxc (n, …, c); r, dr, dvar (c,). Each line undoes the one on its right.
         xh = xc * r
         if grad is not None:

@@ -130,7 +130,10 @@ def follow(ranks: Ranks) -> None:
         x, recovery = to_device(data.x, task.device), Recovery(setup, restores=False)
         told = ranks.told()
         # The leader sees to what breaks.
-        with np.errstate(over="ignore", invalid="ignore"), limited_to(settings["threads"]):
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            limited_to(settings["threads"], setup, task),
+        ):
             while told != END:
                 recovery.good, recovery.count = told
                 start = recovery.to_good().step

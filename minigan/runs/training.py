@@ -126,7 +126,7 @@ def train_run(
     setup, task = config.set_up(data, setup)
     threads = blas_threads(setup, task)
     settings = run_config.describe(config, setup, data, task) | {"threads": threads}
-    with _no_warnings(), _interruptible() as signals, limited_to(threads):
+    with _no_warnings(), _interruptible() as signals, limited_to(threads, setup, task):
         trainer = Trainer(setup, data, task, settings, leader)
         # The first step shows that all fits, into memory too, before anything is written.
         trainer.try_first_step()
@@ -210,7 +210,12 @@ def resume_run(
             )
         trainer.go_on_from(checkpoint)
 
-    with _no_warnings(), _interruptible() as signals, alone_in(folder), limited_to(threads):
+    with (
+        _no_warnings(),
+        _interruptible() as signals,
+        alone_in(folder),
+        limited_to(threads, setup, task),
+    ):
         trainer = Trainer(setup, data, task, settings, leader)
         checkpoint, troubles = newest(folder, put_back)
         for trouble in troubles:

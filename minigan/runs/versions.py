@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
+from ..fast.shares import shares
 
 Versions = Mapping[str, str | int]
 
@@ -17,8 +20,8 @@ def versions(ranks: int = 1) -> dict[str, str | int]:
 
     Sums of floating-point numbers depend on their order. In matrix products that is BLAS's choice:
     it goes by its version, by its kernel for the kind of processor (`blas` names both) and by the
-    number of threads. In all else it is NumPy's, by the instructions that it finds (`simd`); and
-    where ranks share a batch, MPI's.
+    number of threads. In all else it is NumPy's, by the instructions that it finds (`simd`), or
+    that of the loops which numba has compiled; and where ranks share a batch, MPI's.
     """
     from threadpoolctl import threadpool_info  # looks at the libraries that NumPy has loaded
 
@@ -34,7 +37,8 @@ def versions(ranks: int = 1) -> dict[str, str | int]:
         "numpy": np.__version__,
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])) or "baseline",
         "blas": f"{name} ({kernel})" if kernel else name,
-        "threads": int(loaded[0]["num_threads"]) if loaded else "unknown",
+        "threads": max(int(loaded[0]["num_threads"]), shares()) if loaded else "unknown",
+        "numba": version("numba") if find_spec("numba") else "none",
         "ranks": ranks,
     }
 

@@ -7,6 +7,7 @@ holds (losses, mean probabilities, norms of both gradients): all of that is in i
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,25 @@ from setups import Batch, Outcome, Setup, adam, shuffled_rows
 
 from minigan import NonSaturating, to_device, train
 from minigan.fast.memory import keep_freed_memory
+from minigan.recipes import Setup as Game
+from minigan.recipes import Task
+from minigan.runs.threads import blas_threads, limited_to
 from minigan.step import discriminator_step, generator_step
 
 VARIANTS = ("train", "halves")
+TO_THE_END = ExitStack()  # what is entered holds until the process ends
 
 
 def prepare(setup: Setup, variant: str) -> Callable[[int], None]:
     """Return a function that takes so many steps."""
-    keep_freed_memory()  # as the command `minigan train` does
     G, D = setup.networks()
     data = setup.data()
     loss, adam_G, adam_D = NonSaturating(), adam(), adam()
+    # As the command `minigan train` does: freed memory is kept, and the run takes the threads that
+    # its networks are worth.
+    keep_freed_memory()
+    game, task = Game(G, D, loss, adam_G, adam_D, batch=setup.batch), Task(data.shape[1:])
+    TO_THE_END.enter_context(limited_to(blas_threads(game, task), game, task))
 
     def through_train(steps: int) -> None:
         for _ in range(steps):
