@@ -473,7 +473,7 @@ MAPS = {
     "Slope": ["penalty", "rules"],
     "PlainSGD": ["step", "rules"],
     "affine": ["forward", "backward", "rules"],
-    "squared_loss": ["df(x)", "rules"],
+    "squared_loss": ["backward", "rules"],
     "bigger": ["forward", "backward", "jvp", "jvp_backward", "rules"],
 }
 

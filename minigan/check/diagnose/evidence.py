@@ -89,7 +89,7 @@ class Evidence:
 
     def explained_by(self, predicted: Array | None) -> bool:
         """Whether `predicted` is what was found, and not what is right."""
-        if predicted is None or np.shape(predicted) != self.found.shape:
+        if predicted is None or not np.shape(predicted) == self.found.shape == self.exact.shape:
             return False
         if not np.isfinite(predicted).all():
             return False

@@ -76,6 +76,8 @@ def _changes(name: str, a: Array) -> Iterator[tuple[str, str, Array]]:
         ):
             reason = f"the {word} of {name} along axis {axes} was used instead of {name}"
             yield "broadcast", reason, np.broadcast_to(reduced, a.shape)
+    if not a.ndim:
+        return
     yield "broadcast", f"the last row of {name} was used for all", 0 * a + a[-1:]
     yield "broadcast", f"the first row of {name} was used for all", 0 * a + a[:1]
     yield "order", f"{name} with its rows in reverse order", a[::-1]
