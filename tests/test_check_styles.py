@@ -11,7 +11,8 @@ from minigan.check.find import command
 from minigan.check.find.discover import search
 
 FOREIGN = Path(__file__).parent / "foreign"
-FILES = ["attributes.py", "returned.py", "two_methods.py", "networks.py", "pairs.py"]
+STYLES = "attributes returned two_methods networks pairs optimisers"
+FILES = [f"{style}.py" for style in STYLES.split()]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -19,8 +20,8 @@ def test_each_class_is_found_and_what_others_are_made_from_is_none(file):
     items, passed_over = search(str(FOREIGN / file))
     names = runpy.run_path(str(FOREIGN / file))
     classes = {name for name, thing in names.items() if isinstance(thing, type)} - {"Layer", "Loss"}
-    found = {item.name for item in items if item.kind == "class"}
-    assert found == classes and not passed_over
+    found = {item.name for item in items if item.kind in ("class", "optimiser")}
+    assert classes <= found and not passed_over
     assert set(names["WRONG"]) <= {item.name for item in items}
 
 
@@ -104,3 +105,19 @@ def square_backward(dout, cache):
     with pytest.raises(ImportError, match=r"No module named 'nowhere' \(broken.py, line 2\)"):
         search(str(tmp_path / "loose/broken.py"))
     assert sys.path == path
+
+
+def test_which_definition_was_used_is_said():
+    file = FOREIGN / "optimisers.py"
+    for name, note in runpy.run_path(str(file))["NOTES"].items():
+        (item,) = search(f"{file}:{name}")[0]
+        assert any(note in text for text in item.check(0).notes)
+
+
+def test_a_setting_that_is_nowhere_is_no_mistake(tmp_path):
+    (tmp_path / "one.py").write_text(
+        "class SGD:\n    def step(self, theta, grad):\n        theta -= 0.1 * grad\n"
+    )
+    (item,) = search(str(tmp_path / "one.py"))[0]
+    report = item.check(0)
+    assert report.verdict == "not checked" and "no attribute holds its lr" in str(report)

@@ -81,6 +81,15 @@ def halves_backward(grad_output, mask):
     return np.where(mask, 1.0, 0.5) * grad_output
 
 
+def twice_forward(x):
+    return np.exp(2 * x), 2 * np.exp(2 * x)
+
+
+def twice_backward(dout, x):
+    # the cache, under another name
+    return dout * x
+
+
 def gate_step_forward(x, prev_h, prev_c, Wx, Wh, b):
     """Several inputs, several outputs."""
     n = prev_h.shape[1]

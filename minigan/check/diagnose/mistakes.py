@@ -369,7 +369,7 @@ MISTAKES["Momentum"] = MISTAKES["SGD"]
 
 def of_an_optimiser(point: Steps) -> Iterator[Guess]:
     """Guess at the mistakes that are made in the definition which an optimiser follows."""
-    if point.definition is None:
+    if point.definition not in MISTAKES:
         return
     steps, mistakes = MISTAKES[point.definition]
     for reason, (kind, parts) in mistakes.items():

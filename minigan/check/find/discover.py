@@ -45,6 +45,7 @@ from ..penalties import penalty
 from ..report import BrokenRule, Report
 from .arguments import Declaration, function_arguments, make, sample_shapes
 from .pairs import FORWARD, Held, check_functions, is_partner, stem
+from .steps import check_class, check_rule, is_optimiser, is_rule
 from .styles import check_of, is_unwritten
 
 
@@ -227,6 +228,8 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
         return  # imported from elsewhere, or what others are made from
     elif inspect.isclass(thing):
         yield from _class_items(name, thing, said)
+    elif inspect.isfunction(thing) and is_rule(thing):
+        yield _item(name, "optimiser", lambda seed: check_rule(thing, seed))
     elif inspect.isfunction(thing):
         partners = _partners(module, name)
         for i, g in enumerate(partners):
@@ -277,6 +280,8 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         )
     elif (check := check_of(cls)) is not None:
         yield _item(name, "class", lambda seed: check(said, seed))
+    elif is_optimiser(cls):
+        yield _item(name, "optimiser", lambda seed: check_class(cls, said, seed))
 
 
 def _shaken(layer: Layer, seed: int) -> Layer:

@@ -263,9 +263,13 @@ def _given(
     loss = len(asks) == len(arguments) and any(
         is_target(n, asks) and n.lower() in own for n in asks
     )
+    # In the usual form, (dout, cache), the second is the cache, whatever it is called.
+    usual = several and len(asks) == 2 and not any(w in asks[0].lower() for w in CACHES)
     for name in dict.fromkeys((*asks, *optional)):
         lower = name.lower()
-        if any(word in lower for word in CACHES) and lower not in own:
+        if usual and name == asks[1] and name not in called:
+            given[name] = ("returned", -1)
+        elif any(word in lower for word in CACHES) and lower not in own:
             if not several:
                 raise NotKnown(f"{names[0]} returns no {name} for {names[1]}")
             given[name] = ("returned", -1)
@@ -275,8 +279,8 @@ def _given(
             given[name] = ("returned", called.index(name))
         elif COTANGENT.fullmatch(lower) and not loss:
             given[name], cotangents = ("cotangent", cotangents), cotangents + 1
-        elif lower in OUTPUTS:
-            given[name] = ("returned", 0) if several else ("value", "")
+        elif lower in OUTPUTS and not several:
+            given[name] = ("value", "")
         elif lower in MODES or lower in RATES:
             given[name] = ("number", MODES.get(lower, RATE))
         else:
