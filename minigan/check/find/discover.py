@@ -223,21 +223,21 @@ def _import_file(path: Path) -> ModuleType:
 def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iterator[Item]:
     """Give the item that a thing of a module is, if it is one."""
     if isinstance(thing, Layer):
-        yield _item(name, "layer", lambda seed: _check_layer(lambda: thing, said, seed))
+        yield _item(name, "layer", said, lambda seed: _check_layer(lambda: thing, said, seed))
     elif not _is_of(module, thing) or _is_base(module, thing):
         return  # imported from elsewhere, or what others are made from
     elif inspect.isclass(thing):
         yield from _class_items(name, thing, said)
     elif inspect.isfunction(thing) and is_rule(thing):
-        yield _item(name, "optimiser", lambda seed: check_rule(thing, seed))
+        yield _item(name, "optimiser", said, lambda seed: check_rule(thing, seed))
     elif inspect.isfunction(thing):
         partners = _partners(module, name)
         for i, g in enumerate(partners):
             check = partial(_check_pair, thing, getattr(module, g), said)
-            yield _item(stem(g if i else name), "functions", check)
+            yield _item(stem(g if i else name), "functions", said, check)
         if not partners and _is_loss(name) and not _is_derivative(module, name):
             check = partial(_check_loss_function, thing, said)
-            yield _item(name, "loss function", check)
+            yield _item(name, "loss function", said, check)
 
 
 def _partners(module: ModuleType, name: str) -> list[str]:
@@ -261,27 +261,37 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
 
     if issubclass(cls, Layer):
         yield _item(
-            name, "layer", lambda seed: _check_layer(lambda: _shaken(made(), seed), said, seed)
+            name,
+            "layer",
+            said,
+            lambda seed: _check_layer(lambda: _shaken(made(), seed), said, seed),
         )
     elif hasattr(cls, "discriminator") and hasattr(cls, "generator"):
         outputs = sigmoid if said.get("outputs") == "sigmoid" else None
         yield _item(
             name,
             "loss",
+            said,
             lambda seed: loss(made(), seed=seed, outputs=outputs, reference=_reference(said)),
         )
     elif issubclass(cls, Penalty) or _takes(cls, "__call__", "real", "fake"):
         yield _item(
-            name, "penalty", lambda seed: penalty(made(), seed=seed, reference=_reference(said))
+            name,
+            "penalty",
+            said,
+            lambda seed: penalty(made(), seed=seed, reference=_reference(said)),
         )
     elif _takes(cls, "step", "theta", "grad"):
         yield _item(
-            name, "optimiser", lambda seed: optimiser(made(), seed=seed, reference=_reference(said))
+            name,
+            "optimiser",
+            said,
+            lambda seed: optimiser(made(), seed=seed, reference=_reference(said)),
         )
     elif (check := check_of(cls)) is not None:
-        yield _item(name, "class", lambda seed: check(said, seed))
+        yield _item(name, "class", said, lambda seed: check(said, seed))
     elif is_optimiser(cls):
-        yield _item(name, "optimiser", lambda seed: check_class(cls, said, seed))
+        yield _item(name, "optimiser", said, lambda seed: check_class(cls, said, seed))
 
 
 def _shaken(layer: Layer, seed: int) -> Layer:
@@ -310,8 +320,11 @@ def _reference(said: Declaration) -> Any:
 # --- checks that say so where a thing can't even be made ------------------------------------------
 
 
-def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
-    """Return an item whose check turns what goes wrong on the way there into a report."""
+def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report]) -> Item:
+    """Return an item whose check turns what goes wrong on the way there into a report.
+
+    Where its arguments were guessed, that is nobody's mistake.
+    """
 
     def guarded(seed: int) -> Report:
         try:
@@ -319,8 +332,10 @@ def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
         except Exception as error:
             text = f"it {what_was_raised(error)}"
             hint = f"with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
-            rule = BrokenRule(f"{name} can be made and called, but {text}; {hint}", name, "raised")
-            return Report(name, broken_rules=[rule])
+            text = f"{name} can be made and called, but {text}; {hint}"
+            if not said and not isinstance(error, NameError):
+                return Report(name, not_checked=[text])
+            return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
 
     return Item(name, kind, guarded)
 
