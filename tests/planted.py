@@ -176,7 +176,8 @@ class Twin:
         kinds = [self.kind] if isinstance(self.kind, str) else self.kind
         mended = self.mended(d)
         holds = mended is not None and all(r.ok for r in self.reports(mended, folder))
-        named = d.kind in kinds and self.array in d.where and holds
+        where = self.array in d.where or d.where == "backward"  # it has raised
+        named = d.kind in kinds and where and holds
         return "named" if named else "caught", d
 
 

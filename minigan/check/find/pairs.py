@@ -359,7 +359,8 @@ def check_functions(
         except Exception as raised:
             error = max(error or raised, raised, key=_line)
             continue
-        if one.inputs:
+        # What is wrong with matrices may be right with vectors, or with sizes of 1.
+        if one.inputs and (style is None or _is_as_telling(one, style)):
             style = style or one
             if _fits(one, made):
                 style = one
@@ -390,6 +391,13 @@ def _line(error: Exception) -> int:
         if trace is not None and "site-packages" in trace.tb_frame.f_code.co_filename:
             break
     return line
+
+
+def _is_as_telling(style: Style, first: Style) -> bool:
+    """Whether arguments see as much as the first ones: no array is smaller in its axes."""
+    pairs = zip(style.inputs.values(), first.inputs.values(), strict=False)
+    arrays = [(get(style.arguments, a), get(first.arguments, b)) for a, b in pairs]
+    return all(a.ndim >= b.ndim and a.size > 1 for a, b in arrays)
 
 
 def _fits(style: Style, made: Any) -> bool:
