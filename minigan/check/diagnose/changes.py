@@ -54,8 +54,6 @@ def of_expression(
         flipped = ast.unparse(node.value).rpartition(".")[2]
         of_a_kernel = both_ways or flipped in ("W", "w", "kernel", "weight")
         yield 0, "kernel" if of_a_kernel else "order", node.value
-    elif isinstance(node, ast.Slice):
-        yield from _of_slice(node, values, snippets)
     elif isinstance(node, ast.Tuple):
         yield from _of_tuple(slot, node)
     yield from _rebound(node)
@@ -80,8 +78,6 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
-        if isinstance(slot[0], ast.Subscript):  # W[k − 1 − j] where W[j] is meant
-            yield 0, "kernel", right
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -147,20 +143,6 @@ def _of_reshape(node: ast.Call, values: dict[str, Any]) -> Iterator[Change]:
 
 def _numbers(places: tuple[int, ...]) -> list[ast.expr]:
     return [ast.Constant(i) for i in places]
-
-
-def _of_slice(
-    node: ast.Slice, values: dict[str, Any], snippets: dict[str, ast.expr]
-) -> Iterator[Change]:
-    """Give a:a + m a step s: a:a + s·m:s."""
-    upper = node.upper
-    if node.step is None and isinstance(upper, ast.BinOp) and isinstance(upper.op, ast.Add):
-        for name, value in values.items():
-            if np.ndim(value) == 0 and value != 1:
-                for first, m in ((upper.left, upper.right), (upper.right, upper.left)):
-                    product = ast.BinOp(snippets[name], ast.Mult(), m)
-                    end = ast.BinOp(first, ast.Add(), product)
-                    yield 3, "stride", ast.Slice(node.lower, end, snippets[name])
 
 
 def _of_call(node: ast.Call) -> Iterator[Change]:
@@ -295,9 +277,6 @@ def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -
     value = values[text]
     if np.ndim(value) == 2:
         yield 1, "transposed", ast.Attribute(snippets[text], "T", ast.Load())
-    if np.ndim(value) == 4:
-        flipped = ast.parse(f"{text}[::-1, ::-1]", mode="eval").body
-        yield 1, "kernel", flipped
 
 
 def _insertions(
@@ -313,12 +292,6 @@ def _insertions(
         yield 1, "sign", ast.UnaryOp(ast.USub(), node)
     for c in (2.0, 0.5):
         yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
-    for function in ("sqrt", "exp"):
-        called = ast.Call(
-            ast.Attribute(ast.Name("np", ast.Load()), function, ast.Load()), [node], []
-        )
-        yield 4, "extra factor", called
-    yield 4, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
     for name, value in values.items():
         kind = "ignored" if name in given else _missing_kind(name, value)
         yield 3, kind, ast.BinOp(node, ast.Mult(), snippets[name])
@@ -333,10 +306,6 @@ def _insertions(
     one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
     for op in (ast.Sub(), ast.Add()):
         yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
-    for name, value in values.items():
-        if np.ndim(value) == 0 and isinstance(node, ast.Name):
-            last = ast.BinOp(snippets[name], ast.Sub(), ast.Constant(1))
-            yield 5, "kernel", ast.BinOp(last, ast.Sub(), node)
     arrays = [name for name, value in values.items() if np.ndim(value) > 0]
     whole = isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple))
     if whole:
@@ -350,12 +319,6 @@ def _insertions(
             product = ast.BinOp(snippets[a], ast.Mult(), snippets[b])
             yield 6, "term", ast.BinOp(node, ast.Add(), product)
             yield 6, "term", ast.BinOp(node, ast.Sub(), product)
-    if whole:
-        for a in arrays:
-            for b in arrays:
-                rest = ast.BinOp(ast.Constant(1), ast.Sub(), snippets[b])
-                product = ast.BinOp(snippets[a], ast.Mult(), rest)
-                yield 7, "term", ast.BinOp(node, ast.Add(), product)
 
 
 def _matrix_products(

@@ -27,10 +27,10 @@ from ..report import (
 )
 from .cases import Clues, clues
 from .evidence import Evidence, Guess, name_factor
-from .numbers import digits_lost, from_shapes, from_values, other_order, spread, worst_entries
+from .numbers import digits_lost, from_shapes, from_values, other_order, worst_entries
 from .repair import Mended, repair
-from .terms import normalisation, residues, slopes_and_masks, sums
-from .whatif import with_other_arrays, with_other_settings
+from .terms import normalisation, residues, slopes
+from .whatif import with_other_arrays
 
 KINDS = {
     "raised": "the code raises an error",
@@ -65,12 +65,9 @@ KINDS = {
 }
 
 GUESSES = (
-    slopes_and_masks,
-    sums,
+    slopes,
     normalisation,
-    spread,
     other_order,
-    with_other_settings,
     with_other_arrays,
     residues,
 )

@@ -44,9 +44,9 @@ from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
 from .arguments import Declaration, function_arguments, make, sample_shapes
-from .pairs import FORWARD, Held, check_functions, is_partner, stem
+from .pairs import Held, check_functions
 from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import check_of, is_unwritten
+from .styles import FORWARD, check_of, is_partner, is_unwritten, stem
 
 
 @dataclass(frozen=True)

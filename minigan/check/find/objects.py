@@ -17,7 +17,7 @@ import copy
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -209,95 +209,7 @@ def seeded() -> Iterator[None]:
         np.random.set_state(before)
 
 
-@dataclass
-class Network(Remembering):
-    """An object whose loss(X, y) is a value, with the gradients of the weights beside it or after.
-
-    After: another method, `slopes`, returns them.
-    """
-
-    slopes: str = ""
-    given: tuple[Any, ...] = ()
-
-    def forward(self, *weights: Array) -> tuple[Any, Any]:
-        """Return the value, and the object with what it returned."""
-        twin = copy.deepcopy(self.made)
-        for ways, array in zip(self.weights.values(), weights, strict=True):
-            for path in ways:
-                put(twin, path, array)
-        with seeded():
-            returned = twin.loss(*copy.deepcopy(self.given), *_strength(twin.loss))
-        value = returned[0] if isinstance(returned, tuple) else returned
-        return np.asarray(value), (twin, returned)
-
-    def gradients_of(self, kept: tuple[Any, Any]) -> dict[str, Any]:
-        """Return the gradients where they are, and the object."""
-        twin, returned = kept
-        if self.slopes:
-            with seeded():
-                returned = getattr(twin, self.slopes)(*copy.deepcopy(self.given))
-        elif isinstance(returned, tuple):
-            returned = returned[1] if len(returned) == 2 else returned[1:]
-        return {"rest": returned, "self": twin}
-
-    def backward(self, dout: Array, kept: tuple[Any, Any]) -> tuple[Any, ...]:
-        """Return the gradients of the weights in their order."""
-        everything = self.gradients_of(kept)
-        return tuple(dout * get(everything, self.gradients[name]) for name in self.weights)
-
-
-def _strength(loss: Callable[..., Any]) -> list[float]:
-    """Return a regularisation that is not 0, where a loss takes one as its third argument."""
-    names = list(inspect.signature(loss).parameters)
-    return [0.17] if len(names) > 2 and names[2].startswith(("reg", "lam", "l2")) else []
-
-
-def network(made: Any, slopes: str, shapes: Iterable[Path], *, seed: int = 0) -> Report:
-    """Check an object whose loss(X, y) gives a value and the gradients of its weights.
-
-    Parameters
-    ----------
-    made
-        The object. It is copied, and not changed.
-    slopes
-        The method that gives the gradients, called as loss is; empty if loss returns them.
-    shapes
-        Of X, to try.
-    seed
-        Of X, and of what the weights are moved by.
-    """
-    name = type(made).__name__
-    named = _named(made)
-    keys = {key_of(path): n for n, ways in named.items() for path in ways}
-    classes = dict.fromkeys(get(made, ways[0]).shape[-1] for ways in named.values())
-    error: Exception = NotKnown("loss returns no gradients that belong to its weights")
-    for shape in shapes:
-        x = stream(seed, "x").standard_normal(shape)
-        labels = np.arange(len(x))
-        for y in (labels % 2, *(np.eye(c)[labels % c] for c in classes)):
-            takes = len(inspect.signature(made.loss).parameters)
-            checked = Network(made, slopes=slopes, given=(x, y)[:takes])
-            try:
-                out, kept = checked.forward()
-                everything = checked.gradients_of(kept)
-            except Exception as raised:
-                error = raised if isinstance(error, NotKnown) else error
-                continue
-            checked.gradients = _gradients(everything, keys, made, named)
-            if np.size(out) != 1 or not np.isfinite(out) or not checked.gradients:
-                continue
-            checked.weights = {n: named[n] for n in named if n in checked.gradients}
-            report = _check_object(checked, [], slopes or "loss", seed)
-            for n, ways in named.items():
-                if n not in checked.weights and _matters(checked, out, ways):
-                    report.not_checked.append(f"backward d{n}: no gradient of it is found")
-            return report
-    if isinstance(error, NotKnown):
-        return Report(name, not_checked=[str(error)])
-    raise error
-
-
-def _named(made: Any) -> dict[str, list[Path]]:
+def arrays_of(made: Any) -> dict[str, list[Path]]:
     """Return where the arrays of an object are, by their names."""
     places: dict[int, list[Path]] = {}
     for path, array in arrays_in(made):
@@ -305,7 +217,7 @@ def _named(made: Any) -> dict[str, list[Path]]:
     return {name_of(ways[0]): ways for ways in places.values()}
 
 
-def _check_object(checked: Remembering, inputs: list[Array], backward: str, seed: int) -> Report:
+def check_object(checked: Remembering, inputs: list[Array], backward: str, seed: int) -> Report:
     """Check an object as a pair of functions of x, if there is one, and of its weights."""
     made = checked.made
     moved = [
@@ -344,7 +256,7 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     except NotKnown as error:
         return Report(type(made).__name__, not_checked=[str(error)])
     dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))
-    named = _named(made)
+    named = arrays_of(made)
     checked.moves = any(name in RATES for name in required(made.backward))
     try:
         everything = run_backward(dout, *kept)
@@ -352,14 +264,14 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
         everything = {}
     keys = {key_of(path): name for name, ways in named.items() for path in ways}
     if checked.moves:
-        checked.weights = {n: w for n, w in named.items() if _matters(checked, out, w, x)}
+        checked.weights = {n: w for n, w in named.items() if matters(checked, out, w, x)}
     else:
-        checked.gradients = _gradients(everything, keys, made, named)
+        checked.gradients = where_gradients_are(everything, keys, made, named)
         # An array that is kept for a gradient is no weight.
         checked.weights = {name: named[name] for name in named if name in checked.gradients}
-    report = _check_object(checked, [x], "backward", seed)
+    report = check_object(checked, [x], "backward", seed)
     for name, ways in named.items():
-        if everything and name not in checked.weights and _matters(checked, out, ways, x):
+        if everything and name not in checked.weights and matters(checked, out, ways, x):
             report.not_checked.append(f"backward d{name}: no gradient of it is found")
     if not checked.moves and not report.broken_rules:
         _used_again(checked, x, dout, report)
@@ -370,7 +282,7 @@ def _pair_of(checked: Remembering) -> Methods:
     return checked.forward, checked.backward
 
 
-def _gradients(
+def where_gradients_are(
     everything: dict[str, Any], keys: dict[Path, str], made: Any, named: dict[str, list[Path]]
 ) -> dict[str, Path]:
     """Return where the gradient of each weight is, by the weight's name."""
@@ -396,7 +308,7 @@ def _is_kept(path: Path, keys: dict[Path, str]) -> bool:
     return any(key in keys for key in gradient_of(path))
 
 
-def _matters(checked: Remembering, out: Any, ways: list[Path], *x: Array) -> bool:
+def matters(checked: Remembering, out: Any, ways: list[Path], *x: Array) -> bool:
     """Whether out depends on an array."""
     twin = copy.deepcopy(checked.made)
     array = get(twin, ways[0])

@@ -1,4 +1,4 @@
-"""Which of the styles of the world a class is written in, and points to check it at.
+"""Which of the styles of the world a class is written in, and which functions belong together.
 
 ``forward`` and ``backward`` of an object that remembers are for `minigan.check.find.objects`. Here
 are the functions that come as two methods, ``__call__`` and ``gradient`` of an activation or of a
@@ -15,7 +15,8 @@ from ...arrays import stream
 from ..layers import away_from_zero
 from ..report import Report
 from .arguments import Declaration, function_arguments, make
-from .objects import MODES, arrays_in, network, remembering, seeded
+from .networks import network
+from .objects import MODES, arrays_in, remembering, seeded
 from .pairs import check_functions
 
 Check = Callable[[Declaration, int], Report]
@@ -126,3 +127,34 @@ def _loss_of(cls: type, said: Declaration, seed: int) -> Report:
         return _two(cls, ("loss", slopes), said, seed)
     shapes = [tuple(said["x"])] if "x" in said else list(_shapes(made))
     return network(made, slopes, shapes, seed=seed)
+
+
+# --- which function is the derivative of which ----------------------------------------------------
+
+FORWARD = {"forward": "backward", "fwd": "bwd", "fprop": "bprop"}
+VALUE = {word: ("gradient", "grad", "derivative", "prime") for word in ("loss", "cost")}
+DERIVATIVE = ("derivative", "deriv", "prime", "grad", "gradient", "d", *FORWARD.values())
+BARE = ("f", "fn", "func", "function", "activation")
+
+
+def stem(name: str) -> str:
+    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
+    words = [word for word in name.split("_") if word not in (*FORWARD, *FORWARD.values())]
+    return "_".join(words) or name
+
+
+def is_partner(f: str, g: str) -> bool:
+    """Whether a function called g is, by its name, the derivative of one called f."""
+    words, others = f.lower().split("_"), g.lower().split("_")
+    backward = [FORWARD.get(word, word) for word in words]
+    if backward != words:  # conv_backward, conv_backward_alt
+        return others[: len(backward)] == backward
+    bare = [word for word in others if word not in DERIVATIVE]
+    if len(bare) < len(others):
+        in_place = [
+            [*words[:i], other, *words[i + 1 :]]
+            for i, word in enumerate(words)
+            for other in VALUE.get(word, ())
+        ]
+        return bare == words or others in in_place or (not bare and f in BARE)
+    return g.lower() == f"d{f.lower()}"
