@@ -651,8 +651,8 @@ def test_one_pair_of_a_file_is_chosen_by_its_stem(write, capsys):
     "text, reason",
     [
         (
-            "class Nadam:\n    def step(self, theta, grad):\n        pass\n",
-            "no definition of Nadam",
+            "class Yogi:\n    def step(self, theta, grad):\n        pass\n",
+            "no definition of Yogi",
         ),
         (
             "class Mine:\n    def gradient(self, x):\n        pass\n",

@@ -160,7 +160,11 @@ def _(point: Object, case: Case) -> Clues:
         return point.pair_of(with_functions(copy.deepcopy(point.made), functions))
 
     forward, backward = point.methods
-    whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
+    f, g = (vars(point.made).get(name) for name in point.methods)
+    if f is not None:  # they are attributes of what holds them, no methods
+        whole, value = functions_of(g, f), functions_of(f)
+    else:
+        whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
     known = _of_a_pair(point, pair, whole, value, type(point.made))
     known.cotangent = point.cotangent
     return known

@@ -62,7 +62,7 @@ def of_expression(
     text = ast.unparse(node)
     if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
         yield from _of_name(text, values, snippets)
-    if _is_term(slot):
+    if _is_term(slot) and not isinstance(node, ast.Tuple):
         yield from _insertions(slot, node, text, values, snippets, given)
 
 
@@ -301,7 +301,7 @@ def _insertions(
         kind = "epsilon" if "eps" in name else "term"
         if name.startswith("self.") and np.ndim(value) == 0 and kind == "term":
             kind = "ignored"
-        yield 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
+        yield 2 if kind == "epsilon" else 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
     one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
     for op in (ast.Sub(), ast.Add()):

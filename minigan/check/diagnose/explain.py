@@ -219,7 +219,7 @@ class _Detective:
         wrong = [*failed, *dict.fromkeys(e.where.split()[0] for e in self.evidence)]
         for map in wrong:
             here = [e for e in self.evidence if e.where.split()[0] == map]
-            each = [d for e in here if (d := self._exchanged(e) or plain(e))]
+            each = [d for e in here if (d := self._at_a_glance(e))]
             # Where a term is missing, an array that has no other one is zero: that says less.
             simple = most_likely([], [d for d in each if d.kind != "zero"] or each)
             mended = self._mended(map)
@@ -239,6 +239,12 @@ class _Detective:
         if last is not None and not last.certain:
             return next((d for map in wrong if (d := self._other_value(map))), last)
         return last
+
+    def _at_a_glance(self, e: Evidence) -> Diagnosis | None:
+        """Name what the arrays alone prove."""
+        if e.found.shape == e.exact.shape:
+            return plain(e) or self._exchanged(e)
+        return self._exchanged(e) or plain(e)
 
     def _exchanged(self, e: Evidence) -> Diagnosis | None:
         """Say so if an array is what another one of the same map should be."""

@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def slopes(e: Evidence) -> Iterator[Guess]:
-    """Guess that a slope is left out, or that a function of an array is a factor too many."""
+    """Guess that a slope is left out, a mask that of another array, or a factor one too many."""
     for name in ("dy", "v"):
         incoming = e.inputs.get(name)
         if incoming is not None and incoming.shape == e.found.shape:
@@ -43,6 +43,7 @@ def slopes(e: Evidence) -> Iterator[Guess]:
             if not e.exact.any():
                 kind, reason = "term", f"it is {name}, where nothing is to come"
             yield Guess(kind, reason, incoming)
+            yield from _masks(e, incoming)
     for name, u in e.arrays.items():
         if u.size < 2 or np.ptp(u) == 0 or name.startswith("cache"):
             continue
@@ -58,6 +59,26 @@ def slopes(e: Evidence) -> Iterator[Guess]:
                     yield Guess("extra factor", f"times {shown} once too often", e.exact * g)
                     kind = "ignored" if shown in ("dy", "v") else "extra factor"
                     yield Guess(kind, f"the factor {shown} is missing", e.exact / g)
+
+
+def _masks(e: Evidence, incoming: Array) -> Iterator[Guess]:
+    """Guess that one of two slopes is chosen by the sign of the wrong array."""
+    with np.errstate(all="ignore"):
+        right, found = e.exact / incoming, e.found / incoming
+    values = np.unique(np.round(right, 9))
+    if not 1 <= len(values) <= 2 or not np.isfinite(found).all():
+        return
+    low, high = float(values[0]), float(values[-1])
+    if low == high:
+        low = 0.0  # all on one side of the kink
+    for other, u in e.arrays.items():
+        if u.shape == incoming.shape:
+            for text, mask in (("> 0", u > 0), ("< 0", u < 0), ("> 1", u > 1), ("< 1", u < 1)):
+                reason = f"the mask is that of {other} {text}"
+                yield Guess("mask", reason, np.where(mask, high, low) * incoming)
+    if np.isin(np.round(found, 9), values).all():
+        reason = "the mask is another one than that of `forward`: drawn again, or left over?"
+        yield Guess("state", reason, e.found)
 
 
 def normalisation(e: Evidence) -> Iterator[Guess]:
