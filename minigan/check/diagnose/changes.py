@@ -53,7 +53,12 @@ def of_expression(
         both_ways = ast.unparse(node.slice).count("::-1") == 2
         flipped = ast.unparse(node.value).rpartition(".")[2]
         of_a_kernel = both_ways or flipped in ("W", "w", "kernel", "weight")
-        yield 0, "kernel" if of_a_kernel else "order", node.value
+        kind = "kernel" if of_a_kernel else "order"
+        yield 0, kind, node.value
+        if isinstance(node.slice, ast.Tuple):
+            as_they_are = [ast.Slice() if _is_flip(part) else part for part in node.slice.elts]
+            kept = ast.Tuple(as_they_are, ast.Load())
+            yield 0, kind, ast.Subscript(node.value, kept, ast.Load())
     elif isinstance(node, ast.Tuple):
         yield from _of_tuple(slot, node)
     yield from _rebound(node)
@@ -378,7 +383,9 @@ def _is_term(slot: Slot) -> bool:
     """Whether a factor or a sign may stand here: what is assigned, returned, or computed with."""
     parent = slot[0]
     kinds = (ast.Assign, ast.AugAssign, ast.Return, ast.BinOp, ast.Tuple, ast.Slice, ast.Call)
-    return isinstance(parent, kinds) or (isinstance(parent, ast.Subscript) and slot[1] == "slice")
+    summed = isinstance(parent, ast.Attribute) and parent.attr in ("sum", "mean")
+    index = isinstance(parent, ast.Subscript) and slot[1] == "slice"
+    return isinstance(parent, kinds) or summed or index
 
 
 def _is_call(node: ast.AST, name: str) -> bool:

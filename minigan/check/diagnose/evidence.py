@@ -18,7 +18,7 @@ from ...arrays import Array
 
 EXPLAINED = 1e-4  # a guess must leave no more than this share of the error unexplained
 ROUNDING = 1e-13  # relative
-SLOPES = 20_000  # how many are worked out for guesses at one array
+SLOPES = 2_000  # how many are worked out for guesses at one array
 
 
 class Guess(NamedTuple):

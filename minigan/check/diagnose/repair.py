@@ -115,7 +115,8 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
         for edit in edits(tree, values.get(name, {}), patient.inputs)
         if not (patient.value and edit.is_constant)
     ]
-    tries = LINES // (LINES_OF_AN_EDIT + lines)
+    # A value is compared through slopes, each of which runs it again.
+    tries = LINES // (LINES_OF_AN_EDIT + lines) // (4 if patient.value else 1)
     nearest = patient.nearest_class()
 
     def rank(pair: tuple[Edit, str]) -> int:
