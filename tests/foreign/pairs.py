@@ -12,6 +12,7 @@ WRONG = {
     "wrong_tanh": None,
     "wrong_swapped": None,
     "wrong_branch": "sign",
+    "wrong_layer, tanh": None,
 }
 
 
@@ -155,6 +156,34 @@ def wrong_columns_backward(dZ, cache):
     dW = np.dot(dZ, A_prev.T) / A_prev.shape[1]
     db = np.sum(dZ, axis=1, keepdims=True)
     return np.dot(W.T, dZ), dW, db
+
+
+def layer_forward(x, w, activation):
+    """Each word is checked: each is a function of its own."""
+    z = x @ w
+    if activation == "relu":
+        return np.maximum(z, 0), (x, w, z)
+    if activation == "tanh":
+        return np.tanh(z), (x, w, z)
+    raise ValueError(activation)
+
+
+def layer_backward(dout, cache, activation):
+    x, w, z = cache
+    dz = dout * (z > 0 if activation == "relu" else 1 - np.tanh(z) ** 2)
+    return dz @ w.T, x.T @ dz
+
+
+def wrong_layer_forward(x, w, activation):
+    z = x @ w
+    out = np.maximum(z, 0) if activation == "relu" else np.tanh(z)
+    return out, (x, w, z, activation == "tanh")
+
+
+def wrong_layer_backward(dout, cache, activation):
+    x, w, z, _ = cache
+    dz = dout * (z > 0 if activation == "relu" else 1 - z**2)
+    return dz @ w.T, x.T @ dz
 
 
 def noise_forward(x, p=0.3):

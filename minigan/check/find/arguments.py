@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -163,7 +164,7 @@ def function_arguments(
         worlds = ({"x": said[names[0]]} if isinstance(said.get(names[0]), tuple) else WORLDS[0],)
     targets = [name for name in names if is_target(name, names) and name not in said]
     # A log without an exp is that of a probability.
-    code = inspect.getsource(f) if targets else ""
+    code = source_of(f)
     drawn = (1, 3, 5, 0, 2, 4) if "log" in code and "exp" not in code else (0, 2, 4, 1, 3, 5)
     for shapes, kind in product(worlds, drawn if targets else (0,)):
         arguments: Declaration = {}
@@ -182,6 +183,23 @@ def function_arguments(
                 x = arguments[predicted] = sigmoid(x)
             arguments |= dict.fromkeys(targets, _target(x, kind // 2))
         yield {name: arguments[name] for name in names if name in arguments}
+
+
+def source_of(f: Callable[..., Any]) -> str:
+    """Return the text of a function; nothing for one that no file holds."""
+    try:
+        return inspect.getsource(f)
+    except (OSError, TypeError):
+        return ""
+
+
+def words_for(f: Callable[..., Any]) -> tuple[str, list[str]]:
+    """Return the argument that is compared with words, as activation == "relu" is, and these."""
+    for name, parameter in inspect.signature(f).parameters.items():
+        words = re.findall(rf"\b{name} == [\"'](\w+)[\"']", source_of(f))
+        if words and parameter.default is parameter.empty:
+            return name, list(dict.fromkeys(words))
+    return "", []
 
 
 STRENGTHS = ("reg", "reg_strength", "lam", "lambd", "lambda_", "l2", "weight_decay", "alpha")

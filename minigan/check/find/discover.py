@@ -26,6 +26,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +44,7 @@ from ..losses import loss
 from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
-from .arguments import Declaration, function_arguments, make, sample_shapes
+from .arguments import Declaration, function_arguments, make, sample_shapes, words_for
 from .pairs import Held, check_functions
 from .steps import check_class, check_rule, is_optimiser, is_rule
 from .styles import FORWARD, check_of, is_partner, is_unwritten, stem
@@ -232,9 +233,12 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
         yield _item(name, "optimiser", said, lambda seed: check_rule(thing, seed))
     elif inspect.isfunction(thing):
         partners = _partners(module, name)
-        for i, g in enumerate(partners):
-            check = partial(_check_pair, thing, getattr(module, g), said)
-            yield _item(stem(g if i else name), "functions", said, check)
+        argument, words = words_for(thing) if partners else ("", [])
+        for i, (g, word) in enumerate(product(partners, words or [""])):
+            called = stem(name if i < max(1, len(words)) else g)
+            more = {argument: word} if word else {}
+            check = partial(_check_pair, thing, getattr(module, g), more | said)
+            yield _item(f"{called}, {word}" if word else called, "functions", said, check)
         if not partners and _is_loss(name) and not _is_derivative(module, name):
             check = partial(_check_loss_function, thing, said)
             yield _item(name, "loss function", said, check)

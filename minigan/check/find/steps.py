@@ -20,7 +20,7 @@ from ...arrays import Array
 from ..definitions import DEFINITIONS
 from ..optimisers import definition_of, optimiser
 from ..report import Report
-from .arguments import Declaration, make
+from .arguments import Declaration, make, source_of
 from .objects import required
 
 METHODS = ("update", "step", "update_params", "apply_gradients", "optimize")
@@ -86,7 +86,7 @@ def check_class(cls: type, said: Declaration, seed: int) -> Report:
 
 def check_rule(f: Callable[..., Any], seed: int) -> Report:
     """Check a function that returns the next w, and what it keeps."""
-    text = inspect.getsource(f)
+    text = source_of(f)
     config = {k: v for k, v in CONFIG.items() if repr(k) in text or f'"{k}"' in text}
 
     def step(self: Any, theta: Array, grad: Array) -> None:
