@@ -2,6 +2,7 @@
 
     python tests/planted.py            the share caught, the share named, and what was missed
     python tests/planted.py --all      each bug with its diagnosis
+    python tests/planted.py --twins    the same for the slips of planted_twins.toml
 
 The bugs are data, in `planted_bugs.toml`: a text of one of the library's files, and what stands in
 its place. To plant another, add one there.
@@ -10,7 +11,9 @@ its place. To plant another, add one there.
 from __future__ import annotations
 
 import linecache
+import re
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ import numpy as np
 
 import minigan
 from minigan import Dense, Sequential, check, stream
+from minigan.check.find.discover import find
 from minigan.check.find.registry import LARGER_PACKS, LAYERS, LOSSES, OPTIMISERS, PENALTIES, shaken
 
 LIST = Path(__file__).parent / "planted_bugs.toml"
@@ -127,8 +131,82 @@ def _turned_into(thing: Any, cls: type) -> Any:
     return thing
 
 
+# --- slips in functions, each beside its right twin -----------------------------------------------
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A file that is right, and a text of it with what makes it wrong."""
+
+    what: str
+    right: str
+    old: str  # occurs once in it
+    new: str
+    kind: str | list[str]
+    array: str
+
+    def reports(self, text: str, folder: Path, seeds: int = 3) -> list[check.Report]:
+        """Check a text as a file, with several seeds."""
+        path = folder / f"twin{len(list(folder.iterdir()))}.py"
+        path.write_text(f"import numpy as np\n{text}", encoding="utf-8")
+        (item,) = find(str(path))
+        return [item.check(seed) for seed in range(seeds)]
+
+    @property
+    def wrong(self) -> str:
+        """The file with the slip."""
+        assert self.right.count(self.old) == 1, self.what
+        return self.right.replace(self.old, self.new)
+
+    def mended(self, d: check.Diagnosis) -> str | None:
+        """Return the wrong file with the line that is suggested; None where there is none."""
+        match = re.search(r"line (\d+) of \S+ would be right as `(.+)`$", d.reason)
+        if match is None or match[2].endswith("…"):
+            return None
+        lines = self.wrong.splitlines(keepends=True)
+        first = int(match[1]) - 2  # of a list, without the line that imports NumPy
+        indent = len(lines[first]) - len(lines[first].lstrip())
+        lines[first] = " " * indent + match[2] + "\n"
+        # At another size too, where the file says which.
+        return "".join(lines).replace("(2, 3, 4, 5)", "(3, 3, 5, 4)")
+
+    def judge(self, folder: Path) -> tuple[str, check.Diagnosis | None]:
+        """Return "named", "caught" (by another name, or with no line that mends it) or "MISSED"."""
+        report = self.reports(self.wrong, folder, 1)[0]
+        d = report.diagnosis
+        if report.ok or d is None:
+            return "MISSED", d
+        kinds = [self.kind] if isinstance(self.kind, str) else self.kind
+        mended = self.mended(d)
+        holds = mended is not None and all(r.ok for r in self.reports(mended, folder))
+        where = self.array in d.where or d.where == "backward"  # it has raised
+        named = d.kind in kinds and where and holds
+        return "named" if named else "caught", d
+
+
+def twins() -> list[Twin]:
+    """Return the list."""
+    text = (Path(__file__).parent / "planted_twins.toml").read_text(encoding="utf-8")
+    return [Twin(**twin) for twin in tomllib.loads(text)["twin"]]
+
+
+def judge_twins() -> int:
+    """Print how each slip is called, and how many of the right twins are called wrong."""
+    counts, alarms = {"named": 0, "caught": 0, "MISSED": 0}, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for twin in twins():
+            alarms += any(not report.ok for report in twin.reports(twin.right, Path(folder)))
+            how, d = twin.judge(Path(folder))
+            counts[how] += 1
+            print(f"{how}: {twin.what} ({twin.kind} {twin.array})\n    {d}", flush=True)
+    print(f"{sum(counts.values())} slips: {counts}, {alarms} right twins called wrong")
+    return int(counts["MISSED"] or alarms)
+
+
 def main(arguments: list[str]) -> int:
     """Print the shares, and return 1 if they are below the goals."""
+    if "--twins" in arguments:
+        return judge_twins()
     paths = [Path(a) for a in arguments if not a.startswith("-")] or [LIST]
     bugs = [bug for path in paths for bug in read(path)]
     caught = named = 0

@@ -1,5 +1,6 @@
 """Files that people bring: what is found in them, the table and its exit codes, pytest's tests."""
 
+import json
 import os
 import re
 import subprocess
@@ -290,8 +291,8 @@ def test_a_declaration_says_what_can_not_be_guessed(write):
 def test_without_its_declaration_the_report_asks_for_one(write):
     (item,) = find(write(DECLARED.partition("CHECK")[0]) + ":Picky")
     report = item.check(0)
-    assert not report.ok and "expected 'wide'" in str(report)
-    assert "CHECK = {'Picky': dict(…)}" in report.diagnosis.reason
+    assert report.verdict == "not checked" and "expected 'wide'" in str(report)
+    assert "CHECK = {'Picky': dict(…)}" in report.not_checked[0]
 
 
 UNGUESSED = """
@@ -313,7 +314,7 @@ def odd_backward(dout, cache):
 def test_a_constructor_that_can_not_be_guessed_is_a_report_and_no_traceback(write):
     for item in find(write(UNGUESSED)):
         report = item.check(0)
-        assert not report.ok and "other arguments?" in report.diagnosis.reason
+        assert report.verdict == "not checked" and "other arguments?" in report.not_checked[0]
         assert f"CHECK = {{{item.name!r}: dict(…)}}" in str(report)
 
 
@@ -473,7 +474,7 @@ MAPS = {
     "Slope": ["penalty", "rules"],
     "PlainSGD": ["step", "rules"],
     "affine": ["forward", "backward", "rules"],
-    "squared_loss": ["df(x)", "rules"],
+    "squared_loss": ["backward", "rules"],
     "bigger": ["forward", "backward", "jvp", "jvp_backward", "rules"],
 }
 
@@ -650,8 +651,8 @@ def test_one_pair_of_a_file_is_chosen_by_its_stem(write, capsys):
     "text, reason",
     [
         (
-            "class Nadam:\n    def step(self, theta, grad):\n        pass\n",
-            "no definition of Nadam",
+            "class Yogi:\n    def step(self, theta, grad):\n        pass\n",
+            "no definition of Yogi",
         ),
         (
             "class Mine:\n    def gradient(self, x):\n        pass\n",
@@ -694,3 +695,67 @@ def test_packs_and_shapes_find_their_batches():
     for name in ("Pack", "Reshape"):
         (item,) = find(f"minigan.layers:{name}")
         item.check(0).assert_ok()
+
+
+# --- for programs, and the page that shows it -----------------------------------------------------
+
+SUBMISSION = """
+import numpy as np
+
+print("printed by the submission")
+
+def relu_forward(x):
+    return np.maximum(x, 0), x
+
+def relu_backward(dout, cache):
+    return dout * (cache > 0)
+
+def affine_forward(x, w, b):
+    return x @ w + b, (x, w)
+
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout / len(x), dout.sum(axis=0)
+
+def l2_loss(x):
+    return (x * x).sum()
+"""
+
+
+def test_json_has_the_verdict_the_array_the_cause_and_the_line(write, capsys):
+    code, out, err = run(capsys, "--json", write(SUBMISSION, "submission.py"))
+    found = json.loads(out)
+    assert code == 1 and found["verdict"] == "wrong" and "printed by the submission" in err
+    relu, affine, loss = found["items"]
+    assert relu == {"name": "relu", "kind": "functions", "verdict": "right"}
+    assert affine["verdict"] == "wrong" and affine["array"] == "dw"
+    assert affine["mistake"] == "factor" and "a mean where a sum is meant" in affine["cause"]
+    assert affine["file"] == "submission.py" and affine["line"] == 17
+    assert affine["suggestion"] == "return (dout @ w.T, x.T @ dout, dout.sum(axis=0))"
+    assert (
+        loss["verdict"] == "not checked"
+        and "returns no gradient" in found["not_checked"]["l2_loss"]
+    )
+
+
+def test_the_lines_of_the_page_for_courses_run(write, monkeypatch):
+    page = ROOT / "tutorials" / "check_your_assignment.md"
+    if not page.is_file():
+        pytest.skip("installed, not checked out")
+    blocks = dict.fromkeys(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+    test, grader = (
+        next(b for b in blocks if f"def {name}(" in b) for name in ("test_affine", "grade")
+    )
+    path = write(SUBMISSION, "layers.py")
+    monkeypatch.syspath_prepend(Path(path).parent)
+    with pytest.raises(AssertionError, match="backward dw: it is 1/5"):
+        exec(f"{test}\ntest_affine()", {})
+    names = {}
+    exec(grader, names)
+
+    def minigan_here(command, **more):
+        return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, **more)
+
+    names["subprocess"] = type("subprocess", (), {"run": staticmethod(minigan_here)})
+    assert names["grade"](path) == (1, ["affine: look at dw"])
+    assert names["grade"](str(Path(path).parent / "absent.py"))[0] == 0

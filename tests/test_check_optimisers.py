@@ -1,11 +1,13 @@
 """Steps against the definition: the library's optimisers, and those of others, with other names."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 from minigan import SGD, Adam, AdamW, Dense, OptimisticAdam, RMSProp, Sequential, check, stream
-from minigan.check.diagnose.mistakes import MISTAKES as PARTS_WRONG
-from minigan.check.diagnose.mistakes import Parts
+from minigan.check import definitions
+from minigan.check.diagnose.mistakes import SLIPS, definition_with
 from minigan.check.find.registry import OPTIMISERS
 from minigan.check.optimisers import DEFINITIONS, definition_of
 from minigan.optim import schedules
@@ -48,7 +50,7 @@ def test_which_definition_an_optimiser_follows():
     names = {"MyAdam": "Adam", "Adam_W": "AdamW", "PlainSGD": "SGD", "rms_prop": "RMSProp"}
     for name, definition in names.items():
         assert definition_of(type(name, (), {})())[0] == definition
-    for name in ("Shampoo", "Nadam", "ClippedSGD", "RAdam", "AdamWithWarmRestarts", "SGDR"):
+    for name in ("Shampoo", "Yogi", "ClippedSGD", "RAdam", "AdamWithWarmRestarts", "SGDR"):
         assert definition_of(type(name, (), {})())[0] is None, name
     assert definition_of(type("ClippedAdam", (Adam,), {})())[0] is None
     assert definition_of(type("Mine", (Adam,), {})())[0] == "Adam"
@@ -73,21 +75,28 @@ def test_what_has_no_definition_keeps_its_rules_and_can_have_a_reference():
     assert not report.ok and report.diagnosis.kind == "factor" and "2" in report.diagnosis.reason
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS)
-def test_the_parts_in_which_mistakes_are_made_come_to_the_definition(definition):
-    settings = dict(lr=0.3, momentum=0.7, nesterov=True, rho=0.9, beta1=0.8, beta2=0.95, eps=1e-2)
-    settings |= dict(weight_decay=0.2, mask=np.array([True, False]))
+@pytest.mark.parametrize("function", SLIPS)
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_each_slip_is_one_of_the_definition(function, amsgrad):
+    numbers = dict(lr=0.3, momentum=0.7, nesterov=True, rho=0.9, beta1=0.8, beta2=0.95, eps=1e-2)
+    numbers |= dict(weight_decay=0.2, mask=np.array([True, False]), amsgrad=amsgrad)
     grads = list(stream(0, "grads").standard_normal((5, 2)))
     theta = np.array([0.4, -1.3])
-    for amsgrad in (False, True):
-        numbers = settings | {"amsgrad": amsgrad}
-        steps, mistakes = PARTS_WRONG[definition]
-        right = DEFINITIONS[definition](numbers, grads, theta)
-        np.testing.assert_allclose(list(steps(numbers, grads, theta, Parts())), right, rtol=1e-13)
-        for reason, (_, parts) in mistakes.items():
-            with np.errstate(all="ignore"):
-                wrong = list(steps(numbers, grads, theta, parts))
-            assert not np.allclose(wrong, right, rtol=1e-6), reason
+    names = {
+        "sgd": "SGD",
+        "rmsprop": "RMSProp",
+        "adamw": "AdamW",
+        "optimistic_adam": "OptimisticAdam",
+    }
+    name = names.get(function, "Adam")
+    text = inspect.getsource(definitions)
+    right = DEFINITIONS[name][""](numbers, grads, theta)
+    source = inspect.getsource(getattr(definitions, function))
+    for reason, (_, *changes) in SLIPS[function].items():
+        assert all(old in source for old, _ in changes), reason
+        with np.errstate(all="ignore"):
+            wrong = definition_with(function, changes, text)[name][""](numbers, grads, theta)
+        assert not np.allclose(wrong, right, rtol=1e-6), reason
 
 
 # --- other people's, right and wrong --------------------------------------------------------------

@@ -112,3 +112,16 @@ def test_the_name_has_to_be_of_the_right_array():
 def test_the_goals_are_met(capsys):
     code = planted.main([])
     assert code == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("twin", planted.twins(), ids=lambda twin: twin.what)
+def test_a_slip_is_wrong_and_its_twin_is_right(twin, tmp_path):
+    assert twin.reports(twin.right, tmp_path, seeds=1)[0].ok
+    (report,) = twin.reports(twin.wrong, tmp_path, seeds=1)
+    assert report.verdict == "WRONG"
+
+
+@pytest.mark.slow
+def test_most_slips_are_named_with_a_line_that_mends_them(tmp_path):
+    how = [twin.judge(tmp_path)[0] for twin in planted.twins()]
+    assert how.count("named") >= 0.85 * len(how), how

@@ -38,6 +38,7 @@ from .report import (
 
 Ask = Callable[[Arrays, Settings], "Derivative"]
 CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
+TINY = 1e-13  # of the largest entry: an error beyond that is hardly rounding
 MOVES = 20  # how often a point is moved off a kink before that is given up
 PACKAGE = Path(__file__).parent.parent
 
@@ -148,6 +149,14 @@ class Checker:
                 f"{what.split()[0]} is not analytic here (abs, norm, a cast): held against finite "
                 "differences alone; that is no bug"
             )
+        elif errors[1] is not None and errors[1] <= COMPLEX_STEP_LIMIT:
+            error, size = np.abs(found - right.exact), float(np.max(np.abs(right.exact), initial=0))
+            off = (error > TINY * size) & (error > 0.1 * np.abs(right.exact))
+            if not scale and off.any():
+                self.note(
+                    f"{what}: {int(off.sum())} entries, tiny beside the largest, are off by more "
+                    "than a tenth of themselves: rounding, or a mistake that the limit hides"
+                )
         label = f"{what}, terms cancel" if scale else what
         finding = Finding(label, errors[0], errors[1], defect, found.shape)
         self.report.findings.append(finding)

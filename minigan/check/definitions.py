@@ -11,6 +11,7 @@ slow, and hard to get wrong in the way in which running means go wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,14 +86,157 @@ def optimistic_adam(s: Numbers, grads: list[Array], theta: Array) -> list[Array]
     return thetas
 
 
-DEFINITIONS: dict[str, Steps] = {
-    "SGD": sgd,
-    "Momentum": sgd,
-    "RMSProp": rmsprop,
-    "Adam": adam,
-    "AdamW": adamw,
-    "OptimisticAdam": optimistic_adam,
+def averaged_momentum(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·v_t, v_t = (1 − μ)·Σ_i μ^(t−i)·g_i: a mean, no sum."""
+    mu = at(s["momentum"], 1)
+    return _moving(s, grads, theta, lambda g: (1 - mu) * discounted(g, mu))
+
+
+def adagrad(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·g_t/(√Σ_i g_i² + ε) (Duchi et al. 2011)."""
+
+    def update(g: list[Array]) -> Array:
+        return np.asarray(g[-1] / (np.sqrt(discounted([a * a for a in g], 1.0)) + s["eps"]))
+
+    return _moving(s, grads, theta, update)
+
+
+def adadelta(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    """u_t = √(Δ_{t−1} + ε)/√(v_t + ε)·g_t, v and Δ the running means of g² and of u² (Zeiler)."""
+    thetas, updates = [], [0 * theta]
+    for t, g in enumerate(grads, 1):
+        v = (1 - s["rho"]) * discounted([a * a for a in grads[:t]], s["rho"])
+        delta = (1 - s["rho"]) * discounted([u * u for u in updates], s["rho"])
+        updates.append(np.sqrt(delta + s["eps"]) / np.sqrt(v + s["eps"]) * g)
+        theta = theta - at(s["lr"], t) * updates[-1]
+        thetas.append(theta)
+    return thetas
+
+
+def adamax(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·m̂_t/u_t, u_t = max_i β₂^(t−i)·|g_i| (Kingma & Ba 2015, §7.1)."""
+
+    def update(g: list[Array]) -> Array:
+        t, b1, b2 = len(g), s["beta1"], s["beta2"]
+        largest = np.max([b2 ** (t - i) * np.abs(a) for i, a in enumerate(g, 1)], axis=0)
+        return np.asarray((1 - b1) * discounted(g, b1) / (1 - b1**t) / (largest + s["eps"]))
+
+    return _moving(s, grads, theta, update)
+
+
+def nadam(s: Numbers, grads: list[Array], theta: Array, ahead: int = 1) -> list[Array]:
+    """Adam with β₁·m_t/(1 − β₁^(t+1)) + (1 − β₁)·g_t/(1 − β₁ᵗ) for m̂ (Dozat 2016).
+
+    Some leave out the step ahead: 1 − β₁ᵗ under both.
+    """
+
+    def update(g: list[Array]) -> Array:
+        t, b1, b2 = len(g), s["beta1"], s["beta2"]
+        m, v = ((1 - b) * discounted(a, b) for a, b in ((g, b1), ([a * a for a in g], b2)))
+        m_hat = b1 * m / (1 - b1 ** (t + ahead)) + (1 - b1) * g[-1] / (1 - b1**t)
+        return np.asarray(m_hat / (np.sqrt(v / (1 - b2**t)) + s["eps"]))
+
+    return _moving(s, grads, theta, update)
+
+
+def lion(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·sign(β₁·m_{t−1} + (1 − β₁)·g_t), m a running mean with β₂ (Chen 2023)."""
+
+    def update(g: list[Array]) -> Array:
+        b1, b2 = s["beta1"], s["beta2"]
+        m = (1 - b2) * discounted([0 * g[0], *g[:-1]], b2)
+        return np.sign(b1 * m + (1 - b1) * g[-1])
+
+    return _moving(s, grads, theta, update)
+
+
+def _moving(
+    s: Numbers, grads: list[Array], theta: Array, update: Callable[[list[Array]], Array]
+) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·update(g_1, …, g_t)."""
+    thetas = []
+    for t in range(1, len(grads) + 1):
+        theta = theta - at(s["lr"], t) * update(grads[:t])
+        thetas.append(theta)
+    return thetas
+
+
+# The definitions that go by a name, the usual one first, each with what tells it from the others.
+DEFINITIONS: dict[str, dict[str, Steps]] = {
+    "SGD": {"": sgd},
+    "Momentum": {"v = μ·v + g": sgd, "v = μ·v + (1 − μ)·g": averaged_momentum},
+    "Nesterov": {
+        "θ moves by g + μ·v": lambda s, *more: sgd(s | {"nesterov": True}, *more),
+        "θ moves by v, g is taken ahead": lambda s, *more: sgd(s | {"nesterov": False}, *more),
+    },
+    "AdaGrad": {"": adagrad},
+    "AdaDelta": {"": adadelta},
+    "RMSProp": {"": rmsprop},
+    "Adam": {"": adam},
+    "AdaMax": {"": adamax},
+    "Nadam": {
+        "m ahead by a step": nadam,
+        "m of this step": partial(nadam, ahead=0),
+    },
+    "AdamW": {"": adamw},
+    "Lion": {"": lion},
+    "OptimisticAdam": {"": optimistic_adam},
 }
+
+
+def forms(name: str, s: Numbers) -> dict[str, Steps]:
+    """Return what an optimiser of this name and with these settings may do, and in which words.
+
+    A gradient is clipped by its norm or number by number; a weight decay adds λ·θ to the gradient
+    (coupled), or takes lr·λ·θ from θ itself.
+    """
+    found = DEFINITIONS[name]
+    if s.get("weight_decay") and name != "AdamW":
+        found = {
+            f"{text}, {how} weight decay".lstrip(", "): partial(decayed, steps)
+            for how, decayed in (("coupled", _coupled), ("decoupled", _decoupled))
+            for text, steps in found.items()
+        }
+    if s.get("clip"):
+        found = {
+            f"{text}, gradients clipped by {how}".lstrip(", "): partial(_clipped, steps, clip)
+            for how, clip in CLIPS.items()
+            for text, steps in found.items()
+        }
+    return found
+
+
+CLIPS: dict[str, Callable[[Array, float], Array]] = {
+    "norm": lambda g, c: g * min(1.0, c / float(np.sqrt((g * g).sum()))),
+    "value": lambda g, c: np.clip(g, -c, c),
+}
+
+
+def _clipped(
+    steps: Steps,
+    clip: Callable[[Array, float], Array],
+    s: Numbers,
+    grads: list[Array],
+    theta: Array,
+) -> list[Array]:
+    return steps(s, [clip(g, s["clip"]) for g in grads], theta)
+
+
+def _coupled(steps: Steps, s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    thetas, seen = [theta], []
+    for g in grads:
+        seen.append(g + s["weight_decay"] * thetas[-1])
+        thetas.append(steps(s, seen, theta)[-1])
+    return thetas[1:]
+
+
+def _decoupled(steps: Steps, s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
+    moved = np.diff([theta, *steps(s, grads, theta)], axis=0)
+    thetas = []
+    for t, step in enumerate(moved, 1):
+        theta = (1 - at(s["lr"], t) * s["weight_decay"]) * theta + step
+        thetas.append(theta)
+    return thetas
 
 
 def discounted(values: list[Array], beta: float) -> Array:

@@ -96,10 +96,11 @@ def slopes(f: Function, x: Array) -> Slope:
     The two are compared over the gradient as a whole, since differences can't tell a slope that is
     small beside the others from zero.
     """
-    by_differences, doubts, exact = np.empty(x.shape), [0.0], []
+    by_differences, doubts, exact, largest = np.empty(x.shape), [0.0], [], 0.0
     for i in np.ndindex(x.shape):
         v = unit(i, x.shape)
-        by_differences[i], doubt = _difference(f, x, v)
+        by_differences[i], doubt = _difference(f, x, v, largest)
+        largest = max(largest, float(np.abs(by_differences[i])))
         doubts.append(doubt)
         exact.append(_complex_step_or_none(f, x, v))
     analytic = all(entry is not None for entry in exact)
@@ -159,10 +160,11 @@ def unit(i: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     return v
 
 
-def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
+def _difference(f: Function, x: Array, v: Array, largest: float = 0.0) -> tuple[Array, float]:
     """Return the finite difference, and how far it may be off: how well two steps agree.
 
-    Steps are taken on the scale of those entries of x that v moves, if need be on others.
+    Steps are taken on the scale of those entries of x that v moves, if need be on others, until
+    they agree beside the `largest` slope of the same gradient.
     """
     xp = array_module(x)
     moved = v != 0
@@ -172,16 +174,18 @@ def _difference(f: Function, x: Array, v: Array) -> tuple[Array, float]:
     scales = [max(1.0, float(sizes.max())), 1.0, float(sizes.min())]
     best, doubt = None, float("inf")
     for scale in dict.fromkeys(scale for scale in scales if scale > 0):
-        found, now = _on_a_scale(f, x, v, scale / largest_v)
+        found, now = _on_a_scale(f, x, v, scale / largest_v, largest)
         if best is None or now < doubt:
             best, doubt = found, now
-        if doubt <= ROUNDED * float(xp.abs(best).max()):
+        if doubt <= ROUNDED * max(float(xp.abs(best).max()), largest):
             break
     assert best is not None
     return best, doubt
 
 
-def _on_a_scale(f: Function, x: Array, v: Array, scale: float) -> tuple[Array, float]:
+def _on_a_scale(
+    f: Function, x: Array, v: Array, scale: float, largest: float
+) -> tuple[Array, float]:
     """Do so with first steps of about 1e-3 times a scale along v."""
     xp = array_module(x)
     eps = float(np.finfo(x.dtype).eps)
@@ -221,10 +225,10 @@ def _on_a_scale(f: Function, x: Array, v: Array, scale: float) -> tuple[Array, f
         estimate = r(finer, fine)
         disagreement = compare(estimate, last, disagreement, k)
         first_one = first_one or disagreement
-        if disagreement <= GOOD_ENOUGH * float(xp.abs(estimate).max()):
+        if disagreement <= GOOD_ENOUGH * max(float(xp.abs(estimate).max()), largest):
             break
         last = estimate
-    if doubt > ROUNDED * float(xp.abs(best).max()):
+    if doubt > ROUNDED * max(float(xp.abs(best).max()), largest):
         # f is large beside its slope, and rounding rules: larger steps may do better.
         fine, last, disagreement = coarse, start, first_one
         for k in range(-1, -7, -1):

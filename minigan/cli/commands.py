@@ -102,6 +102,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="other points, other weights (default: 0)")
     add("--seeds", type=count, default=1, metavar="N", help="check with N seeds, from --seed on")
     add("--full", action="store_true", help="print the whole report of what is right, too")
+    add("--json", action="store_true", help="print one JSON object, for a program that reads it")
 
 
 def check_command(options: argparse.Namespace) -> int:
@@ -115,7 +116,7 @@ def check_command(options: argparse.Namespace) -> int:
     """
     from ..check.find.command import run
 
-    return run(options.targets, options.seed, options.seeds, options.full)
+    return run(options.targets, options.seed, options.seeds, options.full, options.json)
 
 
 # --- minigan evaluate ---------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array
+from ...arrays import Array, stream
 from ...layers.base import Layer, split
 from ...network import Sequential
 from ..functions import Call, Gradient, Methods, Object, Pair, as_tuple
 from ..layers import Point, layer
 from ..losses import HALVES, Players, call_half
-from ..numerical import complex_step, slopes
+from ..numerical import complex_step, slope, slopes
 from ..optimisers import Steps, moves, trajectory
 from ..penalties import Pull
 from ..report import Arrays, Case, Diagnosis, Mismatch, Settings
@@ -160,7 +160,11 @@ def _(point: Object, case: Case) -> Clues:
         return point.pair_of(with_functions(copy.deepcopy(point.made), functions))
 
     forward, backward = point.methods
-    whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
+    f, g = (vars(point.made).get(name) for name in point.methods)
+    if f is not None:  # they are attributes of what holds them, no methods
+        whole, value = functions_of(g, f), functions_of(f)
+    else:
+        whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
     known = _of_a_pair(point, pair, whole, value, type(point.made))
     known.cotangent = point.cotangent
     return known
@@ -211,9 +215,35 @@ def _of_a_pair(
             by_hand += float((found * v).sum())
         return {"defect": _relative_defect(slope, by_hand)}
 
+    rng = stream(0, "elsewhere")
+    there = {k: a * (1 + 0.3 * rng.standard_normal(a.shape)) for k, a in inputs.items()}
+
+    def elsewhere(functions: Functions) -> Found:
+        forward, backward = pair(functions)
+        edited = Call(forward, call.arguments, call.names)
+        now, cache = edited(there)
+        dy = np.cos(np.arange(np.size(now))).reshape(np.shape(now))
+        returned = as_tuple(backward(dy.copy(), cache))
+        defects = {"forward out": np.asarray(np.abs(now - call(there)[0]).max())}
+        for name, found in zip(there, returned, strict=False):
+            if found is None:
+                continue
+            v = np.cos(1 + np.arange(there[name].size)).reshape(there[name].shape)
+
+            def out_of(a: Array, name: str = name) -> Any:
+                return (dy * edited(there | {name: a})[0]).sum()
+
+            slope_there = float(slope(out_of, there[name], v).best)
+            defects[name] = _relative_defect(slope_there, float((found * v).sum()))
+        return defects
+
     given, kept = (*inputs.values(), dout), {"forward out": out}
-    known.patients["backward"] = Patient(whole, run, owner, given, kept)
-    known.values["backward"] = Patient(value, defect, owner, value=True)
+    known.patients["backward"] = Patient(whole, run, owner, given, kept, elsewhere=elsewhere)
+
+    def value_elsewhere(functions: Functions) -> Found:
+        return {k: a for k, a in elsewhere(functions).items() if k != "forward out"}
+
+    known.values["backward"] = Patient(value, defect, owner, value=True, elsewhere=value_elsewhere)
     return known
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations, combinations_with_replacement, permutations
 from typing import Any
 
 import numpy as np
@@ -53,13 +53,21 @@ def of_expression(
         both_ways = ast.unparse(node.slice).count("::-1") == 2
         flipped = ast.unparse(node.value).rpartition(".")[2]
         of_a_kernel = both_ways or flipped in ("W", "w", "kernel", "weight")
-        yield 0, "kernel" if of_a_kernel else "order", node.value
-    elif isinstance(node, ast.Slice):
-        yield from _of_slice(node, values, snippets)
+        kind = "kernel" if of_a_kernel else "order"
+        yield 0, kind, node.value
+        if isinstance(node.slice, ast.Tuple):
+            as_they_are = [ast.Slice() if _is_flip(part) else part for part in node.slice.elts]
+            kept = ast.Tuple(as_they_are, ast.Load())
+            yield 0, kind, ast.Subscript(node.value, kept, ast.Load())
+    elif isinstance(node, ast.Tuple):
+        yield from _of_tuple(slot, node)
+    yield from _rebound(node)
+    if isinstance(node, ast.Call) and _is_call(node, "reshape"):
+        yield from _of_reshape(node, values)
     text = ast.unparse(node)
     if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
         yield from _of_name(text, values, snippets)
-    if _is_term(slot):
+    if _is_term(slot) and not isinstance(node, ast.Tuple):
         yield from _insertions(slot, node, text, values, snippets, given)
 
 
@@ -75,8 +83,6 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
-        if isinstance(slot[0], ast.Subscript):  # W[k − 1 − j] where W[j] is meant
-            yield 0, "kernel", right
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -94,18 +100,54 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         yield 1, "epsilon", ast.Call(left.func, [inside], [])  # type: ignore[attr-defined]
 
 
-def _of_slice(
-    node: ast.Slice, values: dict[str, Any], snippets: dict[str, ast.expr]
-) -> Iterator[Change]:
-    """Give a:a + m a step s: a:a + s·m:s."""
-    upper = node.upper
-    if node.step is None and isinstance(upper, ast.BinOp) and isinstance(upper.op, ast.Add):
-        for name, value in values.items():
-            if np.ndim(value) == 0 and value != 1:
-                for first, m in ((upper.left, upper.right), (upper.right, upper.left)):
-                    product = ast.BinOp(snippets[name], ast.Mult(), m)
-                    end = ast.BinOp(first, ast.Add(), product)
-                    yield 3, "stride", ast.Slice(node.lower, end, snippets[name])
+def _rebound(node: ast.expr) -> Iterator[Change]:
+    """Put parentheses elsewhere: a·(b + c) for a·b + c, a·(b > c) for a·b > c."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        if isinstance(node.left, ast.BinOp) and isinstance(node.left.op, (ast.Mult, ast.Div)):
+            inner = ast.BinOp(node.left.right, node.op, node.right)
+            kind = "epsilon" if "eps" in ast.unparse(node.right) else "term"
+            yield 1, kind, ast.BinOp(node.left.left, node.left.op, inner)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        left, right = node.left, node.comparators[0]
+        if isinstance(left, ast.BinOp):
+            inside = ast.Compare(left.right, node.ops, [right])
+            yield 1, "mask", ast.BinOp(left.left, left.op, inside)
+        if isinstance(right, ast.BinOp):
+            inside = ast.Compare(left, node.ops, [right.left])
+            yield 1, "mask", ast.BinOp(inside, right.op, right.right)
+
+
+def _of_tuple(slot: Slot, node: ast.Tuple) -> Iterator[Change]:
+    """Swap two names, such as h and w; in an index, give each row its column: [arange, y]."""
+    named = [i for i, part in enumerate(node.elts) if isinstance(part, ast.Name)]
+    for i, j in combinations(named, 2):
+        parts = list(node.elts)
+        parts[i], parts[j] = parts[j], parts[i]
+        yield 1, "order", ast.Tuple(parts, node.ctx)
+    rows = ast.dump(node.elts[0]) == "Slice()" if node.elts else False
+    if rows and named == [1] and isinstance(slot[0], ast.Subscript):
+        count = ast.parse(f"np.arange(len({ast.unparse(slot[0].value)}))", mode="eval").body
+        yield 1, "broadcast", ast.Tuple([count, *node.elts[1:]], node.ctx)
+
+
+def _of_reshape(node: ast.Call, values: dict[str, Any]) -> Iterator[Change]:
+    """Transpose before a reshape, or behind one to a shape in another order."""
+    assert isinstance(node.func, ast.Attribute)
+    array, arguments = node.func.value, node.args
+    for order in permutations(range(min(np.ndim(values.get(ast.unparse(array), 0)), 4))):
+        if list(order) != sorted(order):
+            turned = ast.Call(ast.Attribute(array, "transpose", ast.Load()), _numbers(order), [])
+            reshape = ast.Attribute(turned, "reshape", ast.Load())
+            yield 2, "order", ast.Call(reshape, arguments, [])
+    for order in permutations(range(len(arguments))) if 2 < len(arguments) < 5 else ():
+        if list(order) != sorted(order):
+            shaped = ast.Call(node.func, [arguments[i] for i in order], [])
+            back = _numbers(tuple(order.index(i) for i in range(len(order))))
+            yield 2, "order", ast.Call(ast.Attribute(shaped, "transpose", ast.Load()), back, [])
+
+
+def _numbers(places: tuple[int, ...]) -> list[ast.expr]:
+    return [ast.Constant(i) for i in places]
 
 
 def _of_call(node: ast.Call) -> Iterator[Change]:
@@ -125,6 +167,8 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
         if function.attr == "transpose":
             yield from _of_transpose(node)
+        if function.attr == "tile" and len(arguments) == 2:
+            yield from _of_tile(function, arguments)
         if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
             yield 0, "broadcast", function.value
     if len(arguments) == 1 and not keywords:
@@ -151,6 +195,8 @@ SIMILAR: dict[str, tuple[tuple[str, str], ...]] = {
     "sinh": (("wrong array", "cosh"),),
     "cosh": (("wrong array", "sinh"),),
     "argmin": (("mask", "argmax"),),
+    "outer": (("axis", "dot"),),
+    "dot": (("axis", "outer"),),
 }
 
 
@@ -183,6 +229,16 @@ def _of_transpose(node: ast.Call) -> Iterator[Change]:
                 yield 1, "transposed", ast.Call(node.func, list(order), node.keywords)
 
 
+def _of_tile(tile: ast.Attribute, arguments: list[ast.expr]) -> Iterator[Change]:
+    """Give the same counts to repeat."""
+    repeat = ast.Attribute(tile.value, "repeat", ast.Load())
+    counts = arguments[1].elts if isinstance(arguments[1], ast.Tuple) else [arguments[1]]
+    for axis in range(-1, 4):
+        for count in counts:
+            along = ast.keyword("axis", ast.Constant(axis))
+            yield 0, "order", ast.Call(repeat, [arguments[0], count], [along])
+
+
 NUMPY = ("np", "numpy", "xp", "cp", "cupy")
 
 
@@ -208,6 +264,8 @@ def _of_constant(
             in_a_sum = isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub))
             yield 2, "n-1" if in_a_sum and {number, other} == {0, 1} else kind, ast.Constant(other)
     for name, value in values.items():
+        if np.ndim(value) and isinstance(parent, (ast.AugAssign, ast.BinOp)):
+            yield 3, "term", snippets[name]
         if np.ndim(value) == 0:
             last = name.rpartition(".")[2]
             is_stride = "stride" in last or "pad" in last
@@ -224,9 +282,6 @@ def _of_name(text: str, values: dict[str, Any], snippets: dict[str, ast.expr]) -
     value = values[text]
     if np.ndim(value) == 2:
         yield 1, "transposed", ast.Attribute(snippets[text], "T", ast.Load())
-    if np.ndim(value) == 4:
-        flipped = ast.parse(f"{text}[::-1, ::-1]", mode="eval").body
-        yield 1, "kernel", flipped
 
 
 def _insertions(
@@ -242,58 +297,45 @@ def _insertions(
         yield 1, "sign", ast.UnaryOp(ast.USub(), node)
     for c in (2.0, 0.5):
         yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
-    for function in ("sqrt", "exp"):
-        called = ast.Call(
-            ast.Attribute(ast.Name("np", ast.Load()), function, ast.Load()), [node], []
-        )
-        yield 4, "extra factor", called
-    yield 4, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
     for name, value in values.items():
         kind = "ignored" if name in given else _missing_kind(name, value)
         yield 3, kind, ast.BinOp(node, ast.Mult(), snippets[name])
-        yield 3, kind, ast.BinOp(node, ast.Div(), snippets[name])
         if name == text:
             continue
+        yield 3, kind, ast.BinOp(node, ast.Div(), snippets[name])
         kind = "epsilon" if "eps" in name else "term"
         if name.startswith("self.") and np.ndim(value) == 0 and kind == "term":
             kind = "ignored"
-        yield 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
+        yield 2 if kind == "epsilon" else 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
     one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
     for op in (ast.Sub(), ast.Add()):
         yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
-    for name, value in values.items():
-        if np.ndim(value) == 0 and isinstance(node, ast.Name):
-            last = ast.BinOp(snippets[name], ast.Sub(), ast.Constant(1))
-            yield 5, "kernel", ast.BinOp(last, ast.Sub(), node)
-    if isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple)):
+    arrays = [name for name, value in values.items() if np.ndim(value) > 0]
+    whole = isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple))
+    if whole:
         for name in values:
             for formula in ("(1 - {})", "(1 + {})", "(1 - 2 * {})", "(1 - {} ** 2)"):
                 factor = ast.parse(formula.format(name), mode="eval").body
                 yield 5, "extra factor", ast.BinOp(node, ast.Mult(), factor)
-        arrays = [name for name, value in values.items() if np.ndim(value) > 0]
+        yield from _matrix_products(node, arrays, values, snippets)
+    if whole or (isinstance(slot[0], ast.BinOp) and isinstance(slot[0].op, ast.Mult)):
         for a, b in combinations_with_replacement(arrays, 2):
             product = ast.BinOp(snippets[a], ast.Mult(), snippets[b])
             yield 6, "term", ast.BinOp(node, ast.Add(), product)
             yield 6, "term", ast.BinOp(node, ast.Sub(), product)
-        for a in arrays:
-            for b in arrays:
-                rest = ast.BinOp(ast.Constant(1), ast.Sub(), snippets[b])
-                product = ast.BinOp(snippets[a], ast.Mult(), rest)
-                yield 7, "term", ast.BinOp(node, ast.Add(), product)
 
 
-def of_statement(statement: ast.stmt) -> Iterator[Change]:
-    """`=` for `+=`, and the other way round; one sign for the other."""
-    if isinstance(statement, ast.AugAssign):
-        for op in (ast.Add, ast.Sub):
-            if not isinstance(statement.op, op):
-                yield 0, "sign", ast.AugAssign(statement.target, op(), statement.value)
-        yield 1, "overwritten", ast.Assign([statement.target], statement.value)
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, (ast.Subscript, ast.Name, ast.Attribute)):
-            yield 0, "overwritten", ast.AugAssign(target, ast.Add(), statement.value)
+def _matrix_products(
+    node: ast.expr, arrays: list[str], values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Add the way back through another matrix: dy·Wᵀ."""
+    matrices = [name for name in arrays if np.ndim(values[name]) == 2]
+    for a, b in permutations(matrices, 2):
+        if values[a].shape[1] == values[b].shape[1]:
+            turned = ast.Attribute(snippets[b], "T", ast.Load())
+            product = ast.BinOp(snippets[a], ast.MatMult(), turned)
+            yield 3, "term", ast.BinOp(node, ast.Add(), product)
 
 
 UPSTREAM = ("dy", "dout", "grad_output", "dz", "upstream", "g")
@@ -341,7 +383,9 @@ def _is_term(slot: Slot) -> bool:
     """Whether a factor or a sign may stand here: what is assigned, returned, or computed with."""
     parent = slot[0]
     kinds = (ast.Assign, ast.AugAssign, ast.Return, ast.BinOp, ast.Tuple, ast.Slice, ast.Call)
-    return isinstance(parent, kinds) or (isinstance(parent, ast.Subscript) and slot[1] == "slice")
+    summed = isinstance(parent, ast.Attribute) and parent.attr in ("sum", "mean")
+    index = isinstance(parent, ast.Subscript) and slot[1] == "slice"
+    return isinstance(parent, kinds) or summed or index
 
 
 def _is_call(node: ast.AST, name: str) -> bool:

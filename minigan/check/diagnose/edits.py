@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .changes import AXES, Slot, of_expression, of_statement, swap_kind
+from .changes import AXES, Change, Slot, of_expression, swap_kind
 
 
 @dataclass
@@ -80,11 +80,35 @@ def edits(
         if isinstance(node, ast.Name) and node.id in ("grad", "self"):
             continue  # what is added to must stay what it is
         for rank, kind, new in of_expression(slot, node, usable, snippets, given):
+            if _is_absurd(slot, new):
+                continue
             yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
     for slot, statement in _statements(function):
-        for rank, kind, new in of_statement(statement):
+        for rank, kind, new in _of_statement(statement):
             yield Edit(rank, kind, [(slot, new)], statement)
     yield from _everywhere(function, usable, snippets)
+
+
+def _of_statement(statement: ast.stmt) -> Iterator[Change]:
+    """`=` for `+=`, and the other way round; one sign for the other; += of repeated indices."""
+    if isinstance(statement, ast.AugAssign):
+        target = statement.target
+        signs: tuple[ast.operator, ...] = (ast.Add(), ast.Sub())
+        for op in signs:
+            if not isinstance(statement.op, type(op)):
+                yield 0, "sign", ast.AugAssign(target, op, statement.value)
+        yield 1, "overwritten", ast.Assign([target], statement.value)
+        if isinstance(target, ast.Subscript) and isinstance(statement.op, (ast.Add, ast.Sub)):
+            name = "add" if isinstance(statement.op, ast.Add) else "subtract"
+            at = ast.parse(f"np.{name}.at", mode="eval").body
+            arguments = [target.value, target.slice, statement.value]
+            yield 1, "overwritten", ast.Expr(ast.Call(at, arguments, []))
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        (place,) = statement.targets
+        if isinstance(place, (ast.Subscript, ast.Name, ast.Attribute)):
+            adding: tuple[ast.operator, ...] = (ast.Add(), ast.Mult())
+            for op in adding:
+                yield 0, "overwritten", ast.AugAssign(place, op, statement.value)
 
 
 def _everywhere(
@@ -139,6 +163,23 @@ def _everywhere(
             yield Edit(3, kind, sum(changed.values(), []), in_slices[0][0])
             for key, product_here in changed.items():
                 yield Edit(3, kind, product_here, by_id[key])
+
+
+def _is_absurd(slot: Slot, new: ast.AST) -> bool:
+    """Whether a change only silences something: x/x, x − x, 0·x."""
+    inside = [new] if isinstance(new, ast.BinOp) else []
+    parent, field, _ = slot
+    if isinstance(parent, ast.BinOp) and isinstance(new, ast.expr):
+        sides = {"left": parent.left, "right": parent.right} | {field: new}
+        inside.append(ast.BinOp(sides["left"], parent.op, sides["right"]))
+    for node in inside:
+        same = ast.dump(node.left) == ast.dump(node.right)
+        zero = any(isinstance(side, ast.Constant) and side.value == 0 for side in (new, node.left))
+        if (same and isinstance(node.op, (ast.Sub, ast.Div))) or (
+            zero and isinstance(node.op, (ast.Mult, ast.Div, ast.Pow))
+        ):
+            return True
+    return False
 
 
 def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
@@ -208,5 +249,5 @@ def _is_stored(node: ast.expr) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         # An array of zeros, or of ones, would make almost any edit right.
-        return value.dtype.kind in "fb" and value.size > 0 and np.ptp(value.astype(float)) > 0
+        return value.dtype.kind in "fbi" and value.size > 0 and np.ptp(value.astype(float)) > 0
     return isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool)

@@ -18,7 +18,7 @@ from ...arrays import Array
 
 EXPLAINED = 1e-4  # a guess must leave no more than this share of the error unexplained
 ROUNDING = 1e-13  # relative
-SLOPES = 20_000  # how many are worked out for guesses at one array
+SLOPES = 2_000  # how many are worked out for guesses at one array
 
 
 class Guess(NamedTuple):
@@ -89,7 +89,7 @@ class Evidence:
 
     def explained_by(self, predicted: Array | None) -> bool:
         """Whether `predicted` is what was found, and not what is right."""
-        if predicted is None or np.shape(predicted) != self.found.shape:
+        if predicted is None or not np.shape(predicted) == self.found.shape == self.exact.shape:
             return False
         if not np.isfinite(predicted).all():
             return False

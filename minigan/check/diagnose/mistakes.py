@@ -1,20 +1,19 @@
 """Mistakes of their own: in a second order, in a loss, in a gradient penalty, in an optimiser.
 
 What most derivatives have in common is in `terms` and `numbers`. Here a definition of the thing is
-written out once more, in parts, each of which a mistake may exchange for another.
+run once more, with the slip of a mistake in its text.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array, stream
-from ..definitions import Numbers, at, discounted
+from .. import definitions
 from ..layers import Point
 from ..losses import Players, call_half
 from ..numerical import slopes
@@ -135,244 +134,154 @@ def _directions(g: Array, target: float) -> dict[tuple[str, str], Array]:
 
 # --- optimisers -----------------------------------------------------------------------------------
 
+Slip = tuple[str, tuple[str, str], *tuple[tuple[str, str], ...]]  # kind, and texts for others
 
-@dataclass(frozen=True)
-class Parts:
-    """The parts of an optimiser's step, each as it should be; a mistake exchanges one."""
-
-    lr: Callable[[float], float] = lambda lr: lr
-    betas: Callable[[float, float], tuple[float, float]] = lambda b1, b2: (b1, b2)
-    m_of: Callable[[list[Array]], list[Array]] = lambda grads: grads
-    v_of: Callable[[list[Array]], list[Array]] = lambda grads: grads
-    v_from_m: bool = False  # the mean of the squares of m, not of g
-    square: Callable[[Array], Array] = lambda g: g * g
-    of_g: Callable[[float], float] = lambda b1: 1 - b1
-    of_g2: Callable[[float], float] = lambda b2: 1 - b2
-    correct_m: Callable[[float, float, int], float] = lambda b1, b2, t: 1 - b1**t
-    correct_v: Callable[[float, float, int], float] = lambda b1, b2, t: 1 - b2**t
-    root: Callable[[Array, float], Array] = lambda v, eps: np.sqrt(v) + eps
-    m_hat: Callable[[Array, Array], Array] = lambda m_hat, g: m_hat
-    decay: Callable[[float, float], float] = lambda lr, decay: lr * decay
-    decayed: Callable[[Array], Array] = lambda mask: mask
-    coupled: bool = False  # the decay enters the gradient
-    first: float = 2.0  # of optimism: how much of this update
-    last: float = 1.0  # and of the last one, taken back
-    momentum: Callable[[float], float] = lambda mu: mu
-    velocity: Callable[[Array, float], Array] = lambda v, mu: v
-    nesterov: Callable[[bool], bool] = lambda nesterov: nesterov
-    up: bool = False  # the gradient
-
-
-def _sgd(s: Numbers, grads: list[Array], theta: Array, p: Parts) -> Iterator[Array]:
-    for t, g in enumerate(grads, 1):
-        mu = [p.momentum(at(s["momentum"], j)) for j in range(1, t + 1)]
-        v = sum((np.prod(mu[i:]) * grads[i - 1] for i in range(1, t + 1)), 0 * theta)
-        v = p.velocity(v, mu[-1])
-        step = p.lr(at(s["lr"], t)) * (g + mu[-1] * v if p.nesterov(s["nesterov"]) else v)
-        theta = theta + step if p.up else theta - step
-        yield theta
-
-
-def _rmsprop(s: Numbers, grads: list[Array], theta: Array, p: Parts) -> Iterator[Array]:
-    rho, _ = p.betas(s["rho"], 1 - s["rho"])
-    for t, g in enumerate(grads, 1):
-        squares = [p.square(a) for a in p.v_of(grads[:t])]
-        v = p.of_g2(rho) * discounted(squares, rho) if squares else 0 * theta
-        theta = theta - p.lr(at(s["lr"], t)) * g / p.root(v, s["eps"])
-        yield theta
-
-
-def _adam_update(s: Numbers, grads: list[Array], p: Parts) -> Array:
-    t, (b1, b2) = len(grads), p.betas(s["beta1"], s["beta2"])
-    m = p.of_g(b1) * discounted(p.m_of(grads), b1)
-    of_v = [(1 - b1) * discounted(grads[:i], b1) for i in range(1, t + 1)]
-    squares = [p.square(a) for a in (of_v if p.v_from_m else grads)]
-    vs = [
-        p.of_g2(b2) * discounted(p.v_of(squares[:i]), b2)
-        for i in range(1 if s["amsgrad"] else t, t + 1)
-    ]
-    m_hat = p.m_hat(m / p.correct_m(b1, b2, t), grads[-1])
-    v_hat = np.max(vs, axis=0) / p.correct_v(b1, b2, t)
-    return p.lr(at(s["lr"], t)) * m_hat / p.root(v_hat, s["eps"])
-
-
-def _adam(s: Numbers, grads: list[Array], theta: Array, p: Parts) -> Iterator[Array]:
-    for t in range(1, len(grads) + 1):
-        theta = theta - _adam_update(s, grads[:t], p)
-        yield theta
-
-
-def _adamw(s: Numbers, grads: list[Array], theta: Array, p: Parts) -> Iterator[Array]:
-    mask = p.decayed(np.ones(theta.shape) if s["mask"] is None else s["mask"])
-    seen: list[Array] = []
-    for t, g in enumerate(grads, 1):
-        seen.append(g + s["weight_decay"] * mask * theta if p.coupled else g)
-        lost = 0.0 if p.coupled else p.decay(at(s["lr"], t), s["weight_decay"])
-        theta = (1 - lost * mask) * theta - _adam_update(s, seen, p)
-        yield theta
-
-
-def _optimistic_adam(s: Numbers, grads: list[Array], theta: Array, p: Parts) -> Iterator[Array]:
-    last = 0 * theta
-    for t in range(1, len(grads) + 1):
-        update = _adam_update(s, grads[:t], p)
-        theta, last = theta - p.first * update + p.last * last, update
-        yield theta
-
-
-Mistakes = dict[str, tuple[str, Parts]]  # in words → its kind, and the step with it
-
-OF_THE_ROOT: Mistakes = {
-    "ε stands under the root, not beside it": (
-        "epsilon",
-        Parts(root=lambda v, eps: np.sqrt(v + eps)),
-    ),
-    "ε is dropped": ("epsilon", Parts(root=lambda v, eps: np.sqrt(v))),
-    "the root of v is missing": ("extra factor", Parts(root=lambda v, eps: v + eps)),
-    "v is a mean of g, not of g²": ("wrong array", Parts(square=lambda g: g)),
-    "v is a mean of |g|, not of g²": ("wrong array", Parts(square=np.abs)),
-    "g² is summed over θ: one v for all coordinates": (
-        "broadcast",
-        Parts(square=lambda g: (g * g).sum() * np.ones_like(g)),
-    ),
-    "lr is not used": ("ignored", Parts(lr=lambda lr: 1.0)),
-    "lr is used twice": ("factor", Parts(lr=lambda lr: lr * lr)),
-}
-OF_ADAM: Mistakes = OF_THE_ROOT | {
-    "the bias correction is missing: m and v are too small": (
-        "bias correction",
-        Parts(correct_m=lambda b1, b2, t: 1.0, correct_v=lambda b1, b2, t: 1.0),
-    ),
-    "the bias correction of m is missing": (
-        "bias correction",
-        Parts(correct_m=lambda b1, b2, t: 1.0),
-    ),
-    "the bias correction of v is missing": (
-        "bias correction",
-        Parts(correct_v=lambda b1, b2, t: 1.0),
-    ),
-    "1 − β stands for 1 − βᵗ: the power of t is missing": (
-        "bias correction",
-        Parts(correct_m=lambda b1, b2, t: 1 - b1, correct_v=lambda b1, b2, t: 1 - b2),
-    ),
-    "1 − β₁ stands for 1 − β₁ᵗ: no power of t": (
-        "bias correction",
-        Parts(correct_m=lambda b1, b2, t: 1 - b1),
-    ),
-    "1 − β₂ stands for 1 − β₂ᵗ: no power of t": (
-        "bias correction",
-        Parts(correct_v=lambda b1, b2, t: 1 - b2),
-    ),
-    "t is one too small in 1 − βᵗ: counted after its use?": (
-        "bias correction",
-        Parts(
-            correct_m=lambda b1, b2, t: 1 - b1 ** (t - 1),
-            correct_v=lambda b1, b2, t: 1 - b2 ** (t - 1),
+BIAS = "bias correction"
+V, M = "v / (1 - b2**t)", "(1 - b1) * discounted(grads, b1) / (1 - b1**t)"
+SQUARES = "[g * g for g in grads]"
+# What a mistake makes of the text of `minigan.check.definitions`: function → in words → the slip.
+SLIPS: dict[str, dict[str, Slip]] = {
+    "sgd": {
+        "θ moves up the gradient, not down": ("sign", ("theta - at(", "theta + at(")),
+        "the momentum is not used: v is g": ("ignored", ('at(s["momentum"], j) for', "0.0 for")),
+        "the momentum has the wrong sign": ("sign", ("[at(s[", "[-at(s[")),
+        "the velocity is multiplied with 1 − momentum": (
+            "factor",
+            ("0 * theta)", "0 * theta) * (1 - mu[-1])"),
         ),
-    ),
-    "t is one too large in 1 − βᵗ: counted twice, or from 1?": (
-        "bias correction",
-        Parts(
-            correct_m=lambda b1, b2, t: 1 - b1 ** (t + 1),
-            correct_v=lambda b1, b2, t: 1 - b2 ** (t + 1),
+        "nesterov's look ahead is missing, or there without being asked for": (
+            "term",
+            ('if s["nesterov"]', 'if not s["nesterov"]'),
         ),
-    ),
-    "the root of v is missing, not that of 1 − β₂ᵗ": (
-        "extra factor",
-        Parts(root=lambda v, eps: v + eps, correct_v=lambda b1, b2, t: math.sqrt(1 - b2**t)),
-    ),
-    "m is corrected with β₂ and v with β₁": (
-        "bias correction",
-        Parts(correct_m=lambda b1, b2, t: 1 - b2**t, correct_v=lambda b1, b2, t: 1 - b1**t),
-    ),
-    "β₁ and β₂ are swapped": ("setting", Parts(betas=lambda b1, b2: (b2, b1))),
-    "the factor 1 − β₁ of g is missing": ("factor", Parts(of_g=lambda b1: 1.0)),
-    "the factor 1 − β₂ of g² is missing": ("factor", Parts(of_g2=lambda b2: 1.0)),
-    "m forgets: overwritten with (1 − β₁)·g where it is a mean": (
-        "overwritten",
-        Parts(m_of=lambda grads: grads[-1:]),
-    ),
-    "v forgets: overwritten with (1 − β₂)·g² where it is a mean": (
-        "overwritten",
-        Parts(v_of=lambda squares: squares[-1:]),
-    ),
-    "v is a mean of m², not of g²": ("wrong array", Parts(v_from_m=True)),
-    "g stands where m̂ belongs": ("wrong array", Parts(m_hat=lambda m_hat, g: g)),
+        "lr is not used": ("ignored", ('at(s["lr"], t) * (', "(")),
+    },
+    "rmsprop": {
+        "ε stands under the root, not beside it": (
+            "epsilon",
+            ('np.sqrt(v) + s["eps"]', 'np.sqrt(v + s["eps"])'),
+        ),
+        "ε is dropped": ("epsilon", (' + s["eps"]', "")),
+        "the root of v is missing": ("extra factor", ("np.sqrt(v)", "v")),
+        "v is a mean of g, not of g²": ("wrong array", ("a * a for", "a for")),
+        "v is a mean of |g|, not of g²": ("wrong array", ("a * a for", "np.abs(a) for")),
+        "g² is summed over θ: one v for all coordinates": (
+            "broadcast",
+            ("a * a for", "(a * a).sum() + 0 * a for"),
+        ),
+        "lr is not used": ("ignored", ('at(s["lr"], t) * g', "g")),
+        "lr is used twice": ("factor", ('at(s["lr"], t)', 'at(s["lr"], t) ** 2')),
+        "ρ and 1 − ρ are swapped": ("setting", ('s["rho"]', '(1 - s["rho"])')),
+        "the factor 1 − ρ of g² is missing": ("factor", ('(1 - s["rho"]) * ', "")),
+        "v forgets: overwritten with (1 − ρ)·g² where it is a mean": (
+            "overwritten",
+            ("grads[:t]", "grads[t - 1 : t]"),
+        ),
+        "the v of the step before is used: updated after its use": (
+            "state",
+            ("grads[:t]", "grads[: t - 1]"),
+        ),
+    },
+    "adamw": {
+        "the decay enters the gradient (L2), and is divided by √v̂ with it": (
+            "term",
+            (
+                'kept = 1 - at(s["lr"], t) * s["weight_decay"] * decays',
+                'kept, more = 1, s["weight_decay"] * decays * theta\n'
+                "        grads = [*grads[: t - 1], grads[t - 1] + more, *grads[t:]]",
+            ),
+        ),
+        "the decay is missing": ("term", ('* s["weight_decay"]', "* 0")),
+        "the decay is not multiplied with lr": ("ignored", ('at(s["lr"], t) * ', "")),
+        "the decay has the wrong sign: weights grow": ("sign", ("1 - at(", "1 + at(")),
+        "what `mask` leaves out decays too": ("mask", ('if s["mask"] is None', "if True")),
+    },
+    "optimistic_adam": {
+        "the update is taken once, not twice": ("factor", ("2 * update", "update")),
+        "the last update is not taken back": ("term", ("update + last", "update")),
+        "the last update is taken once more, not back": (
+            "sign",
+            ("update + last", "update - last"),
+        ),
+    },
+    "adam_update": {
+        "ε stands under the root, not beside it": (
+            "epsilon",
+            ('np.sqrt(v_hat) + s["eps"]', 'np.sqrt(v_hat + s["eps"])'),
+        ),
+        "ε is dropped": ("epsilon", (' + s["eps"]', "")),
+        "the root of v is missing": ("extra factor", ("np.sqrt(v_hat)", "v_hat")),
+        "v is a mean of g, not of g²": ("wrong array", (SQUARES, "grads")),
+        "v is a mean of |g|, not of g²": ("wrong array", (SQUARES, "[np.abs(g) for g in grads]")),
+        "g² is summed over θ: one v for all coordinates": (
+            "broadcast",
+            (SQUARES, "[(g * g).sum() + 0 * g for g in grads]"),
+        ),
+        "lr is not used": ("ignored", ('at(s["lr"], t) * ', "")),
+        "lr is used twice": ("factor", ('at(s["lr"], t)', 'at(s["lr"], t) ** 2')),
+        "the bias correction is missing: m and v are too small": (
+            BIAS,
+            (" / (1 - b1**t)", ""),
+            (V, "v"),
+        ),
+        "the bias correction of m is missing": (BIAS, (" / (1 - b1**t)", "")),
+        "the bias correction of v is missing": (BIAS, (V, "v")),
+        "1 − β stands for 1 − βᵗ: the power of t is missing": (BIAS, ("**t", "")),
+        "1 − β₁ stands for 1 − β₁ᵗ: no power of t": (BIAS, ("b1**t", "b1")),
+        "1 − β₂ stands for 1 − β₂ᵗ: no power of t": (BIAS, ("b2**t", "b2")),
+        "t is one too small in 1 − βᵗ: counted after its use?": (BIAS, ("**t", " ** (t - 1)")),
+        "t is one too large in 1 − βᵗ: counted twice, or from 1?": (BIAS, ("**t", " ** (t + 1)")),
+        "the root of v is missing, not that of 1 − β₂ᵗ": (
+            "extra factor",
+            ("np.sqrt(v_hat)", "v_hat"),
+            (V, "v / np.sqrt(1 - b2**t)"),
+        ),
+        "m is corrected with β₂ and v with β₁": (
+            BIAS,
+            (V, "v / (1 - b1 ** t)"),
+            ("b1**t", "b2**t"),
+        ),
+        "β₁ and β₂ are swapped": ("setting", ('s["beta1"], s["beta2"]', 's["beta2"], s["beta1"]')),
+        "the factor 1 − β₁ of g is missing": ("factor", ("(1 - b1) * ", "")),
+        "the factor 1 − β₂ of g² is missing": ("factor", ("(1 - b2) * ", "")),
+        "m forgets: overwritten with (1 − β₁)·g where it is a mean": (
+            "overwritten",
+            ("discounted(grads,", "discounted(grads[-1:],"),
+        ),
+        "v forgets: overwritten with (1 − β₂)·g² where it is a mean": (
+            "overwritten",
+            ("discounted(squares,", "discounted(squares[-1:],"),
+            ("discounted(squares[:i],", "discounted(squares[i - 1 : i],"),
+        ),
+        "v is a mean of m², not of g²": (
+            "wrong array",
+            (SQUARES, "[((1 - b1) * discounted(grads[:i], b1)) ** 2 for i in range(1, t + 1)]"),
+        ),
+        "g stands where m̂ belongs": ("wrong array", (M, "grads[-1]")),
+    },
 }
-MISTAKES: dict[str, tuple[Callable[..., Iterator[Array]], Mistakes]] = {
-    "SGD": (
-        _sgd,
-        {
-            "θ moves up the gradient, not down": ("sign", Parts(up=True)),
-            "the momentum is not used: v is g": ("ignored", Parts(momentum=lambda mu: 0.0)),
-            "the momentum has the wrong sign": ("sign", Parts(momentum=lambda mu: -mu)),
-            "the velocity is multiplied with 1 − momentum": (
-                "factor",
-                Parts(velocity=lambda v, mu: (1 - mu) * v),
-            ),
-            "nesterov's look ahead is missing, or there without being asked for": (
-                "term",
-                Parts(nesterov=lambda nesterov: not nesterov),
-            ),
-            "lr is not used": ("ignored", Parts(lr=lambda lr: 1.0)),
-        },
-    ),
-    "RMSProp": (
-        _rmsprop,
-        OF_THE_ROOT
-        | {
-            "ρ and 1 − ρ are swapped": ("setting", Parts(betas=lambda rho, rest: (rest, rho))),
-            "the factor 1 − ρ of g² is missing": ("factor", Parts(of_g2=lambda rho: 1.0)),
-            "v forgets: overwritten with (1 − ρ)·g² where it is a mean": (
-                "overwritten",
-                Parts(v_of=lambda grads: grads[-1:]),
-            ),
-            "the v of the step before is used: updated after its use": (
-                "state",
-                Parts(v_of=lambda grads: grads[:-1]),
-            ),
-        },
-    ),
-    "Adam": (_adam, OF_ADAM),
-    "AdamW": (
-        _adamw,
-        {
-            "the decay enters the gradient (L2), and is divided by √v̂ with it": (
-                "term",
-                Parts(coupled=True),
-            ),
-            "the decay is missing": ("term", Parts(decay=lambda lr, decay: 0.0)),
-            "the decay is not multiplied with lr": (
-                "ignored",
-                Parts(decay=lambda lr, decay: decay),
-            ),
-            "the decay has the wrong sign: weights grow": (
-                "sign",
-                Parts(decay=lambda lr, decay: -lr * decay),
-            ),
-            "what `mask` leaves out decays too": ("mask", Parts(decayed=np.ones_like)),
-        }
-        | OF_ADAM,
-    ),
-    "OptimisticAdam": (
-        _optimistic_adam,
-        {
-            "the update is taken once, not twice": ("factor", Parts(first=1.0)),
-            "the last update is not taken back": ("term", Parts(last=0.0)),
-            "the last update is taken once more, not back": ("sign", Parts(last=-1.0)),
-        }
-        | OF_ADAM,
-    ),
-}
-MISTAKES["Momentum"] = MISTAKES["SGD"]
 
 
 def of_an_optimiser(point: Steps) -> Iterator[Guess]:
     """Guess at the mistakes that are made in the definition which an optimiser follows."""
     if point.definition is None:
         return
-    steps, mistakes = MISTAKES[point.definition]
-    for reason, (kind, parts) in mistakes.items():
-        with np.errstate(all="ignore"):
-            wrong = list(steps(point.numbers, point.grads, point.theta, parts))
-        yield Guess(kind, reason, moves(wrong, point.theta), alone=True)
+    text = inspect.getsource(definitions)
+    used = next(iter(definitions.DEFINITIONS[point.definition].values()))
+    for name, slips in SLIPS.items():
+        if name == used.__name__ or (name == "adam_update" and "adam" in used.__name__):
+            for reason, (kind, *changes) in slips.items():
+                steps = definition_with(name, changes, text)[point.definition]
+                with np.errstate(all="ignore"):
+                    wrong = next(iter(steps.values()))(point.numbers, point.grads, point.theta)
+                yield Guess(kind, reason, moves(wrong, point.theta), alone=True)
+
+
+def definition_with(name: str, changes: list[tuple[str, str]], text: str) -> Any:
+    """Return the definitions, with a slip in one of their functions."""
+    right = wrong = inspect.getsource(getattr(definitions, name))
+    for old, new in changes:
+        wrong = wrong.replace(old, new)
+    scope: dict[str, Any] = {"__name__": definitions.__name__}
+    scope["__package__"] = definitions.__package__
+    exec(compile(text.replace(right, wrong), f"<{name} with a slip>", "exec"), scope)
+    return scope["DEFINITIONS"]

@@ -7,7 +7,6 @@ from itertools import permutations
 
 import numpy as np
 
-from ...arrays import Array
 from .evidence import Evidence, Guess, axis_sets, name_factor
 
 
@@ -36,7 +35,7 @@ def from_shapes(e: Evidence) -> Guess | None:
 
 
 def from_values(e: Evidence) -> Iterator[Guess]:
-    """Guess at zero, sign, factor, transposed, flipped, shifted, and missing in part."""
+    """Guess at zero, sign, factor, transposed, flipped, and missing in part."""
     found, exact = e.found, e.exact
     yield Guess("zero", "it is zero: missing, or never added", np.zeros_like(found))
     yield Guess("sign", "its sign is flipped", -exact, alone=True)
@@ -62,7 +61,7 @@ def _factor(e: Evidence) -> Iterator[Guess]:
 
 
 def _rearranged(e: Evidence) -> Iterator[Guess]:
-    """Guess that the right numbers stand in other places: transposed, flipped, shifted."""
+    """Guess that the right numbers stand in other places: transposed, flipped."""
     exact = e.exact
     shape = e.found.shape
     for axes in permutations(range(exact.ndim)):
@@ -80,13 +79,6 @@ def _rearranged(e: Evidence) -> Iterator[Guess]:
         of_a_kernel = exact.ndim == 4 and not e.where.endswith((" dx", " t", " y"))
         kind, text = ("kernel", flips) if of_a_kernel else ("order", f"reversed, axes {axes}")
         yield Guess(kind, text, np.flip(exact, axes))
-    for axes in axis_sets(exact.ndim):
-        for by in (1, -1, 2, -2):
-            places = f"shifted by {by} along {axes}"
-            kind = "stride" if exact.ndim == 4 else "order"
-            text = f"{places}: padding or stride ignored?" if exact.ndim == 4 else places
-            yield Guess(kind, text, np.roll(exact, by, axes))
-            yield Guess(kind, text, _shift(exact, by, axes))
 
 
 def other_order(e: Evidence) -> Iterator[Guess]:
@@ -116,23 +108,6 @@ def _missing_in_part(e: Evidence) -> Iterator[Guess]:
         alone=True,
         certain=False,
     )
-
-
-def spread(e: Evidence) -> Iterator[Guess]:
-    """Guess that a sum or a mean over an axis is spread along it again."""
-    for axes in axis_sets(e.exact.ndim):
-        for name, reduced in (
-            ("sum", e.exact.sum(axis=axes, keepdims=True)),
-            ("mean", e.exact.mean(axis=axes, keepdims=True)),
-        ):
-            text = f"each entry is the {name} of the right ones along axis {axes}: (n, 1) met (n,)?"
-            yield Guess("broadcast", text, np.broadcast_to(reduced, e.exact.shape), True)
-        for first, place in ((True, "first"), (False, "last")):
-            one = e.exact
-            for axis in axes:
-                one = one.take([0 if first else -1], axis)
-            text = f"the {place} entry of axis {axes} was used for all"
-            yield Guess("broadcast", text, np.broadcast_to(one, e.exact.shape), True)
 
 
 def digits_lost(e: Evidence) -> Guess | None:
@@ -166,13 +141,3 @@ def worst_entries(e: Evidence, count: int = 3) -> str:
         texts.append(f"{list(i) if i else ''} is {e.found[i]:.6g}, should be {e.exact[i]:.6g}")
     wrong = int((error > 1e-9 * float(np.max(np.abs(e.exact), initial=0.0))).sum())
     return "; ".join(texts) + f" ({wrong} of {error.size} are wrong)"
-
-
-def _shift(a: Array, by: int, axes: tuple[int, ...]) -> Array:
-    """`np.roll`, but with zeros where it wraps around."""
-    rolled = np.roll(a, by, axes)
-    for axis in axes:
-        edge: list[slice] = [slice(None)] * a.ndim
-        edge[axis] = slice(0, by) if by > 0 else slice(by, None)
-        rolled[tuple(edge)] = 0
-    return rolled

@@ -1,16 +1,16 @@
-"""Guesses about what a gradient is made of: slopes, masks, sums, and the terms of a sum."""
+"""Guesses about what a gradient is made of: slopes, and the terms of a sum."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
 from ...numerics import sigmoid
-from .evidence import Evidence, Guess, axis_sets, name_factor
+from .evidence import Evidence, Guess, axis_sets
 
 # Functions by which a gradient is wrong when a slope is taken once too often, or not at all.
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {
@@ -34,37 +34,34 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def slopes_and_masks(e: Evidence) -> Iterator[Guess]:
-    """Guess at another slope, of a map that works number by number."""
+def slopes(e: Evidence) -> Iterator[Guess]:
+    """Guess that a slope is left out, a mask that of another array, or a factor one too many."""
     for name in ("dy", "v"):
         incoming = e.inputs.get(name)
         if incoming is not None and incoming.shape == e.found.shape:
-            yield from _slope_formulas(e, name, incoming)
             kind, reason = "ignored", f"it is {name} itself: the slope is left out"
             if not e.exact.any():
                 kind, reason = "term", f"it is {name}, where nothing is to come"
             yield Guess(kind, reason, incoming)
-            yield from _masks(e, name, incoming)
-    yield from _two_branches(e)
-    yield from _diagonal(e)
-    yield from _slope_once_more(e)
-
-
-def _slope_formulas(e: Evidence, name: str, incoming: Array) -> Iterator[Guess]:
-    """Guess that a formula in y, such as 1 − y², is taken at x; or the other way round."""
-    for a, b in (("x", "y"), ("y", "x")):
-        right, wrong = e.arrays.get(a), e.arrays.get(b)
-        if right is None or wrong is None or not right.shape == wrong.shape == e.exact.shape:
+            yield from _masks(e, incoming)
+    for name, u in e.arrays.items():
+        if u.size < 2 or np.ptp(u) == 0 or name.startswith("cache"):
             continue
-        for text, f in FUNCTIONS.items():
-            with np.errstate(all="ignore"):
-                slope, other = f(right), f(wrong)
-            if np.allclose(slope * incoming, e.exact, rtol=1e-7, atol=0):
-                reason = f"the slope {text.format(a, a)} is taken at {b}, {text.format(b, b)}"
-                yield Guess("slope", reason, other * incoming)
+        try:
+            fits = np.broadcast_shapes(u.shape, e.exact.shape) == e.exact.shape
+        except ValueError:
+            continue
+        if fits:
+            for text, f in FUNCTIONS.items():
+                with np.errstate(all="ignore"):
+                    g = f(u)
+                    shown = text.format(name, name)
+                    yield Guess("extra factor", f"times {shown} once too often", e.exact * g)
+                    kind = "ignored" if shown in ("dy", "v") else "extra factor"
+                    yield Guess(kind, f"the factor {shown} is missing", e.exact / g)
 
 
-def _masks(e: Evidence, name: str, incoming: Array) -> Iterator[Guess]:
+def _masks(e: Evidence, incoming: Array) -> Iterator[Guess]:
     """Guess that one of two slopes is chosen by the sign of the wrong array."""
     with np.errstate(all="ignore"):
         right, found = e.exact / incoming, e.found / incoming
@@ -84,87 +81,6 @@ def _masks(e: Evidence, name: str, incoming: Array) -> Iterator[Guess]:
         yield Guess("state", reason, e.found)
 
 
-def _slope_once_more(e: Evidence) -> Iterator[Guess]:
-    """Guess that a function of an array is a factor once too often, or missing."""
-    for name, u in e.arrays.items():
-        if u.size < 2 or np.ptp(u) == 0 or name.startswith("cache"):
-            continue
-        try:
-            fits = np.broadcast_shapes(u.shape, e.exact.shape) == e.exact.shape
-        except ValueError:
-            continue
-        if fits:
-            for text, f in FUNCTIONS.items():
-                with np.errstate(all="ignore"):
-                    g = f(u)
-                    shown = text.format(name, name)
-                    yield Guess("extra factor", f"times {shown} once too often", e.exact * g)
-                    kind = "ignored" if shown in ("dy", "v") else "extra factor"
-                    yield Guess(kind, f"the factor {shown} is missing", e.exact / g)
-
-
-def _diagonal(e: Evidence) -> Iterator[Guess]:
-    """Guess that each y_i was taken to depend on x_i alone, as if the Jacobian were diagonal."""
-    dy, x = e.inputs.get("dy"), e.inputs.get("x")
-    if dy is None or x is None or not dy.shape == x.shape == e.exact.shape or dy.size > 100:
-        return
-    diagonal = np.zeros(dy.shape)
-    for i in np.ndindex(dy.shape):
-        alone = np.zeros(dy.shape)
-        alone[i] = dy[i]
-        slopes = e.what_if({"dy": alone})
-        if slopes is None:
-            return
-        diagonal[i] = slopes[i]
-    reason = (
-        "only the diagonal of the Jacobian: y_i depends on other x_j too, and those are left out"
-    )
-    yield Guess("term", reason, diagonal)
-
-
-def _two_branches(e: Evidence) -> Iterator[Guess]:
-    """Guess that it is right on one side of zero, and off by a factor on the other."""
-    for name, u in e.arrays.items():
-        if u.shape != e.exact.shape:
-            continue
-        for side, here in ((f"{name} > 0", u > 0), (f"{name} ≤ 0", u <= 0)):
-            there = ~here & (e.exact != 0)
-            if here.sum() < 2 or there.sum() < 2:
-                continue
-            c = float((e.found[there] * e.exact[there]).sum() / (e.exact[there] ** 2).sum())
-            named = name_factor(e, c)
-            much = named.name if named else f"{c:.6g}"
-            text = f"right where {side}, elsewhere {much} times what it should be"
-            yield Guess("mask" if c == 0 else "factor", text, np.where(here, e.exact, c * e.exact))
-
-
-def sums(e: Evidence) -> Iterator[Guess]:
-    """Guess at a bias or a gain, whose gradient is a product summed over axes."""
-    dy = e.inputs.get("dy")
-    if dy is None or e.where.endswith(("dx", " t")):
-        return
-    partners: dict[str, Array] = {"1": np.ones_like(dy)}
-    for name, u in e.arrays.items():
-        if u.shape == dy.shape:
-            partners[name] = u
-            if name == "x":
-                for axes, xc, xh, _ in _normalised(e):
-                    partners[f"x − mean(x, axis={axes})"] = xc
-                    partners[f"x normalised along {axes}"] = xh
-    for name, u in partners.items():
-        factor = "dy" if name == "1" else f"dy·({name})"
-        for axes in axis_sets(dy.ndim):
-            for word, sum_ in (("sum", (dy * u).sum), ("mean", (dy * u).mean)):
-                total = sum_(axis=axes)
-                for text, kept in (("", total), (", spread", sum_(axis=axes, keepdims=True))):
-                    try:
-                        spread = np.broadcast_to(kept, e.found.shape)
-                    except ValueError:
-                        continue
-                    reason = f"it is the {word} of {factor} over axis {axes}{text}"
-                    yield Guess("axis" if name == "1" else "wrong array", reason, spread)
-
-
 def normalisation(e: Evidence) -> Iterator[Guess]:
     """Guess at the paths of a normalisation: x less its mean, times r = 1/√(var + eps).
 
@@ -177,65 +93,28 @@ def normalisation(e: Evidence) -> Iterator[Guess]:
         return
     gains = {"1": np.ones(())}
     gains |= {name: u for name, u in e.inputs.items() if name not in ("x", "dy", "v")}
-    for axes, xc, _, eps in _normalised(e):
-        var = (xc * xc).mean(axis=axes, keepdims=True)
-        N = x.size // var.size
-        r = 1 / np.sqrt(var + eps)
+    gain_first = "v" not in e.inputs
+    for axes, xh, r in _normalised(e):
+
+        def paths(gain: Array, c2: float, c3: float, way: Any = (axes, xh, r)) -> Array:
+            axes, xh, r = way
+            d = a * gain if gain_first else a
+            mean = d.mean(axis=axes, keepdims=True)
+            moved = r * (d - c2 * mean - c3 * xh * (d * xh).mean(axis=axes, keepdims=True))
+            return np.asarray(moved if gain_first else gain * moved)
+
         for name, gain in gains.items():
             try:
-                paths = _Paths(a, xc, axes, gain, gain_first="v" not in e.inputs)
-                right = paths(r, r, r)
+                right = paths(gain, 1, 1)
             except ValueError:  # this is no gain: its shape does not fit
                 continue
             if right.shape != x.shape or not np.allclose(right, e.exact, rtol=1e-7, atol=1e-12):
                 continue
-            for (kind, reason), (c2, c3) in _coefficients(N).items():
-                yield Guess(kind, reason, paths(r, r, r, c2, c3))
+            for (kind, reason), (c2, c3) in _coefficients(x.size // r.size).items():
+                yield Guess(kind, reason, paths(gain, c2, c3))
             if name != "1":
-                bare, twice = (replace(paths, gain=u) for u in (np.ones(()), gain * gain))
-                yield Guess("ignored", f"{name} is left out", bare(r, r, r))
-                yield Guess("extra factor", f"{name} counts twice", twice(r, r, r))
-            for (kind, reason), wrong in _other_roots(var, eps, N).items():
-                for places in product((wrong, r), repeat=3):
-                    yield Guess(kind, reason, paths(*places))
-                for c2, c3 in ((0, 1), (1, 0), (0, 0)):
-                    text = f"paths are missing, and {reason}"
-                    yield Guess("term", text, paths(wrong, wrong, wrong, c2, c3))
-
-
-@dataclass(frozen=True)
-class _Paths:
-    """The three terms of a gradient that goes through a normalisation."""
-
-    a: Array  # dy, or v
-    xc: Array
-    axes: tuple[int, ...]
-    gain: Array
-    gain_first: bool
-
-    def __call__(self, r1: Array, r3: Array, r_xh: Array, c2: float = 1, c3: float = 1) -> Array:
-        """Return r1·[d − c2·m(d)] − c3·r3·xh·m(d·xh), with xh = r_xh·xc."""
-        d = self.a * self.gain if self.gain_first else self.a
-        xh = self.xc * r_xh
-        mean = d.mean(axis=self.axes, keepdims=True)
-        moved = r1 * (d - c2 * mean) - c3 * r3 * xh * (d * xh).mean(axis=self.axes, keepdims=True)
-        return moved if self.gain_first else self.gain * moved
-
-
-def _other_roots(var: Array, eps: float, N: int) -> dict[tuple[str, str], Array]:
-    """Return what is taken for r = 1/√(var + eps)."""
-    r = 1 / np.sqrt(var + eps)
-    unbiased = var * N / (N - 1)
-    return {
-        ("epsilon", "eps is dropped from r = 1/√(var + eps)"): 1 / np.sqrt(var),
-        ("epsilon", "eps is added to the root in r, not under it"): 1 / (np.sqrt(var) + eps),
-        ("epsilon", "eps² was used instead of eps in r"): 1 / np.sqrt(var + eps * eps),
-        ("n-1", "var is divided by N − 1 in r, not by N"): 1 / np.sqrt(unbiased + eps),
-        ("ignored", "r = 1/√(var + eps) is left out"): np.ones_like(var),
-        ("extra factor", "r counts twice"): r * r,
-        ("extra factor", "√(var + eps) stands where 1/√(var + eps) belongs"): 1 / r,
-        ("extra factor", "1/(var + eps): the root in r is missing"): 1 / (var + eps),
-    }
+                yield Guess("ignored", f"{name} is left out", paths(np.ones(()), 1, 1))
+                yield Guess("extra factor", f"{name} counts twice", paths(gain * gain, 1, 1))
 
 
 def _coefficients(N: int) -> dict[tuple[str, str], tuple[float, float]]:
@@ -261,8 +140,8 @@ def _coefficients(N: int) -> dict[tuple[str, str], tuple[float, float]]:
     }
 
 
-def _normalised(e: Evidence) -> Iterator[tuple[tuple[int, ...], Array, Array, float]]:
-    """Give x normalised along each set of axes that layers take: (axes, xc, xh, eps)."""
+def _normalised(e: Evidence) -> Iterator[tuple[tuple[int, ...], Array, Array]]:
+    """Give x normalised along each set of axes that layers take: (axes, xh, r)."""
     x = e.inputs["x"]
     eps = next((value for name, value in e.settings.items() if "eps" in name.lower()), None)
     last = tuple(range(x.ndim - 1))
@@ -272,7 +151,8 @@ def _normalised(e: Evidence) -> Iterator[tuple[tuple[int, ...], Array, Array, fl
             xc = x - x.mean(axis=axes, keepdims=True)
             var = (xc * xc).mean(axis=axes, keepdims=True)
             for value in (0.0, 1e-5, 1e-8, 1e-3, 1e-12, 1e-6, 1e-7) if eps is None else (eps,):
-                yield axes, xc, xc / np.sqrt(var + value + 1e-300), value
+                r = 1 / np.sqrt(var + value + 1e-300)
+                yield axes, xc * r, r
 
 
 def residues(e: Evidence) -> Iterator[Guess]:

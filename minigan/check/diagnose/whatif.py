@@ -6,7 +6,7 @@ is computed by finite differences and complex step from `forward` alone, as the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import combinations, permutations
 
 import numpy as np
@@ -32,16 +32,6 @@ def with_other_arrays(e: Evidence) -> Iterator[Guess]:
         if e.inputs[a].shape == e.inputs[b].shape:
             swapped = {a: e.inputs[b], b: e.inputs[a]}
             yield from _what_if(e, "wrong array", f"{a} and {b} are swapped", swapped)
-
-
-def with_other_settings(e: Evidence) -> Iterator[Guess]:
-    """Guess that it is the right map for another eps, slope, stride, …"""
-    for name, value in e.settings.items():
-        for kind, text, other in _other_values(name, value):
-            if other != value:
-                predicted = e.what_if(settings={name: other})
-                if predicted is not None:
-                    yield Guess(kind, text, predicted)
 
 
 def _what_if(e: Evidence, kind: str, reason: str, changes: dict[str, Array]) -> Iterator[Guess]:
@@ -76,6 +66,8 @@ def _changes(name: str, a: Array) -> Iterator[tuple[str, str, Array]]:
         ):
             reason = f"the {word} of {name} along axis {axes} was used instead of {name}"
             yield "broadcast", reason, np.broadcast_to(reduced, a.shape)
+    if not a.ndim:
+        return
     yield "broadcast", f"the last row of {name} was used for all", 0 * a + a[-1:]
     yield "broadcast", f"the first row of {name} was used for all", 0 * a + a[:1]
     yield "order", f"{name} with its rows in reverse order", a[::-1]
@@ -84,38 +76,3 @@ def _changes(name: str, a: Array) -> Iterator[tuple[str, str, Array]]:
         if a.ndim == 4 and not upstream:
             text = f"{name} shifted by {by} pixel: padding or stride ignored?"
             yield "stride", text, np.roll(a, (by, by), (1, 2))
-
-
-CHANGES: dict[str, Callable[[float], float]] = {
-    "0": lambda s: 0.0,
-    "1": lambda s: 1.0,
-    "1 − {}": lambda s: 1 - s,
-    "−{}": lambda s: -s,
-    "1/{}": lambda s: 1 / s,
-    "{}²": lambda s: s * s,
-    "√{}": lambda s: abs(s) ** 0.5,
-    "2·{}": lambda s: 2 * s,
-    "{}/2": lambda s: s / 2,
-    "1/(1 − {})": lambda s: 1 / (1 - s),
-}
-
-
-def _other_values(name: str, value: float) -> Iterator[tuple[str, str, float]]:
-    """Give other values of a setting, and what it means to have taken them."""
-    lower = name.lower()
-    if "eps" in lower:
-        yield "epsilon", f"{name} is dropped", 0.0
-        yield "epsilon", f"{name}² instead of {name}", value * value
-        yield "epsilon", f"√{name} instead of {name}", value**0.5
-        yield "epsilon", f"2·{name} instead of {name}", 2 * value
-        return
-    kind = "stride" if lower in ("stride", "padding", "pad", "output_padding") else "setting"
-    if isinstance(value, int):
-        for other in (1, 0, value + 1, value - 1):
-            yield kind, f"{name} is taken for {other}", other
-        return
-    for text, change in CHANGES.items():
-        try:
-            yield kind, f"{text.format(name)} was used instead of {name}", change(value)
-        except ZeroDivisionError:
-            continue

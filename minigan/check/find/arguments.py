@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from ...arrays import stream
+from ...arrays import Array, stream
 from ...layers import Dense
 from ...layers.base import Layer
+from ...numerics import sigmoid
 from ..layers import away_from_zero
+from .objects import MODES
 
 Declaration = dict[str, Any]
 DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments
@@ -104,48 +108,152 @@ PARAMETERS: Declaration = {
 }
 
 
+TARGETS = ("true", "target", "label", "actual", "truth")  # what the name of a target has in it
+PREDICTIONS = ("pred", "hat", "logit", "out", "score", "prob")
+
+
+def is_target(name: str, names: list[str], loss: bool = True) -> bool:
+    """Whether an argument of a loss is what the predictions are held against, by its name."""
+    lower = name.lower()
+    if any(word in lower for word in TARGETS):
+        return True
+    alone = not any(word in n.lower() for n in names for word in TARGETS) and len(names) > 1
+    if lower in ("y", "t"):
+        return loss and alone
+    predicted = any(word in n.lower() for n in names if n != name for word in PREDICTIONS)
+    return loss and alone and len(names) == 2 and predicted
+
+
+N, D, M, T = 5, 3, 4, 6  # samples, features, features out, steps: all different
+Shapes = dict[str, Any]
+STEP: Shapes = {"h": (N, M), "c": (N, M), "wx": (D, M), "wh": (M, M), "b": (M,)}
+GATES: Shapes = STEP | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
+IMAGES: Shapes = {"w": (4, 3, 3, 3), "b": (4,), "gamma": (3,), "beta": (3,)}
+# What x, the weights and the biases may be: by rows, flattened, images, by columns, steps in time.
+WORLDS: tuple[Shapes, ...] = (
+    {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | STEP,
+    {"x": (N, D, 2), "w": (2 * D, M), "b": (M,)},
+    {"x": (2, 3, 4, 5)} | IMAGES,
+    {"x": (2, 4, 5, 3), "w": (3, 3, 3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
+    {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
+    | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
+    {"x": (N, D), "w": (M, D), "b": (M,)} | STEP | {"wx": (M, D)},
+    {"x": (N, D)} | GATES,
+    {"x": (N, T, D), "w": (D, M)} | STEP,
+    {"x": (N, T, D)} | GATES,
+    {"x": (N, D), "w": (D,), "b": ()},
+    {"x": (N, 1), "w": (1, 1), "b": (1,)},
+    {"x": (N,), "w": (N,), "b": ()},
+    {"x": np.arange(10).reshape(5, 2) % 7, "w": (7, D)},  # numbers of rows
+)
+
+
 def function_arguments(
     f: Callable[..., Any], said: Declaration, seed: int
-) -> Iterator[tuple[Any, ...]]:
-    """Give arguments for a function, the likely ones first: dense, number by number, images."""
-    names = list(inspect.signature(f).parameters)
+) -> Iterator[dict[str, Any]]:
+    """Give arguments for a function by name, the likely ones first: dense, images, columns, …"""
+    parameters = inspect.signature(f).parameters
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [name for name, p in parameters.items() if p.kind not in kinds]
     unknown = [key for key in said if key not in names]
     if unknown:
         takes = ", ".join(names)
         raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
-    shapes: list[dict[str, tuple[int, ...]]] = [
-        {"x": (5, 3), "w": (3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
-        {"x": (5, 3, 2), "w": (6, 4), "b": (4,)},
-        {"x": (2, 3, 4, 6), "w": (4, 3, 3, 3), "b": (4,), "gamma": (3,), "beta": (3,)},
-        {"x": (2, 4, 6, 3), "w": (3, 3, 3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
-    ]
-    if any(isinstance(value, tuple) for name, value in said.items() if name in names):
-        shapes = [{}]
-    for guess in shapes:
-        arguments = []
-        for i, name in enumerate(names):
-            value = said.get(name, _guess(f, name, i, guess))
-            if isinstance(value, tuple):
-                value = away_from_zero(stream(seed, name).standard_normal(value))
-            if value is not inspect.Parameter.empty:
-                arguments.append(value)
-        yield tuple(arguments)
+    worlds = WORLDS
+    if any(isinstance(value, tuple) for value in said.values()):
+        worlds = ({"x": said[names[0]]} if isinstance(said.get(names[0]), tuple) else WORLDS[0],)
+    targets = [name for name in names if is_target(name, names) and name not in said]
+    # A log without an exp is that of a probability.
+    code = source_of(f)
+    drawn = (1, 3, 5, 0, 2, 4) if "log" in code and "exp" not in code else (0, 2, 4, 1, 3, 5)
+    for shapes, kind in product(worlds, drawn if targets else (0,)):
+        arguments: Declaration = {}
+        for i, name in enumerate(n for n in names if n not in targets or n in said):
+            default = parameters[name].default
+            value = said.get(name, default)
+            if value is inspect.Parameter.empty:
+                value = _guess(name, i, shapes)
+            elif value is default and name in (STRENGTHS if default == 0 else FACTORS):
+                value = {0: 0.17, 1: 1.7}.get(default, default)  # else it would not be seen
+            arguments[name] = _drawn(value, name, seed)
+        predicted = next((n for n, a in arguments.items() if isinstance(a, np.ndarray)), None)
+        if targets and predicted is not None:
+            x = arguments[predicted]
+            if kind % 2:
+                x = arguments[predicted] = sigmoid(x)
+            arguments |= dict.fromkeys(targets, _target(x, kind // 2))
+        yield {name: arguments[name] for name in names if name in arguments}
 
 
-def _guess(f: Callable[..., Any], name: str, place: int, shapes: dict[str, tuple[int, ...]]) -> Any:
-    parameter = inspect.signature(f).parameters[name]
-    if parameter.default is not parameter.empty:
-        return parameter.default
+def source_of(f: Callable[..., Any]) -> str:
+    """Return the text of a function; nothing for one that no file holds."""
+    try:
+        return inspect.getsource(f)
+    except (OSError, TypeError):
+        return ""
+
+
+def words_for(f: Callable[..., Any]) -> tuple[str, list[str]]:
+    """Return the argument that is compared with words, as activation == "relu" is, and these."""
+    for name, parameter in inspect.signature(f).parameters.items():
+        words = re.findall(rf"\b{name} == [\"'](\w+)[\"']", source_of(f))
+        if words and parameter.default is parameter.empty:
+            return name, list(dict.fromkeys(words))
+    return "", []
+
+
+STRENGTHS = ("reg", "reg_strength", "lam", "lambd", "lambda_", "l2", "weight_decay", "alpha")
+FACTORS = ("alpha", "beta", "gamma", "slope", "scale", "temperature", "tau", "a", "c")
+
+
+def _target(x: Array, kind: int) -> Array:
+    """Return labels, their rows of 0 and 1, or a 0 or 1 for each number."""
+    labels = np.arange(len(x)) % (x.shape[-1] if x.ndim > 1 else 2)
+    if kind == 0:
+        return labels
+    if kind == 1 and x.ndim == 2:
+        return np.asarray(np.eye(x.shape[1])[labels])
+    return (np.arange(x.size) % 2.0).reshape(x.shape)
+
+
+def _drawn(value: Any, name: str, seed: int) -> Any:
+    """Return arrays in the place of shapes, in a dict too."""
+    if isinstance(value, dict):
+        return {k: _drawn(v, f"{name} {k}", seed) for k, v in value.items()}
+    if isinstance(value, tuple) and all(type(size) is int for size in value):
+        return away_from_zero(np.asarray(stream(seed, name).standard_normal(value)))
+    return value
+
+
+ROLES = (
+    (("gamma", "scale", "gain", "g"), "gamma"),
+    (("beta", "shift"), "beta"),
+    (("wx", "wax", "w_x", "w_ih", "u"), "wx"),
+    (("wh", "waa", "w_h", "w_hh"), "wh"),
+    (("prev_c", "c_prev", "c0", "c"), "c"),
+    (("prev_h", "h_prev", "h0", "h", "a_prev", "a0", "hidden"), "h"),
+)
+
+
+def _guess(name: str, place: int, shapes: Shapes) -> Any:
+    """Return what an argument may be: the shape of an array, or a setting."""
     lower = name.lower()
     if lower.endswith(("param", "params", "config")):
         return dict(PARAMETERS)
-    if place == 0:
-        return shapes.get("x", (5, 3))
-    for key, starts in (("w", "w"), ("b", "b"), ("gamma", "g"), ("beta", "shift")):
-        if lower.startswith("beta"):
-            return shapes.get("beta", (3,))
-        if lower.startswith(starts):
-            return shapes.get(key, (3,))
-    if lower in ("y", "t", "target", "targets", "labels"):
-        return np.arange(5) % 3
-    return shapes.get("x", (5, 3))
+    if place == 0 and not lower.startswith(("w", "theta", "param")):
+        return shapes["x"]
+    for names, role in ROLES:
+        if lower in names:
+            return shapes.get(role, shapes["x"])
+    if lower.startswith("beta"):
+        return shapes.get("beta", (3,))
+    for start in ("w", "b", "theta"):
+        if lower.startswith(start):
+            return shapes.get(start[0], shapes.get("w", (3,)))
+    if lower in STRENGTHS:
+        return COMMON.get(lower, 0.17)
+    if lower in MODES:
+        return MODES[lower]
+    if lower in COMMON and lower not in ("k", "weight", "bias", "target"):
+        return COMMON[lower]
+    return shapes["x"]

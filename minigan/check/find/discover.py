@@ -22,8 +22,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,14 +39,15 @@ from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
 from ..compare import what_was_raised
-from ..functions import loss_function, pair
 from ..layers import away_from_zero, layer
 from ..losses import loss
 from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
-from .arguments import Declaration, function_arguments, make, sample_shapes
-from .styles import check_of, is_unwritten
+from .arguments import Declaration, function_arguments, make, sample_shapes, words_for
+from .pairs import Held, check_functions
+from .steps import check_class, check_rule, is_optimiser, is_rule
+from .styles import FORWARD, check_of, is_partner, is_unwritten, stem
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,12 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     things = {
         key: thing
         for key, thing in vars(module).items()
-        if (not name or name in (key, _stem(key))) and not (key.startswith("_") and key != name)
+        if (not name or name in (key, stem(key))) and not (key.startswith("_") and key != name)
     }
     declarations = _declarations(module, place)
     items, passed_over = [], {}
     for key, thing in things.items():
-        said = declarations.get(key, declarations.get(_stem(key), {}))
+        said = declarations.get(key, declarations.get(stem(key), {}))
         here = list(_items(module, key, thing, said))
         items += here
         if not here and (reason := _passed_over(module, key, thing)):
@@ -101,23 +105,6 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     return items, passed_over
 
 
-def _stem(name: str) -> str:
-    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
-    words = [word for word in name.split("_") if word not in (*PARTNER, *PARTNER.values())]
-    return "_".join(words)
-
-
-PARTNER = {"forward": "backward", "fwd": "bwd"}
-
-
-def _partner(name: str) -> str:
-    """Return what the backward function of a forward function is called; nothing for others."""
-    words = name.split("_")
-    if not set(words) & set(PARTNER) or len(words) < 2:
-        return ""
-    return "_".join(PARTNER.get(word, word) for word in words)
-
-
 def _is_of(module: ModuleType, thing: Any) -> bool:
     """Whether a thing is made in a module, or in one of a package's own."""
     home = getattr(thing, "__module__", None) or ""
@@ -127,7 +114,7 @@ def _is_of(module: ModuleType, thing: Any) -> bool:
 def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:
     """Return CHECK, whose keys are names of the file."""
     declared: dict[str, Declaration] = getattr(module, "CHECK", {})
-    names = {*vars(module), *map(_stem, vars(module))}
+    names = {*vars(module), *map(stem, vars(module))}
     for key in declared:
         if key not in names:
             near = difflib.get_close_matches(key, names, 1)
@@ -180,9 +167,12 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         )
     if not inspect.isfunction(thing):
         return ""
-    if _partner(name):
-        return f"no {_partner(name)} beside it"
-    if any(_partner(other) == name for other in vars(module)):
+    if _is_derivative(module, name):
+        return ""
+    backward = "_".join(FORWARD.get(word, word) for word in name.split("_"))
+    if backward != name:
+        return f"no {backward} beside it"
+    if any(word in name.lower() for word in ("numeric", "check", "clip")):
         return ""
     if any(word in name.lower() for word in LOOKS_LIKE_ONE):
         return "a function is checked as a pair x_forward, x_backward, or as x_loss"
@@ -201,28 +191,72 @@ def _import(place: str) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"{place}: no such file")
     try:
-        return import_file(path, f"checked_{path.stem}")
+        return _import_file(path.resolve())
     except Exception as error:
         text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
 
 
+def _import_file(path: Path) -> ModuleType:
+    """Import a file, as a part of its package if it lies in one, which may import its relatives."""
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    # The project's root may lie above: `from course.layers import …` says so.
+    above = [str(root), *map(str, list(root.parents)[:2])]
+    sys.path.extend(above)
+    try:
+        if root != path.parent:
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            sys.path.insert(0, str(root))
+            try:
+                module = importlib.import_module(name.removesuffix(".__init__"))
+            finally:
+                sys.path.remove(str(root))
+            if getattr(module, "__file__", None) == str(path):
+                return module  # else another package of that name was there before
+        return import_file(path, f"checked_{path.stem}")
+    finally:
+        for place in above:
+            sys.path.remove(place)
+
+
 def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iterator[Item]:
     """Give the item that a thing of a module is, if it is one."""
     if isinstance(thing, Layer):
-        yield _item(name, "layer", lambda seed: _check_layer(lambda: thing, said, seed))
+        yield _item(name, "layer", said, lambda seed: _check_layer(lambda: thing, said, seed))
     elif not _is_of(module, thing) or _is_base(module, thing):
         return  # imported from elsewhere, or what others are made from
     elif inspect.isclass(thing):
         yield from _class_items(name, thing, said)
-    elif inspect.isfunction(thing) and _partner(name):
-        backward = getattr(module, _partner(name), None)
-        if backward is not None:
-            yield _item(
-                _stem(name), "functions", lambda seed: _check_pair(thing, backward, said, seed)
-            )
-    elif inspect.isfunction(thing) and (name.endswith("_loss")):
-        yield _item(name, "loss function", lambda seed: _check_loss_function(thing, said, seed))
+    elif inspect.isfunction(thing) and is_rule(thing):
+        yield _item(name, "optimiser", said, lambda seed: check_rule(thing, seed))
+    elif inspect.isfunction(thing):
+        partners = _partners(module, name)
+        argument, words = words_for(thing) if partners else ("", [])
+        for i, (g, word) in enumerate(product(partners, words or [""])):
+            called = stem(name if i < max(1, len(words)) else g)
+            more = {argument: word} if word else {}
+            check = partial(_check_pair, thing, getattr(module, g), more | said)
+            yield _item(f"{called}, {word}" if word else called, "functions", said, check)
+        if not partners and _is_loss(name) and not _is_derivative(module, name):
+            check = partial(_check_loss_function, thing, said)
+            yield _item(name, "loss function", said, check)
+
+
+def _partners(module: ModuleType, name: str) -> list[str]:
+    """Return the functions of a module that are the derivative of one, by their names."""
+    own = [k for k, v in vars(module).items() if inspect.isfunction(v) and _is_of(module, v)]
+    return [other for other in own if other != name and is_partner(name, other)]
+
+
+def _is_derivative(module: ModuleType, name: str) -> bool:
+    return any(name in _partners(module, other) for other in vars(module))
+
+
+def _is_loss(name: str) -> bool:
+    words = ("loss", "cost", "entropy", "objective", "propagate")
+    return any(word in name.lower() for word in words)
 
 
 def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
@@ -231,25 +265,37 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
 
     if issubclass(cls, Layer):
         yield _item(
-            name, "layer", lambda seed: _check_layer(lambda: _shaken(made(), seed), said, seed)
+            name,
+            "layer",
+            said,
+            lambda seed: _check_layer(lambda: _shaken(made(), seed), said, seed),
         )
     elif hasattr(cls, "discriminator") and hasattr(cls, "generator"):
         outputs = sigmoid if said.get("outputs") == "sigmoid" else None
         yield _item(
             name,
             "loss",
+            said,
             lambda seed: loss(made(), seed=seed, outputs=outputs, reference=_reference(said)),
         )
     elif issubclass(cls, Penalty) or _takes(cls, "__call__", "real", "fake"):
         yield _item(
-            name, "penalty", lambda seed: penalty(made(), seed=seed, reference=_reference(said))
+            name,
+            "penalty",
+            said,
+            lambda seed: penalty(made(), seed=seed, reference=_reference(said)),
         )
     elif _takes(cls, "step", "theta", "grad"):
         yield _item(
-            name, "optimiser", lambda seed: optimiser(made(), seed=seed, reference=_reference(said))
+            name,
+            "optimiser",
+            said,
+            lambda seed: optimiser(made(), seed=seed, reference=_reference(said)),
         )
     elif (check := check_of(cls)) is not None:
-        yield _item(name, "class", lambda seed: check(said, seed))
+        yield _item(name, "class", said, lambda seed: check(said, seed))
+    elif is_optimiser(cls):
+        yield _item(name, "optimiser", said, lambda seed: check_class(cls, said, seed))
 
 
 def _shaken(layer: Layer, seed: int) -> Layer:
@@ -278,8 +324,11 @@ def _reference(said: Declaration) -> Any:
 # --- checks that say so where a thing can't even be made ------------------------------------------
 
 
-def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
-    """Return an item whose check turns what goes wrong on the way there into a report."""
+def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report]) -> Item:
+    """Return an item whose check turns what goes wrong on the way there into a report.
+
+    Where its arguments were guessed, that is nobody's mistake.
+    """
 
     def guarded(seed: int) -> Report:
         try:
@@ -287,8 +336,10 @@ def _item(name: str, kind: str, check: Callable[[int], Report]) -> Item:
         except Exception as error:
             text = f"it {what_was_raised(error)}"
             hint = f"with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
-            rule = BrokenRule(f"{name} can be made and called, but {text}; {hint}", name, "raised")
-            return Report(name, broken_rules=[rule])
+            text = f"{name} can be made and called, but {text}; {hint}"
+            if not said and not isinstance(error, NameError):
+                return Report(name, not_checked=[text])
+            return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
 
     return Item(name, kind, guarded)
 
@@ -320,33 +371,11 @@ def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Rep
 def _check_pair(
     forward: Callable[..., Any], backward: Callable[..., Any], said: Declaration, seed: int
 ) -> Report:
-    error: Exception | None = None
-    for arguments in function_arguments(forward, said, seed):
-        try:
-            returned = forward(*(_copy(a) for a in arguments))
-        except NotImplementedError:
-            pass
-        except Exception as refused:
-            error = error or refused
-            continue
-        else:
-            if not (isinstance(returned, tuple) and len(returned) == 2):
-                raise TypeError(f"{forward.__name__} returns {returned!r}, expected (out, cache)")
-        return pair(forward, backward, *arguments, seed=seed)
-    assert error is not None
-    raise error
+    name = f"{forward.__name__}, {backward.__name__}"
+    made, names = Held(forward, backward), (forward.__name__, backward.__name__)
+    return check_functions(name, made, names, function_arguments(forward, said, seed), seed)
 
 
 def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
-    error: Exception | None = None
-    for arguments in function_arguments(f, said, seed):
-        try:
-            return loss_function(f, *arguments)
-        except Exception as refused:
-            error = error or refused
-    assert error is not None
-    raise error
-
-
-def _copy(a: Any) -> Any:
-    return a.copy() if hasattr(a, "copy") else a
+    tries = function_arguments(f, said, seed)
+    return check_functions(f.__name__, Held(f), (f.__name__, ""), tries, seed)

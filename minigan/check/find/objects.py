@@ -42,7 +42,9 @@ MODES: dict[str, Any] = {"train": True, "training": True, "is_training": True, "
 WEIGHT_WORDS = ("params", "parameters", "val", "value", "data")
 GRADIENT_WORDS = ("grads", "gradients", "grad", "gradient")
 SAME = {"weight": "w", "weights": "w", "kernel": "w", "bias": "b", "biases": "b"}
-MARKED = re.compile(r"(?:dl_?d|gradient|grad|delta|d)_?(.+)|(.+?)_?(?:gradient|grads|grad)")
+MARKED = re.compile(
+    r"(?:d[a-z]*_d|dl_?d|gradient|grad|delta|d)_?(.+)|(.+?)_?(?:gradient|grads|grad)"
+)
 
 
 def key_of(path: Path) -> Path:
@@ -207,6 +209,34 @@ def seeded() -> Iterator[None]:
         np.random.set_state(before)
 
 
+def arrays_of(made: Any) -> dict[str, list[Path]]:
+    """Return where the arrays of an object are, by their names."""
+    places: dict[int, list[Path]] = {}
+    for path, array in arrays_in(made):
+        places.setdefault(id(array), []).append(path)
+    return {name_of(ways[0]): ways for ways in places.values()}
+
+
+def check_object(checked: Remembering, inputs: list[Array], backward: str, seed: int) -> Report:
+    """Check an object as a pair of functions of x, if there is one, and of its weights."""
+    made = checked.made
+    moved = [
+        get(made, ways[0]) + 0.3 * stream(seed, name).standard_normal(get(made, ways[0]).shape)
+        for name, ways in checked.weights.items()
+    ]
+    call = Call(checked.forward, (*inputs, *moved), ["x"][: len(inputs)] + [*checked.weights])
+    point = Object(
+        call,
+        checked.backward,
+        call.arrays,
+        made=made,
+        methods=("forward" if inputs else "loss", backward),
+        pair_of=lambda edited: _pair_of(replace(checked, made=edited)),
+        cotangent=required(made.backward)[0] if inputs else "dout",
+    )
+    return check_pair(point, type(made).__name__, seed)
+
+
 def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     """Check an object with ``forward(x)`` and ``backward(dout)`` that keeps its gradients.
 
@@ -226,10 +256,7 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     except NotKnown as error:
         return Report(type(made).__name__, not_checked=[str(error)])
     dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))
-    places: dict[int, list[Path]] = {}
-    for path, array in arrays_in(made):
-        places.setdefault(id(array), []).append(path)
-    named = {name_of(ways[0]): ways for ways in places.values()}
+    named = arrays_of(made)
     checked.moves = any(name in RATES for name in required(made.backward))
     try:
         everything = run_backward(dout, *kept)
@@ -237,28 +264,14 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
         everything = {}
     keys = {key_of(path): name for name, ways in named.items() for path in ways}
     if checked.moves:
-        checked.weights = {n: w for n, w in named.items() if _matters(checked, x, out, w)}
+        checked.weights = {n: w for n, w in named.items() if matters(checked, out, w, x)}
     else:
-        checked.gradients = _gradients(everything, keys, made, named)
+        checked.gradients = where_gradients_are(everything, keys, made, named)
         # An array that is kept for a gradient is no weight.
         checked.weights = {name: named[name] for name in named if name in checked.gradients}
-    moved = [
-        get(made, ways[0]) + 0.3 * stream(seed, name).standard_normal(get(made, ways[0]).shape)
-        for name, ways in checked.weights.items()
-    ]
-    names = ["x", *checked.weights]
-    call = Call(checked.forward, (x, *moved), names)
-    point = Object(
-        call,
-        checked.backward,
-        call.arrays,
-        made=made,
-        pair_of=lambda edited: _pair_of(replace(checked, made=edited)),
-        cotangent=required(made.backward)[0],
-    )
-    report = check_pair(point, type(made).__name__, seed)
+    report = check_object(checked, [x], "backward", seed)
     for name, ways in named.items():
-        if everything and name not in checked.weights and _matters(checked, x, out, ways):
+        if everything and name not in checked.weights and matters(checked, out, ways, x):
             report.not_checked.append(f"backward d{name}: no gradient of it is found")
     if not checked.moves and not report.broken_rules:
         _used_again(checked, x, dout, report)
@@ -269,7 +282,7 @@ def _pair_of(checked: Remembering) -> Methods:
     return checked.forward, checked.backward
 
 
-def _gradients(
+def where_gradients_are(
     everything: dict[str, Any], keys: dict[Path, str], made: Any, named: dict[str, list[Path]]
 ) -> dict[str, Path]:
     """Return where the gradient of each weight is, by the weight's name."""
@@ -295,14 +308,14 @@ def _is_kept(path: Path, keys: dict[Path, str]) -> bool:
     return any(key in keys for key in gradient_of(path))
 
 
-def _matters(checked: Remembering, x: Array, out: Any, ways: list[Path]) -> bool:
+def matters(checked: Remembering, out: Any, ways: list[Path], *x: Array) -> bool:
     """Whether out depends on an array."""
     twin = copy.deepcopy(checked.made)
     array = get(twin, ways[0])
     for path in ways:
         put(twin, path, array + 0.1 * np.cos(np.arange(array.size)).reshape(array.shape))
     try:
-        return not np.array_equal(run_forward(twin, x)[0], out)
+        return not np.array_equal(replace(checked, made=twin, weights={}).forward(*x)[0], out)
     except Exception:
         return True
 

@@ -1,4 +1,4 @@
-"""Which of the styles of the world a class is written in, and points to check it at.
+"""Which of the styles of the world a class is written in, and which functions belong together.
 
 ``forward`` and ``backward`` of an object that remembers are for `minigan.check.find.objects`. Here
 are the functions that come as two methods, ``__call__`` and ``gradient`` of an activation or of a
@@ -11,15 +11,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
-from ...arrays import Array, stream
-from ...numerics import sigmoid
-from ..functions import Call, Methods, Object, check_pair
+from ...arrays import stream
 from ..layers import away_from_zero
 from ..report import Report
-from .arguments import Declaration, make
-from .objects import DX, MODES, arrays_in, remembering, seeded
+from .arguments import Declaration, function_arguments, make
+from .networks import network
+from .objects import MODES, arrays_in, remembering, seeded
+from .pairs import check_functions
 
 Check = Callable[[Declaration, int], Report]
 
@@ -28,8 +26,6 @@ TWO_METHODS = tuple(
     for f in ("__call__", "fn", "func", "function", "f", "forward", "activate", "loss")
     for df in ("gradient", "grad", "derivative", "deriv", "f_prime", "prime")
 )
-TARGETS = ("true", "target", "label", "actual")  # what the name of a target has in it
-PREDICTIONS = ("pred", "hat", "logit", "out")
 
 
 def check_of(cls: type) -> Check | None:
@@ -40,6 +36,8 @@ def check_of(cls: type) -> Check | None:
             return lambda said, seed: _remembering(cls, said, seed)
         if takes == 2:
             return lambda said, seed: _two(cls, ("forward", "backward"), said, seed)
+    if inspect.isfunction(getattr(cls, "loss", None)) and 1 <= len(asks(cls, "loss")) <= 2:
+        return lambda said, seed: _loss_of(cls, said, seed)
     for pair in TWO_METHODS:
         if all(inspect.isfunction(getattr(cls, name, None)) for name in pair):
             if 1 <= len(asks(cls, pair[0])) == len(asks(cls, pair[1])) <= 2:
@@ -111,72 +109,52 @@ def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
 def _two(cls: type, pair: tuple[str, str], said: Declaration, seed: int) -> Report:
     with seeded():
         made = make(cls, said)
-    error: Exception | None = None
-    for p, target in _points(cls, pair[0], said, seed):
-        functions = _functions(cls, pair, target)
-        forward, backward = functions(made)
-        try:
-            backward(np.ones(np.shape(forward(p)[0])), forward(p)[1])
-        except Exception as refused:
-            error = error or refused
-            continue
-        call = Call(forward, (p,), ["x" if target is None else "prediction"])
-        point = Object(call, backward, call.arrays, made=made, methods=pair, pair_of=functions)
-        return check_pair(point, cls.__name__, seed)
-    assert error is not None
-    raise error
+    takes = next(iter(asks(cls, pair[0])))
+    shape = {takes: said["x"]} if "x" in said else {}
+    tries = function_arguments(getattr(made, pair[0]), shape, seed)
+    return check_functions(cls.__name__, made, pair, tries, seed)
 
 
-def _points(
-    cls: type, method: str, said: Declaration, seed: int
-) -> Iterator[tuple[Array, Array | None]]:
-    """Give points to try: x, or a prediction and its target."""
-    shapes = [tuple(said["x"])] if "x" in said else [(6, 4), (6, 1), (6,)]
-    for shape in shapes:
-        x = away_from_zero(stream(seed, "x").standard_normal(shape))
-        if len(asks(cls, method)) == 1:
-            yield x, None
-            continue
-        labels = np.arange(shape[0]) % shape[-1 if len(shape) > 1 else 0]
-        if len(shape) > 1 and shape[-1] > 1:
-            yield sigmoid(x), np.eye(shape[-1])[labels]
-            yield sigmoid(x), labels
-        yield sigmoid(x), (np.arange(x.size) % 2.0).reshape(shape)
+# --- loss of a network ----------------------------------------------------------------------------
 
 
-def _functions(cls: type, pair: tuple[str, str], target: Array | None) -> Callable[[Any], Methods]:
-    """Return how two methods of an object become forward and backward."""
-    f_place, df_place = (_place_of_target(asks(cls, method)) for method in pair)
-
-    def given(p: Array, place: int | None, n: int) -> list[Any]:
-        return [target if target is not None and i == place else p for i in range(n)]
-
-    def functions(made: Any) -> Methods:
-        def forward(p: Array) -> tuple[Any, Any]:
-            with seeded():
-                out = getattr(made, pair[0])(*given(p, *f_place))
-            # A loss with a backward of its own is the mean of what it returns for each sample.
-            return (np.mean(out) if pair[1] == "backward" else np.asarray(out)), p
-
-        def backward(dout: Array, p: Array) -> Array:
-            if pair[1] == "backward":
-                forward(p)
-            slopes = getattr(made, pair[1])(*given(p, *df_place))
-            if slopes is None:
-                slopes = next(getattr(made, name) for name in DX if hasattr(made, name))
-            weight = np.reshape(dout, np.shape(dout) + (1,) * (np.ndim(slopes) - np.ndim(dout)))
-            gradient: Array = weight * slopes
-            return gradient
-
-        return forward, backward
-
-    return functions
+def _loss_of(cls: type, said: Declaration, seed: int) -> Report:
+    """Check a class with a loss: a network's, of its weights, or one of predictions."""
+    with seeded():
+        made = make(cls, said)
+    slopes = next((m for m in ("gradient", "grad") if hasattr(cls, m)), "")
+    if not any(True for _ in arrays_in(made)):
+        return _two(cls, ("loss", slopes), said, seed)
+    shapes = [tuple(said["x"])] if "x" in said else list(_shapes(made))
+    return network(made, slopes, shapes, seed=seed)
 
 
-def _place_of_target(names: list[str]) -> tuple[int | None, int]:
-    """Return which of the arguments of a loss is the target, by their names, and how many are."""
-    first = any(word in name.lower() for name in names[:1] for word in TARGETS)
-    behind = any(word in name.lower() for name in names[1:] for word in PREDICTIONS)
-    if len(names) == 2:
-        return 0 if first or behind else 1, 2
-    return 0 if first else None, len(names)
+# --- which function is the derivative of which ----------------------------------------------------
+
+FORWARD = {"forward": "backward", "fwd": "bwd", "fprop": "bprop"}
+VALUE = {word: ("gradient", "grad", "derivative", "prime") for word in ("loss", "cost")}
+DERIVATIVE = ("derivative", "deriv", "prime", "grad", "gradient", "d", *FORWARD.values())
+BARE = ("f", "fn", "func", "function", "activation")
+
+
+def stem(name: str) -> str:
+    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
+    words = [word for word in name.split("_") if word not in (*FORWARD, *FORWARD.values())]
+    return "_".join(words) or name
+
+
+def is_partner(f: str, g: str) -> bool:
+    """Whether a function called g is, by its name, the derivative of one called f."""
+    words, others = f.lower().split("_"), g.lower().split("_")
+    backward = [FORWARD.get(word, word) for word in words]
+    if backward != words:  # conv_backward, conv_backward_alt
+        return others[: len(backward)] == backward
+    bare = [word for word in others if word not in DERIVATIVE]
+    if len(bare) < len(others):
+        in_place = [
+            [*words[:i], other, *words[i + 1 :]]
+            for i, word in enumerate(words)
+            for other in VALUE.get(word, ())
+        ]
+        return bare == words or others in in_place or (not bare and f in BARE)
+    return g.lower() == f"d{f.lower()}"

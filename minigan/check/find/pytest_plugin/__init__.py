@@ -19,7 +19,8 @@ MAPS = {
     "penalty": ("penalty",),
     "optimiser": ("step",),
     "functions": ("forward", "backward"),
-    "loss function": ("df(x)",),
+    "loss function": ("backward",),
+    "class": ("forward", "backward"),
 }
 
 

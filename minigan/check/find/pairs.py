@@ -1,0 +1,430 @@
+"""Functions in the styles of the world, all turned into one form, in which they are checked:
+
+    out, cache = forward(*arrays)          gradients = backward(dout, cache)
+
+Such a style is two functions, or two methods of an object: x_forward and x_backward, f and f_prime,
+a loss and its gradient; or one that returns a value and its gradients. What the second one is to be
+given is told by the names of its arguments: a cache, the cotangents of one or of several outputs,
+what the first one took or returned. Which array a gradient belongs to is told by the keys of a
+dict, by the names in ``return dx, dw``, and else by their order.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from ..functions import Call, Methods, Object, check_pair
+from ..report import Report
+from .arguments import is_target
+from .objects import (
+    DX,
+    MODES,
+    RATE,
+    RATES,
+    NotKnown,
+    Path,
+    arrays_in,
+    get,
+    gradient_of,
+    key_of,
+    name_of,
+    put,
+    required,
+    seeded,
+)
+
+# --- in which style -------------------------------------------------------------------------------
+
+CACHES = ("cache", "ctx", "context", "memory", "saved", "tape")
+OUTPUTS = ("out", "output", "outputs", "y", "a", "s", "p", "probs", "activation", "activations")
+COTANGENT = re.compile(r"d_?[a-z0-9]\w*|.*(grad|upstream|delta|error).*")
+CONSTANTS = ("mask", "mean", "var", "running", "eps", "seed", "weights_of")
+
+Source = tuple[str, Any]  # "argument" and its name, "returned" and its place, "cotangent", …
+
+
+@dataclass(frozen=True)
+class Style:
+    """How two functions, attributes of a thing, become one pair of the usual form."""
+
+    names: tuple[str, str]  # of the two; the second is empty where the first returns both
+    arguments: dict[str, Any]  # of the first
+    inputs: dict[str, Path]  # the arrays that are differentiated, and where in `arguments` they are
+    given: dict[str, Source]  # to the second
+    outs: tuple[int, ...] | None  # places in what the first returns; None: that is the output
+    returned: tuple[str, ...] = ()  # what the gradients are called where they are returned
+    averaged: bool = False  # a loss for each sample, whose mean is differentiated
+    samples: int = 1  # the gradients of weights are divided by so many
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the second function is told no cotangent."""
+        return not any(kind == "cotangent" for kind, _ in self.given.values())
+
+    def pair_of(self, thing: Any) -> Methods:
+        """Return forward and backward of a thing that has the two functions."""
+
+        def forward(*arrays: Array) -> tuple[Any, Any]:
+            twin, arguments = copy.deepcopy(thing), copy.deepcopy(self.arguments)
+            for path, array in zip(self.inputs.values(), arrays, strict=True):
+                put(arguments, path, array)
+            with seeded():
+                result = getattr(twin, self.names[0])(*arguments.values())
+            outs = [result] if self.outs is None else [result[i] for i in self.outs]
+            if self.averaged:
+                outs = [np.mean(outs[0])]
+            one = len(outs) == 1
+            joined = np.asarray(outs[0]) if one else np.concatenate([np.ravel(a) for a in outs])
+            return joined, (twin, arguments, result, [np.shape(a) for a in outs])
+
+        def backward(dout: Array, kept: tuple[Any, ...]) -> tuple[Any, ...]:
+            twin, arguments, result, shapes = kept
+            if self.names[1]:
+                ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+                parts = zip(np.split(np.ravel(dout), ends), shapes, strict=True)
+                at = {"argument": arguments, "returned": result, "value": {"": result}}
+                at |= {"cotangent": [part.reshape(shape) for part, shape in parts]}
+                given = {
+                    name: place if kind == "number" else at[kind][place]
+                    for name, (kind, place) in self.given.items()
+                }
+                with seeded():
+                    gradients = getattr(twin, self.names[1])(**given)
+                if gradients is None:
+                    gradients = next((getattr(twin, n) for n in DX if hasattr(twin, n)), None)
+            else:
+                outs = self.outs or ()
+                gradients = tuple(a for i, a in enumerate(result) if i not in outs)
+            found = self._in_order(gradients)
+            if self.is_plain:
+                found = [
+                    None if a is None else _times(dout, a, np.shape(get(arguments, path)))
+                    for a, path in zip(found, [*self.inputs.values()], strict=False)
+                ] + found[len(self.inputs) :]
+            if self.samples > 1:
+                found[1:] = [None if a is None else a * self.samples for a in found[1:]]
+            return tuple(found)
+
+        return forward, backward
+
+    def _in_order(self, gradients: Any) -> list[Any]:
+        """Return the gradients in the order of the inputs, None for one that is missing."""
+        if isinstance(gradients, (tuple, list)) and len(gradients) == 1:
+            gradients = gradients[0]
+        if isinstance(gradients, np.ndarray) or not isinstance(gradients, (dict, tuple, list)):
+            gradients = [gradients]
+        by_key: dict[str, Any] = {}
+        if isinstance(gradients, dict):
+            by_key = {name_of(path): array for path, array in arrays_in(gradients)}
+        elif len(self.returned) == len(gradients):
+            by_key = dict(zip(self.returned, gradients, strict=True))
+        elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):
+            gradients = [gradients[0], *gradients[1]]  # dx, [dW, db]
+        places = {key: self._input_of(key) for key in by_key}
+        if isinstance(gradients, dict) or (by_key and None not in places.values()):
+            found = {place: by_key[key] for key, place in places.items()}
+            return [found.get(name) for name in self.inputs]
+        missing = len(self.inputs) - len(gradients)
+        return [*gradients, *[None] * missing]
+
+    def _input_of(self, gradient: str) -> str | None:
+        """Return the input whose gradient is called so."""
+        keys = {key_of(path): name for name, path in self.inputs.items()}
+        of = (*gradient_of((gradient,)), key_of((gradient,)))
+        return next((keys[key] for key in of if key in keys), None)
+
+
+def _times(dout: Array, slopes: Any, shape: tuple[int, ...]) -> Any:
+    """Return the gradient for a cotangent, from slopes number by number or from a Jacobian."""
+    if np.shape(slopes) != shape and np.size(slopes) == dout.size * int(np.prod(shape)):
+        return (dout.ravel() @ np.reshape(slopes, (dout.size, -1))).reshape(shape)
+    return np.reshape(dout, dout.shape + (1,) * (np.ndim(slopes) - dout.ndim)) * slopes
+
+
+def style_of(made: Any, names: tuple[str, str], arguments: dict[str, Any]) -> Style:
+    """Return the style of two functions, once the first has run with these arguments.
+
+    Raises
+    ------
+    NotKnown
+        Where it can't be told what the second is to be given.
+    """
+    f = getattr(made, names[0])
+    with seeded():
+        result = getattr(copy.deepcopy(made), names[0])(*copy.deepcopy(arguments).values())
+    parts = result if isinstance(result, tuple) else (result,)
+    called = returned_names(f) if len(parts) > 1 else []
+    called = called if len(called) == len(parts) else [""] * len(parts)
+    numbers = [i for i, part in enumerate(parts) if _is_number(part)]
+    if not names[1]:
+        values = [i for i in numbers if np.ndim(parts[i]) == 0] or numbers[:1]
+        if not isinstance(result, tuple) or not values:
+            raise NotKnown(f"{names[0]} returns no gradient, and no derivative is beside it")
+        outs: tuple[int, ...] = (values[0],)
+        given: dict[str, Source] = {}
+        returned = [name for i, name in enumerate(called) if i not in outs]
+    else:
+        g = getattr(made, names[1])
+        given = _given(g, names, arguments, called, isinstance(result, tuple))
+        used = {place for kind, place in given.values() if kind == "returned"}
+        cotangents = [name for name, (kind, _) in given.items() if kind == "cotangent"]
+        free = [i for i in numbers if i not in used and i - len(parts) not in used] or numbers[:1]
+        outs = tuple(_outputs(cotangents, free, called))
+        returned = returned_names(g)
+    if not np.all([np.isfinite(parts[i]).all() for i in outs]):
+        raise ValueError(f"{names[0]} gives numbers that are not finite")
+    places = outs if isinstance(result, tuple) else None
+    style = Style(names, arguments, {}, given, places, tuple(returned))
+    loss = style.is_plain or all(np.size(parts[i]) == 1 for i in outs)
+    inputs = {
+        name_of(path): path
+        for path, _ in arrays_in(arguments)
+        if not is_target(path[0], list(arguments), loss)
+    }
+    # A loss with a backward of its own is the mean of what it returns for each sample.
+    return replace(style, inputs=inputs, averaged=style.is_plain and names[1] == "backward")
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, (int, float, np.floating)) or (
+        isinstance(part, np.ndarray) and part.dtype.kind == "f"
+    )
+
+
+def _outputs(cotangents: list[str], free: list[int], called: list[str]) -> Iterator[int]:
+    """Give the place of the output that each cotangent belongs to, by its name or its order."""
+    left = list(free)
+    for name in cotangents or [""]:
+        keys = [key[0] for key in gradient_of((name,)) if len(key) == 1]
+        place = next((i for i in left if called[i].lower() in keys), left[0] if left else None)
+        if place is None:
+            raise NotKnown(f"{name} is the cotangent of nothing that is returned")
+        left.remove(place)
+        yield place
+
+
+def _given(
+    g: Callable[..., Any],
+    names: tuple[str, str],
+    arguments: dict[str, Any],
+    called: list[str],
+    several: bool,
+) -> dict[str, Source]:
+    """Return what the second function is given, by the names of its arguments."""
+    asks = required(g)
+    own = {name.lower(): name for name in arguments}
+    own |= {name_of(path).lower(): name_of(path) for path, _ in arrays_in(arguments) if path[1:]}
+    optional = [p for p in inspect.signature(g).parameters if p in own or p in called]
+    given: dict[str, Source] = {}
+    unknown: list[str] = []
+    cotangents = 0
+    # Whoever is told the target once more is told the prediction too, whatever it is called.
+    loss = len(asks) == len(arguments) and any(
+        is_target(n, asks) and n.lower() in own for n in asks
+    )
+    # In the usual form, (dout, cache), the second is the cache, whatever it is called.
+    usual = several and len(asks) == 2 and not any(w in asks[0].lower() for w in CACHES)
+    for name in dict.fromkeys((*asks, *optional)):
+        lower = name.lower()
+        if usual and name == asks[1] and name not in called:
+            given[name] = ("returned", -1)
+        elif any(word in lower for word in CACHES) and lower not in own:
+            if not several:
+                raise NotKnown(f"{names[0]} returns no {name} for {names[1]}")
+            given[name] = ("returned", -1)
+        elif own.get(lower) in arguments:
+            given[name] = ("argument", own[lower])
+        elif name in called:
+            given[name] = ("returned", called.index(name))
+        elif COTANGENT.fullmatch(lower) and not loss:
+            given[name], cotangents = ("cotangent", cotangents), cotangents + 1
+        elif lower in OUTPUTS and not several:
+            given[name] = ("value", "")
+        elif lower in MODES or lower in RATES:
+            given[name] = ("number", MODES.get(lower, RATE))
+        else:
+            unknown.append(name)
+    if unknown and not cotangents and len(asks) == len(required_of(arguments)):
+        left = [name for name in arguments if ("argument", name) not in given.values()]
+        targets = [name for name in arguments if is_target(name, list(arguments), True)]
+        for name in unknown:  # a derivative takes what the function takes
+            target = is_target(name, asks, True)
+            place = next((a for a in left if (a in targets) == target), left[0])
+            left.remove(place)
+            given[name] = ("argument", place)
+        unknown = []
+    if unknown and not cotangents:
+        given[unknown.pop(0)] = ("cotangent", 0)
+    if unknown and several and ("returned", -1) not in given.values():
+        given[unknown.pop(0)] = ("returned", -1)
+    left = [name for name in arguments if ("argument", name) not in given.values()]
+    while unknown and left:
+        given[unknown.pop(0)] = ("argument", left.pop(0))
+    if unknown:
+        raise NotKnown(f"{names[1]} requires {unknown[0]}, which can't be guessed")
+    return given
+
+
+def required_of(arguments: dict[str, Any]) -> list[str]:
+    """Return those of the arguments that are arrays, and so belong to a derivative too."""
+    return [name for name, value in arguments.items() if isinstance(value, np.ndarray)]
+
+
+def returned_names(f: Callable[..., Any]) -> list[str]:
+    """Return the names in the last ``return a, b`` of a function; none where they are no names."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return) and n.value]
+    last = returns[-1] if returns else None
+    parts = last.elts if isinstance(last, ast.Tuple) else [last]
+    return [part.id if isinstance(part, ast.Name) else "" for part in parts]
+
+
+# --- checking -------------------------------------------------------------------------------------
+
+
+def check_functions(
+    name: str,
+    made: Any,
+    names: tuple[str, str],
+    tries: Iterable[dict[str, Any]],
+    seed: int,
+) -> Report:
+    """Check two functions at the first arguments that both of them take.
+
+    Parameters
+    ----------
+    name
+        What the report is called.
+    made, names
+        What has them, and what they are called there; see `Style`.
+    tries
+        Arguments for the first, by name, the likely ones first.
+    seed
+        Of the cotangent.
+    """
+    style: Style | None = None
+    error: Exception | None = None
+    for arguments in tries:
+        try:
+            with np.errstate(all="ignore"):
+                one = style_of(made, names, arguments)
+        except NotKnown as unknown:
+            return Report(name, not_checked=[str(unknown)])
+        except NotImplementedError:
+            return Report(name, not_checked=["forward: not written"])
+        except Exception as raised:
+            error = max(error or raised, raised, key=_line)
+            continue
+        # What is wrong with matrices may be right with vectors, or with sizes of 1.
+        if one.inputs and (style is None or _is_as_telling(one, style)):
+            style = style or one
+            if _fits(one, made):
+                style = one
+                break
+    if style is None:
+        raise error or TypeError("no argument is an array of floats")
+    report = _checked(style, made, name, seed)
+    for other, note in _other_conventions(style, report, isinstance(made, Held)):
+        again = _checked(other, made, name, seed)
+        if again.ok:
+            again.notes.append(note)
+            return again
+    return report
+
+
+class Held:
+    """A thing that has functions as attributes, as an object has methods."""
+
+    def __init__(self, *functions: Callable[..., Any]) -> None:
+        vars(self).update({f.__name__: f for f in functions})
+
+
+def _line(error: Exception) -> int:
+    """Return how far the code has come: the error of the last line tells most."""
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        line, trace = trace.tb_lineno, trace.tb_next
+        if trace is not None and "site-packages" in trace.tb_frame.f_code.co_filename:
+            break
+    return line
+
+
+def _is_as_telling(style: Style, first: Style) -> bool:
+    """Whether arguments see as much as the first ones: no array is smaller in its axes."""
+    pairs = zip(style.inputs.values(), first.inputs.values(), strict=False)
+    arrays = [(get(style.arguments, a), get(first.arguments, b)) for a, b in pairs]
+    return all(a.ndim >= b.ndim and a.size > 1 for a, b in arrays)
+
+
+def _fits(style: Style, made: Any) -> bool:
+    """Whether the gradients that come back have the shapes of the arrays that they belong to."""
+    forward, backward = style.pair_of(made)
+    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    try:
+        out, kept = forward(*arrays)
+        found = backward(np.ones(np.shape(out)), kept)
+    except NotImplementedError:
+        return True
+    except Exception:
+        return False
+    return all(a is None or np.shape(a) == b.shape for a, b in zip(found, arrays, strict=False))
+
+
+def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
+    forward, backward = style.pair_of(made)
+    arrays = {n: get(style.arguments, path) for n, path in style.inputs.items()}
+    call = Call(forward, tuple(arrays.values()), list(arrays))
+    cotangent = next((n for n, (kind, _) in style.given.items() if kind == "cotangent"), "dout")
+    point = Object(
+        call,
+        backward,
+        call.arrays,
+        made=made,
+        methods=style.names,
+        pair_of=style.pair_of,
+        cotangent=cotangent,
+        returns=True,
+    )
+    report = check_pair(point, name, seed)
+    # What has no gradient in a loss is data, and what is called a mask is no weight.
+    scalar = point.out is not None and point.out.size == 1
+    for text in list(report.not_checked):
+        array = text.removeprefix("backward d").partition(":")[0]
+        if array in arrays and (scalar or any(word in array.lower() for word in CONSTANTS)):
+            if report.findings:
+                report.not_checked.remove(text)
+                report.notes.append(f"no gradient of {array} is returned: it is a constant")
+    return report
+
+
+def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[tuple[Style, str]]:
+    """Give what else the code may mean by a derivative, where it is not the usual one."""
+    if report.ok or report.broken_rules:
+        return
+    sources = list(style.given.values())
+    if len(sources) == 1 and sources[0][0] in ("argument", "value") and is_held:
+        several = style.outs is not None
+        output: Source = ("returned", (style.outs or (0,))[0]) if several else ("value", "")
+        other = ("argument", next(iter(style.arguments))) if sources[0] == output else output
+        what = "input" if other[0] == "argument" else "output"
+        note = f"{style.names[1]} takes the {what} of {style.names[0]}"
+        yield replace(style, given=dict.fromkeys(style.given, other)), note
+    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    first, *others = report.findings
+    if others and first.ok and not any(f.ok for f in others) and all(a.ndim == 2 for a in arrays):
+        n = arrays[0].shape[1]
+        note = f"the gradients of weights are means over the {n} columns, the samples"
+        yield replace(style, samples=n), note

@@ -1,0 +1,161 @@
+"""Optimisers as others write them, each turned into one with ``step(theta, grad)``.
+
+update(params, grads)      dicts or lists of arrays, changed in place or returned
+update(w, grad_wrt_w)      the new w is returned
+update_params(layer)       of a layer with weights and dweights, biases and dbiases
+func(w, dw, config)        → next_w, config
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from ..definitions import DEFINITIONS
+from ..optimisers import definition_of, optimiser
+from ..report import Report
+from .arguments import Declaration, make, source_of
+from .objects import required
+
+METHODS = ("update", "step", "update_params", "apply_gradients", "optimize")
+AROUND = ("pre_update_params", "post_update_params")
+# What is 0 unless somebody says otherwise does nothing that could be seen to be wrong.
+STRENGTHS = {"momentum": 0.6, "weight_decay": 0.17}
+CONFIG: dict[str, Any] = {
+    "learning_rate": 0.013,
+    "lr": 0.013,
+    "momentum": 0.6,
+    "mu": 0.6,
+    "decay_rate": 0.7,
+    "rho": 0.7,
+    "beta1": 0.8,
+    "beta2": 0.95,
+    "epsilon": 1e-4,
+    "eps": 1e-4,
+    "weight_decay": 0.17,
+}
+
+
+def is_optimiser(cls: type) -> bool:
+    """Whether a class moves parameters, by its methods."""
+    names = [c.__name__.lower().replace("_", "") for c in cls.__mro__]
+    named = any(d.lower() in name for name in names for d in (*DEFINITIONS, "optim"))
+    return named and bool(_method(cls)) and not hasattr(cls, "forward")
+
+
+def _method(cls: type) -> str:
+    for name in METHODS:
+        f = getattr(cls, name, None)
+        if inspect.isfunction(f) and len(required(f)) == (2 if name == "update_params" else 3):
+            return name
+    return ""
+
+
+def is_rule(f: Callable[..., Any]) -> bool:
+    """Whether a function is an optimiser, ``func(w, dw, config)``, by its name and arguments."""
+    names = list(inspect.signature(f).parameters)
+    known = definition_of(type(f.__name__, (), {})())[0] is not None
+    return known and len(names) >= 3 and names[2] in ("config", "state", "cfg", "options")
+
+
+def check_class(cls: type, said: Declaration, seed: int) -> Report:
+    """Check a class that moves parameters."""
+    given = inspect.signature(cls).parameters if cls.__init__ is not object.__init__ else {}  # type: ignore[misc]
+    zeros = [k for k, p in given.items() if k in STRENGTHS and p.default == 0]
+    made = make(cls, {k: STRENGTHS[k] for k in zeros} | said)
+    theta, grad = np.array([0.3, -0.7]), np.array([0.5, 1.1])
+    error: Exception | None = None
+    for way in WAYS:
+        twin = _with_step(made, way)
+        moved = theta.copy()
+        try:
+            copy.deepcopy(twin).step(moved, grad.copy())
+        except Exception as raised:
+            error = error or raised
+            continue
+        if not np.array_equal(moved, theta):
+            return _without_dtypes(optimiser(twin, seed=seed))
+    raise error or TypeError(f"{_method(cls)} moves nothing that it is given")
+
+
+def check_rule(f: Callable[..., Any], seed: int) -> Report:
+    """Check a function that returns the next w, and what it keeps."""
+    text = source_of(f)
+    config = {k: v for k, v in CONFIG.items() if repr(k) in text or f'"{k}"' in text}
+
+    def step(self: Any, theta: Array, grad: Array) -> None:
+        following, self.config = self.rule(theta.copy(), grad, self.config)
+        theta[...] = following
+
+    made = type(f.__name__, (), {"step": step, "__module__": f.__module__})()
+    vars(made).update(config, rule=f, config=config)
+    return _without_dtypes(optimiser(made, seed=seed))
+
+
+def _without_dtypes(report: Report) -> Report:
+    """Turn a rule of the library's, about memory, into a note."""
+    dtypes = [rule for rule in report.broken_rules if rule.kind == "dtype"]
+    report.notes += [rule.text for rule in dtypes]
+    report.broken_rules = [rule for rule in report.broken_rules if rule not in dtypes]
+    return report
+
+
+# --- ways to hand over parameters -----------------------------------------------------------------
+
+Way = Callable[[Callable[..., Any], Array, Array], Any]  # returns the new parameters
+
+
+def _in_place(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    update(theta, grad)
+    return theta
+
+
+def _returned(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    return update(theta, grad)
+
+
+def _by_name(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    params = {"w": theta}
+    returned = update(params, {"w": grad})
+    return (returned if isinstance(returned, dict) else params)["w"]
+
+
+def _listed(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    params = [theta]
+    returned = update(params, [grad])
+    return (returned if isinstance(returned, list) else params)[0]
+
+
+def _of_a_layer(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    update.__self__.layer = layer = getattr(update.__self__, "layer", SimpleNamespace())  # type: ignore[attr-defined]
+    layer.weights, layer.dweights = theta[None], grad[None]
+    layer.biases, layer.dbiases = theta[None].copy(), grad[None]
+    update(layer)
+    return layer.weights[0]
+
+
+WAYS: tuple[Way, ...] = (_by_name, _listed, _in_place, _returned, _of_a_layer)
+
+
+def _with_step(made: Any, way: Way) -> Any:
+    """Return an optimiser that hands its theta over in this way; its code stays its own."""
+    cls = type(made)
+    method = _method(cls)
+
+    def step(self: Any, theta: Array, grad: Array) -> None:
+        for name in AROUND[:1]:
+            getattr(self, name, lambda: None)()
+        own = super(twin.__class__, self) if method == "step" else self
+        theta[...] = way(getattr(own, method), theta.copy(), grad)
+        for name in AROUND[1:]:
+            getattr(self, name, lambda: None)()
+
+    twin = copy.deepcopy(made)
+    twin.__class__ = type(cls.__name__, (cls,), {"step": step, "__module__": cls.__module__})
+    return twin
