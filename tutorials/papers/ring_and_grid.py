@@ -15,7 +15,12 @@ In ours, pairs of a real and a generated point are judged (relativistic pairing)
 these cover the modes. Depth and a small z make them sharp: most bad samples lie on bridges between
 two modes, which G has to cross in a short stretch of z, and a deep network can be steeper. The
 bridges get narrower all the time, so many small steps pay more than few large ones: small networks
-and small batches.
+and small batches. On the ring, seed 0, % within 3σ after 8,000 steps: 5 hidden layers of 64 units
+92.4, 7 layers 94.2, 10 layers 95.6; 7 layers with 2e-3 instead of 1e-3 95.9; γ = 0.02 instead of
+0.1 is ahead half-way. Wider networks with larger batches get no further, at four times the price;
+a wider z (×3) does harm.
+
+Not run: ten seeds, the grid with this set-up, and PacGAN's own rows, which take 400,000 steps each.
 """
 
 import sys
@@ -45,7 +50,7 @@ from minigan.evaluate import mixture
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: as in results/; less: fewer steps
-STEPS = {"ring": 24_000, "grid": 60_000}
+STEPS = {"ring": 12_000, "grid": 24_000}
 SIZE = {"ring": 1.0, "grid": 2.83}  # networks are made for numbers of about 1
 THEIRS = 400_000  # steps of PacGAN's set-up: 400 epochs of 100,000 points
 
@@ -60,12 +65,12 @@ def mlp(*widths):
 
 def ours(x, steps, seed, width=64, batch=64):
     """Train our set-up on points (n, 2), and return G."""
-    hidden = [width] * 8
+    hidden = [width] * 7
     G = Sequential(*mlp(2, *hidden, 2), seed=stream(seed, "G"))
     D = Sequential(*mlp(2, *hidden, 1), seed=stream(seed, "D"))
-    rate = schedules.cosine(1.5e-3, 1e-6, steps)
+    rate = schedules.cosine(2e-3, 1e-6, steps)
     adams = Adam(rate, 0.0, 0.99), Adam(rate, 0.0, 0.99)
-    penalties = [R1(0.1), R2(0.1)]
+    penalties = [R1(0.02), R2(0.02)]
     loss = RelativisticPairing()
     for _ in train(G, D, x, loss, *adams, batch=batch, steps=steps, penalties=penalties, seed=seed):
         pass
