@@ -94,12 +94,12 @@ def train(
         Standard deviation of noise on all that D sees: a number, or a schedule (see
         `minigan.schedules`).
     labels
-        (n,) integers 0 … k − 1, one for each sample: G and D are conditional, both take k features
-        more. Generated samples get the labels of the real batch.
+        (n,) integers 0 … k − 1: G and D are conditional, both take k features more. Generated
+        samples get the labels of the real batch.
     order
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
         the same point. ``"extragradient"``: both look ahead together, and learn from there, with
-        the same batch and noise; the optimisers are `minigan.optim.lookahead.Extragradient`.
+        the same batch and noise (`minigan.optim.lookahead.Extragradient`); states move twice.
     start
         How many steps have been taken before: the networks and optimisers come as step `start` has
         left them (see `load_state_dict` in `minigan.optim.base`).
