@@ -28,6 +28,20 @@ class Drawing:
         path.with_suffix(".npy").rename(path)
 
 
+# A file that holds a recipe of one's own, mine.
+OWN_RECIPE = """
+from minigan import Adam, Dense, NonSaturating
+from minigan.recipes import Setup, recipe
+
+@recipe("mine", data="ring", source="a test", samples="vectors")
+def make(task):
+    \"""Make networks of one layer.\"""
+    (n,) = task.shape
+    G, D = task.network("G", Dense(task.noise(3), n)), task.network("D", Dense(n, 1))
+    return Setup(G, D, NonSaturating(), Adam(1e-3), Adam(1e-3), batch=64, steps=30)
+"""
+
+
 def add_small():
     """Register the recipe "small", of a few weights: for tests of what a run does besides."""
 

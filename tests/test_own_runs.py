@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import AT_THE_END, same
+from running import AT_THE_END, OWN_RECIPE, same
 
 from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, stream
 from minigan.cli import main
@@ -22,23 +22,11 @@ from minigan.runs.training import resume_run, train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
-RECIPE = """
-from minigan import Adam, Dense, NonSaturating
-from minigan.recipes import Setup, recipe
-
-@recipe("mine", data="ring", source="a test", samples="vectors")
-def make(task):
-    \"""Make networks of one layer.\"""
-    (n,) = task.shape
-    G, D = task.network("G", Dense(task.noise(3), n)), task.network("D", Dense(n, 1))
-    return Setup(G, D, NonSaturating(), Adam(1e-3), Adam(1e-3), batch=64, steps=30)
-"""
-
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("mine.py").write_text(RECIPE)
+    Path("mine.py").write_text(OWN_RECIPE)
 
 
 def minigan(*arguments):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from running import OWN_RECIPE
 
 from minigan import (
     DRAGAN,
@@ -539,24 +540,12 @@ def test_what_does_not_fit_is_refused_with_what_does():
 
 # --- a recipe of one's own ------------------------------------------------------------------------
 
-OWN = """
-from minigan import Adam, Dense, NonSaturating
-from minigan.recipes import Setup, recipe
-
-@recipe("NAME", data="ring", source="a test", samples="vectors")
-def make(task):
-    \"""Make networks of one layer.\"""
-    (n,) = task.shape
-    G, D = task.network("G", Dense(task.noise(3), n)), task.network("D", Dense(n, 1))
-    return Setup(G, D, NonSaturating(), Adam(1e-3), Adam(1e-3), steps=2)
-"""
-
 
 def test_a_file_may_hold_recipes(tmp_path):
     before = dict(RECIPES)
     one, two = tmp_path / "one.py", tmp_path / "two.py"
-    one.write_text(OWN)
-    two.write_text(OWN.replace("NAME", "a") + OWN.replace("NAME", "digits"))
+    one.write_text(OWN_RECIPE)
+    two.write_text(OWN_RECIPE.replace("mine", "a") + OWN_RECIPE.replace("mine", "digits"))
     assert find_recipe(str(one)).about == "networks of one layer"
     assert find_recipe(str(one)).set_up(Task((2,))).G.in_shape == (3,)
     # A name may be one of the library's: what the file says counts there, and nowhere else.

@@ -217,7 +217,7 @@ def _target(x: Array, kind: int) -> Array:
 
 
 def _drawn(value: Any, name: str, seed: int) -> Any:
-    """Return arrays in the place of shapes, in a dict too."""
+    """Return arrays drawn for shapes, those in a dict too."""
     if isinstance(value, dict):
         return {k: _drawn(v, f"{name} {k}", seed) for k, v in value.items()}
     if isinstance(value, tuple) and all(type(size) is int for size in value):
