@@ -98,23 +98,36 @@ class Ranks:
     def mean(self, half: Half) -> Half:
         """Return the half of the whole batch: the mean of what all ranks have found.
 
-        The losses travel at the end of the gradient. On a GPU the vector goes through the memory
-        of the CPU, which any MPI can send from.
+        The losses travel at the end of the gradient.
         """
         xp, p = array_module(half.grad), len(half.grad)
         means = [name for name in half.measured if not name.startswith("grad_")]
         numbers = [xp.asarray(half.measured[name], dtype=half.grad.dtype) for name in means]
-        vector = to_numpy(xp.concatenate([half.grad, xp.stack(numbers)]))
-        vector = xp.asarray(self._sum(vector) / self.size)
+        vector = self._sum(xp.concatenate([half.grad, xp.stack(numbers)])) / self.size
         measured = dict(zip(means, vector[p:], strict=True))
         for name in half.measured.keys() - measured.keys():  # a norm of means is no mean of norms
             measured[name] = norm(vector[:p])
         return replace(half, grad=vector[:p], measured=half.measured | measured)
 
     def _sum(self, vector: Array) -> Array:
-        """Return the sum over all ranks."""
-        total = np.empty_like(vector)
-        self.communicator.Allreduce(vector, total)
+        """Return the sum over all ranks.
+
+        An MPI that says so sends from a GPU's memory; elsewhere the vector goes through memory of
+        the CPU that the GPU copies to and from at full speed (pinned).
+        """
+        xp = array_module(vector)
+        if xp is np:
+            total = np.empty_like(vector)
+            self.communicator.Allreduce(vector, total)
+        elif _sends_from_gpus(self.communicator):
+            total = xp.empty_like(vector)
+            xp.cuda.get_current_stream().synchronize()  # MPI knows nothing of streams
+            self.communicator.Allreduce(vector, total)
+        else:
+            pinned = [_pinned(xp, vector) for _ in range(2)]
+            xp.asnumpy(vector, out=pinned[0])  # waits until the numbers are there
+            self.communicator.Allreduce(*pinned)
+            total = xp.asarray(pinned[1])
         return total
 
     def expect_same(self, what: str, *arrays: Array) -> None:
@@ -197,6 +210,24 @@ class SharedDraws:
             f"the ranks of a run share rng.random and rng.standard_normal, but rng.{name} was "
             "asked for: make the numbers from one of these"
         )
+
+
+def _sends_from_gpus(communicator: Any) -> bool:
+    """Whether this MPI takes arrays on a GPU, by the memory kinds that MPI 4.1 has it name.
+
+    They are words such as ``mpi``, ``system`` and ``cuda:device``, with commas between them.
+    """
+    kinds = communicator.Get_info().get("mpi_memory_alloc_kinds", "")
+    return any(kind.partition(":")[0] == "cuda" for kind in kinds.split(","))
+
+
+def _pinned(cupy: Any, like: Array) -> Array:
+    """Return an empty array of the CPU, in memory that the GPU reads and writes by itself.
+
+    CuPy keeps such memory for the next step that asks for as much.
+    """
+    memory = cupy.cuda.alloc_pinned_memory(like.nbytes)
+    return np.frombuffer(memory, like.dtype, like.size).reshape(like.shape)
 
 
 def _world() -> Any:

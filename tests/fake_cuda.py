@@ -351,7 +351,11 @@ MODULES = {
 state = State()
 Stream.null = Stream(null=True)
 runtime = types.SimpleNamespace(
-    getDeviceCount=lambda: 1, getDevice=lambda: 0, streamCaptureModeRelaxed=2
+    getDeviceCount=lambda: 1,
+    getDevice=lambda: 0,
+    pointerGetAttributes=lambda address: types.SimpleNamespace(type=int(address in _pinned)),
+    memoryTypeHost=1,
+    streamCaptureModeRelaxed=2,
 )
 cuda = types.SimpleNamespace(
     Stream=Stream,

@@ -296,10 +296,15 @@ class ndarray:
         """Say what to do about a missing name."""
         _unknown(f"cupy.ndarray.{name}")
 
-    def get(self):
-        """Copy to a NumPy array: the explicit way out."""
+    def get(self, out=None):
+        """Copy to a NumPy array, which may be given: the explicit way out."""
         _wait("get()")
-        return self._a.copy(order="C")
+        if out is None:
+            return self._a.copy(order="C")
+        if (out.shape, out.dtype) != (self.shape, self.dtype):
+            raise ValueError(f"get: {self.shape} {self.dtype} to {out.shape} {out.dtype}")
+        out[...] = self._a
+        return out
 
     def set(self, arr, stream=None):
         """Copy from a NumPy array of this shape and dtype."""
@@ -446,9 +451,9 @@ def array(obj, dtype=None, copy=True, order="K"):
     return new.copy(order) if copy and new is obj else new
 
 
-def asnumpy(a):
+def asnumpy(a, out=None):
     """Copy to NumPy: the explicit way out."""
-    return a.get() if isinstance(a, ndarray) else _np.asarray(a)
+    return a.get(out) if isinstance(a, ndarray) else _np.asarray(a)
 
 
 cuda = _Namespace(**vars(_fake_cuda.cuda))

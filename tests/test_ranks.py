@@ -218,7 +218,14 @@ class Alone:
 
     rank, size = 1, 2
 
+    def __init__(self, kinds="mpi,system"):
+        self.kinds, self.sent = kinds, []
+
+    def Get_info(self):
+        return {"mpi_memory_alloc_kinds": self.kinds} if self.kinds else {}
+
     def Allreduce(self, vector, total):
+        self.sent += [vector, total]
         total[...] = 2 * vector
 
     def allgather(self, value):
@@ -250,12 +257,22 @@ def test_batchnorm_sees_the_share_of_its_rank():
     assert (twin_D.state == D.state).all()
 
 
-def test_a_mean_is_taken_over_the_memory_of_the_cpu_and_comes_back_to_the_gpu(cp):
+@pytest.mark.parametrize(
+    ("kinds", "by_gpu"),
+    [("mpi,system", False), (None, False), ("system,mpi,cuda:host,cuda:device", True)],
+)
+def test_on_a_gpu_a_sum_goes_by_pinned_memory_unless_mpi_takes_the_gpus_own(kinds, by_gpu, cp):
+    communicator = Alone(kinds)
     G, D = (net.to("gpu") for net in networks())
     half = discriminator_half(
         G, D, NonSaturating(), *map(cp.asarray, (DATA[:6], DATA[:6, [0, 1, 1]]))
     )
-    mean = Ranks(Alone()).mean(half)  # the partner has found the same
+    mean = Ranks(communicator).mean(half)  # the partner has found the same
+    for array in communicator.sent:
+        assert isinstance(array, cp.ndarray if by_gpu else np.ndarray)
+        if not by_gpu:
+            memory = cp.cuda.runtime.pointerGetAttributes(array.ctypes.data)
+            assert memory.type == cp.cuda.runtime.memoryTypeHost
     assert (mean.grad == half.grad).all() and mean.measured.keys() == half.measured.keys()
     for name, number in mean.measured.items():
         assert type(number) is type(half.measured[name]) and float(number) == half.measured[name]
