@@ -1,7 +1,8 @@
 """Options and fixtures of the whole suite.
 
 ``pytest``               everything quick: NumPy, and the stand-in for CuPy of ``fake_cupy.py``
-``pytest --slow``        the tests marked ``slow`` as well
+``pytest --thorough``    all cases of the tests marked ``thorough``, not a few: what CI runs
+``pytest --slow``        these, and the tests marked ``slow``
 ``pytest --device gpu``  real CuPy in the stand-in's place; ``-m device`` for what meets it, alone
 ``pytest --shuffle 7``   in another order, which follows from the number
 
@@ -50,13 +51,14 @@ settings.register_profile(
 
 
 def pytest_addoption(parser):
-    """Add ``--device``, ``--slow`` and ``--shuffle``."""
+    """Add ``--device``, ``--thorough``, ``--slow`` and ``--shuffle``."""
     parser.addoption(
         "--device",
         choices=("cpu", "gpu"),
         default="cpu",
         help="where the device tests run: a stand-in for CuPy, or CuPy on a GPU",
     )
+    parser.addoption("--thorough", action="store_true", help="run all cases of every quick test")
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
     parser.addoption("--shuffle", type=int, metavar="SEED", help="in an order drawn from this seed")
 
@@ -77,7 +79,10 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at -m
 def pytest_collection_modifyitems(config, items):
-    """Mark what meets the device, skip what is slow, shuffle the files and the tests of each."""
+    """Mark what meets the device, skip what takes long, shuffle the files and each one's tests."""
+    if not (config.getoption("--thorough") or config.getoption("--slow")):
+        for item in left_out(items):
+            item.add_marker(pytest.mark.skip(reason="thorough: run with --thorough"))
     for item in items:
         module = item.callspec.params.get("xp") if hasattr(item, "callspec") else None
         if "cp" in item.fixturenames or module == "cupy":
@@ -94,6 +99,21 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+def left_out(items):
+    """Return the cases that a quick run leaves out: of each test marked thorough all but a few.
+
+    The few, ``@pytest.mark.thorough(quick=3)``, are spread evenly; without `quick` there are none.
+    """
+    cases = {}
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            cases.setdefault((item.path, item.originalname), []).append(item)
+    for those in cases.values():
+        quick = those[0].get_closest_marker("thorough").kwargs.get("quick", 0)
+        run = {len(those) * i // quick for i in range(quick)}
+        yield from (item for i, item in enumerate(those) if i not in run)
 
 
 @pytest.fixture
@@ -148,9 +168,7 @@ def quick_runs(tmp_path, monkeypatch, drawn, small):
     if not drawn:
         monkeypatch.setattr(output, "FEWEST", 10**9)  # frames before a film is made
         monkeypatch.setattr(output, "loss_curves", running.Drawing)
-        monkeypatch.setattr(
-            output, "draw", lambda p, samples, **more: running.Drawing(samples).savefig(p)
-        )
+        monkeypatch.setattr(output, "picture", running.Drawing)
 
 
 @pytest.fixture

@@ -238,6 +238,7 @@ def test_npz_with_something_else_inside(tmp_path: Path) -> None:
         load(tmp_path / "text.npz")
 
 
+@pytest.mark.usefixtures("quick_runs")
 def test_a_run_on_points_of_another_scale_draws_samples_on_that_scale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +252,7 @@ def test_a_run_on_points_of_another_scale_draws_samples_on_that_scale(
     assert cli.main("train --resume a --steps 3 --quiet".split()) == 0
 
 
+@pytest.mark.usefixtures("quick_runs")
 def test_a_run_of_before_goes_on_with_points_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

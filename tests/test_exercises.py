@@ -114,6 +114,7 @@ def test_the_library_is_the_solution(path):
             assert not any("not written" in what for what in report.not_checked)
 
 
+@pytest.mark.thorough(quick=3)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_blank_is_needed(path):
     """With all but one filled in, that one is what is missing: nothing is asked for in vain."""
@@ -336,6 +337,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.thorough(quick=5)
 @pytest.mark.parametrize(("stem", "blank", "answer", "kind", "where"), WRONG)
 def test_a_wrong_answer_is_named(stem, blank, answer, kind, where):
     items, module = load(FOLDER / f"{stem}.py")

@@ -141,6 +141,7 @@ sys.stdout.write(theta.tobytes().hex())
 """
 
 
+@pytest.mark.thorough(quick=1)
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process")
 @pytest.mark.parametrize("trouble", ["none", "no folder", "full", "truncated index"])
 def test_numba_without_a_sound_cache_compiles_all_the_same(trouble, tmp_path, monkeypatch):

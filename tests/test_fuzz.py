@@ -89,6 +89,7 @@ def damage(content, changes):
     return content
 
 
+@pytest.mark.thorough(quick=4)
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files(name, folder):
     whole = sound(name, folder)
@@ -177,6 +178,7 @@ def content_of(name, folder):
     return json.loads(text[text.index("{") :]), safetensors.numpy.load(whole)
 
 
+@pytest.mark.thorough(quick=1)
 @pytest.mark.parametrize(
     ("name", "file"), [("network", network_file), ("checkpoint", checkpoint_file)]
 )
@@ -301,6 +303,7 @@ def test_an_npz_file_that_promises_much(folder):
         assert not read_in_little_memory("npz", folder, file.getvalue())
 
 
+@pytest.mark.thorough(quick=1)
 @pytest.mark.parametrize(
     "packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
 )

@@ -192,6 +192,7 @@ def command(*arguments, shell="", **variables):
     return subprocess.run(command, capture_output=True, env=os.environ | variables)
 
 
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"])
 def test_streams_that_are_closed_or_full_end_no_run(closed):
     assert command(*TRAIN, shell=closed).returncode in (0, 120)  # 120: Python's own at its exit

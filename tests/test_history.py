@@ -292,6 +292,7 @@ def memory_of(function):
         tracemalloc.stop()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "n", [40_000, pytest.param(1_000_000, marks=pytest.mark.slow)], ids="{:_}".format
 )

@@ -110,6 +110,7 @@ def killed_and_whole(kills, *arguments, total, seed=0):
     assert (history["step"] == np.arange(1, len(history["step"]) + 1)).all()
 
 
+@pytest.mark.thorough
 def test_killed_and_resumed_a_few_times():
     killed_and_whole(3, "--recipe", "small", total=600)
 
@@ -183,6 +184,7 @@ def test_a_disk_that_is_full_for_the_checkpoint():
         assert Path("a", name).read_bytes() == Path("whole", name).read_bytes(), name
 
 
+@pytest.mark.thorough
 def test_a_disk_that_is_full_for_the_history():
     go("whole", "points", steps=120)
     go("a", "points", steps=20)

@@ -58,6 +58,7 @@ CASES = [  # script, arguments, budget
 ]
 
 
+@pytest.mark.thorough(quick=3)
 @pytest.mark.parametrize(("name", "arguments", "budget"), CASES)
 def test_it_runs_and_writes_what_it_has_found(name, arguments, budget, run, monkeypatch):
     sets = {split: small_mnist(split) for split in ("train", "test")}

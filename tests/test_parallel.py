@@ -65,6 +65,7 @@ def test_two_ranks_write_one_run_and_begin_as_one_process_does(folders):
         assert whole[name][0] == pytest.approx(alone[name][0], rel=1e-5)
 
 
+@pytest.mark.thorough
 @needs_mpi
 def test_a_run_goes_on_with_any_number_of_ranks(folders, tmp_path):
     for n in (2, 0, 3):
@@ -91,6 +92,7 @@ def test_a_batch_that_can_not_be_shared_is_refused_once(tmp_path):
     )
 
 
+@pytest.mark.thorough
 @needs_mpi
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="finds the ranks in /proc")
 def test_a_rank_that_is_killed_ends_the_job_which_goes_on_from_its_checkpoint(tmp_path):
@@ -108,6 +110,7 @@ def test_a_rank_that_is_killed_ends_the_job_which_goes_on_from_its_checkpoint(tm
     assert code == 0 and f"at step {step:,} of {step:,}" in printed
 
 
+@pytest.mark.thorough
 @needs_mpi
 def test_ctrl_c_ends_all_ranks_behind_one_step(tmp_path):
     process = start(2, *RING, "--steps", "1000000", "--out", "run", cwd=tmp_path)

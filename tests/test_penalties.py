@@ -134,6 +134,7 @@ def at(net, theta):
     return moved
 
 
+@pytest.mark.thorough(quick=20)
 @pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 def test_every_parameters_derivative(penalty, critic):
@@ -152,6 +153,7 @@ def test_every_parameters_derivative(penalty, critic):
     check.gradient(f, df, D.theta).assert_ok()
 
 
+@pytest.mark.thorough(quick=6)
 @pytest.mark.parametrize("critic", CRITICS)
 @pytest.mark.parametrize("penalty", [R1(3.0), GradientPenalty()], ids=repr)
 def test_the_whole_loss_of_d_with_its_penalty(penalty, critic):

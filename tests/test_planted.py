@@ -36,6 +36,7 @@ def test_each_kind_is_one_that_a_diagnosis_can_have():
         assert "unknown" not in kinds, bug
 
 
+@pytest.mark.thorough(quick=4)
 @pytest.mark.parametrize("file", sorted({bug.file for bug in BUGS}))
 def test_each_bug_can_be_planted(file):
     text = (planted.PACKAGE / file).read_text(encoding="utf-8")
@@ -89,6 +90,7 @@ def test_without_a_bug_nothing_is_reported():
         assert bug.report() is None, item
 
 
+@pytest.mark.thorough(quick=5)
 @pytest.mark.parametrize("bug", SAMPLE, ids=lambda bug: f"{bug.item}: {bug.what}")
 def test_a_sample_of_the_bugs_is_caught_and_diagnosed(bug, monkeypatch):
     monkeypatch.setattr(repair, "LINES", 300_000)  # a name is for the slow test to ask for

@@ -87,6 +87,7 @@ for figure in figures:
 """
 
 
+@pytest.mark.thorough(quick=1)
 @pytest.mark.parametrize("backend", [None, "nonsense", "qtagg", "module://nowhere"])
 def test_what_a_user_has_set_for_matplotlib_changes_no_picture(tmp_path, backend):
     (tmp_path / "matplotlibrc").write_text(

@@ -141,6 +141,7 @@ def expect_close(found, expected, tolerance):
         assert error <= tolerance * max(1, np.abs(array).max(initial=0)), f"{name}: {error}"
 
 
+@pytest.mark.thorough(quick=1)
 @needs_mpi
 @pytest.mark.parametrize("n", [2, 4])
 def test_the_run_of_many_ranks_is_the_run_of_one(n, tmp_path):

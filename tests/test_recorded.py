@@ -159,6 +159,7 @@ def standin(cp):
     return fake_cuda
 
 
+@pytest.mark.thorough(quick=3)
 @pytest.mark.parametrize("name", SETUPS)
 def test_replayed_steps_have_the_bits_of_plain_ones(name, recorder):
     assert play(SETUPS[name](), recorder) == play(SETUPS[name](), plain)
@@ -224,6 +225,7 @@ def test_garbage_is_not_collected_in_a_recording(recorder, standin, monkeypatch)
 # --- what is changed between steps ----------------------------------------------------------------
 
 
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("what", ["rate", "beta1", "memory", "theta", "slope"])
 def test_what_is_changed_in_the_middle_counts(what, recorder):
     def left(taker):
@@ -295,6 +297,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_layer_that_a_recording_refuses_goes_on_plain(what, recorder, standin):
     does, message = REFUSED[what]
@@ -412,6 +415,7 @@ def lost_launch(monkeypatch):
 BUGS = [frozen_t, no_refill, wrong_product, lost_launch]
 
 
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
 def test_a_recording_with_other_bits_is_not_trusted(plant, recorder, standin, monkeypatch):
     expected = play(a_setup(), plain)
@@ -446,6 +450,7 @@ def test_a_pool_that_was_not_warmed_up_is_refused(recorder, standin, monkeypatch
 SHAPES = [((5, 3), (3, 7)), ((1, 3), (3, 7)), ((5, 3), (3, 1)), ((3,), (3, 7)), ((5, 3), (3,))]
 
 
+@pytest.mark.thorough(quick=4)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("left, right", SHAPES)
 def test_a_recorded_product_has_the_bits_of_a_plain_one(left, right, dtype, cp):

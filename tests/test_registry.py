@@ -124,6 +124,7 @@ def test_layer(layer, shape, n):
     assert report.not_checked == (refused if layer.couples_samples else [])
 
 
+@pytest.mark.thorough(quick=15)
 @pytest.mark.parametrize(("layer", "shape"), LAYER_CASES, ids=str)
 def test_layer_in_evaluation_mode(layer, shape):
     check.layer(layer, a_point(shape, 2, seed=1), train=False).assert_ok()

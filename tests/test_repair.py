@@ -192,6 +192,7 @@ def test_the_file_is_right_to_begin_with(tmp_path):
         assert item.check(0).ok, item.check(0)
 
 
+@pytest.mark.thorough(quick=6)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_line_is_named_and_the_kind_of_mistake(tmp_path, mistake):
     right, wrong, kinds = MISTAKES[mistake]

@@ -39,13 +39,10 @@ from minigan.runs.training import train_run
 from minigan.sampling import draw_noise, sample
 from minigan.views import Conditional
 
+pytestmark = pytest.mark.usefixtures("quick_runs")
+real_pictures = pytest.mark.parametrize("drawn", [True], indirect=True, ids=["drawn"])
+
 CLASSES = 3
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
 
 
 def data_of(shape, n=12, classes=0):
@@ -175,6 +172,7 @@ def pixels(figure, path="expected.png"):
     return imread(path)
 
 
+@real_pictures
 @pytest.mark.parametrize("loss", [NonSaturating(), LeastSquares()])
 def test_the_pictures_know_d_and_its_loss(loss):
     setup = a_setup(loss=loss)
@@ -201,13 +199,7 @@ def test_what_can_not_be_trained_leaves_nothing_behind():
 # --- watching it ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_film(monkeypatch):
-    """Save the time that drawing a moving picture takes."""
-    monkeypatch.setattr("minigan.runs.output.FEWEST", 10**9)
-
-
-def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(no_film, capsys):
+def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(capsys):
     diverging = a_setup(optimisers=(SGD(1e-9), SGD(1.0)), loss=LeastSquares(), steps=200)
     go(diverging)
     lines = capsys.readouterr().err.splitlines()
@@ -218,7 +210,7 @@ def test_a_run_that_goes_wrong_says_so_once_and_keeps_it(no_film, capsys):
 
 
 @pytest.mark.parametrize("of_mixture", [False, True])
-def test_the_history_has_the_metrics_of_its_kind_of_run(no_film, of_mixture):
+def test_the_history_has_the_metrics_of_its_kind_of_run(of_mixture):
     data = data_of((2,), n=250)
     if of_mixture:
         data = dataclasses.replace(data, centres=np.eye(2, dtype=np.float32), sigma=0.2)
@@ -231,6 +223,7 @@ def test_the_history_has_the_metrics_of_its_kind_of_run(no_film, of_mixture):
         assert there == ([50, 100] if is_there else []), name
 
 
+@real_pictures
 def test_a_conditional_run_of_rows_is_watched():
     go(
         a_setup(outputs=4, conditional=True, flat=True, steps=400, batch=12),
@@ -253,6 +246,7 @@ def conditional():
     return Run.open(Path("run"))
 
 
+@real_pictures
 def test_labels_come_in_turn(conditional):
     assert conditional.classes == CLASSES
     drawn = conditional.samples(7, seed=5)

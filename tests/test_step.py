@@ -69,6 +69,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thorough(quick=4)
 @pytest.mark.parametrize(("hidden", "loss", "ending"), CASES)
 def test_the_discriminator_step_follows_its_loss(hidden, loss, ending):
     G, D = networks(hidden, (Sigmoid(),) if ending else ())
@@ -86,6 +87,7 @@ def test_the_discriminator_step_follows_its_loss(hidden, loss, ending):
     check.gradient(f, df, D.theta, coordinates=40).assert_ok()
 
 
+@pytest.mark.thorough(quick=4)
 @pytest.mark.parametrize(("hidden", "loss", "ending"), CASES)
 def test_the_generator_step_follows_its_loss_through_the_discriminator(hidden, loss, ending):
     G, D = networks(hidden, (Sigmoid(),) if ending else ())

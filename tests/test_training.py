@@ -60,6 +60,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough(quick=3)
 @pytest.mark.parametrize(
     ("case", "drawn"),
     [(case, i < 3) for i, case in enumerate(CASES.values())],

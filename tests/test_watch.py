@@ -102,6 +102,7 @@ def test_losses_that_diverge_are_told(loss):
     one_line(lines, "divergence", "the losses diverge: D's is")
 
 
+@pytest.mark.thorough(quick=1)
 @pytest.mark.parametrize(
     ("loss", "penalties"), [(NonSaturating(), ()), (RelativisticPairing(), [R1(1.0)])]
 )

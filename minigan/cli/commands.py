@@ -21,7 +21,7 @@ from ..recipes import RECIPES
 from ..runs import evaluation
 from ..runs.compare import LAST, curves, read_histories, table
 from ..runs.config import Config
-from ..runs.run import COLUMNS, Run, draw, export, has_picture, how_many
+from ..runs.run import COLUMNS, Run, export, has_picture, how_many, picture
 from .options import add_settings, count
 
 # --- minigan sample -----------------------------------------------------------------------------
@@ -68,7 +68,9 @@ def sample_command(options: argparse.Namespace) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     if is_picture:
         caption = f"{folder.resolve().name} · seed {options.seed}"
-        draw(out, run.samples(*asked), classes=classes, caption=caption)
+        figure = picture(run.samples(*asked), classes=classes, caption=caption)
+        with replacing(out) as path:
+            figure.savefig(path)
     else:
         _write_npz(out, (n, *run.shape), run.batches(*asked))
     print(f"{n:,} samples of {folder}, seed {options.seed}: {out}")

@@ -26,7 +26,7 @@ from .checkpoint import Checkpoint, CheckpointPolicy, checkpoints
 from .config import Settings
 from .history import History, read_history
 from .progress import say
-from .run import Run, draw, has_picture
+from .run import Run, has_picture, picture
 from .watch import Watch
 
 SHARE = 0.01  # of the time that writing checkpoints may take
@@ -171,14 +171,8 @@ class Output:
         if has_picture(self.task.shape):
             run = Run.open(folder, self.task.device)
             caption = f"{folder.name} · step {step:,} · seed {self.task.seed}"
-            draw(
-                folder / names.SAMPLES,
-                run.samples(),
-                real=self.x,
-                D=setup.D,
-                loss=setup.loss,
-                classes=run.classes,
-                caption=caption,
-            )
+            figure = picture(run.samples(), self.x, setup.D, setup.loss, run.classes, caption)
+            with replacing(folder / names.SAMPLES) as path:
+                figure.savefig(path)
             if with_film and len(list_frames(folder / names.FRAMES)) >= FEWEST:
                 animate(folder)

@@ -8,13 +8,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import Array, array_module, as_like, stream, to_numpy
 from ..files.arrays import write_arrays
-from ..files.atomic import replacing
 from ..files.networks import load
 from ..files.pytorch import describe, state_dict
 from ..layers.base import Layer, Shape
@@ -27,6 +26,9 @@ from ..views import Conditional
 from .config import read
 from .folder import D as D_FILE
 from .folder import G as G_FILE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = 10  # images in a row of a picture
 AT_ONCE = 1000  # samples that are drawn together
@@ -148,7 +150,7 @@ class Run:
         if not has_picture(self.shape):
             return None
         buffer = io.BytesIO()
-        _figure(self.samples(), classes=self.classes).savefig(buffer, format="png")
+        picture(self.samples(), classes=self.classes).savefig(buffer, format="png")
         return buffer.getvalue()
 
 
@@ -162,30 +164,15 @@ def how_many(shape: Shape) -> int:
     return 100 if len(shape) == 3 else 2000
 
 
-def draw(
-    path: Path,
+def picture(
     samples: Array,
     real: Array | None = None,
     D: Layer | None = None,
     loss: Loss | None = None,
     classes: int = 0,
     caption: str = "",
-) -> None:
-    """Write a picture of samples of a shape that has one; with a few classes, a column for each."""
-    figure = _figure(samples, real, D, loss, classes, caption)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
-
-
-def _figure(
-    samples: Array,
-    real: Array | None = None,
-    D: Layer | None = None,
-    loss: Loss | None = None,
-    classes: int = 0,
-    caption: str = "",
-) -> Any:
-    """Return the figure that `draw` writes."""
+) -> Figure:
+    """Return a figure of samples that have a picture; with a few classes, a column for each."""
     if samples.ndim != 4:
         return points(samples, real, D, loss)
     labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
