@@ -333,6 +333,7 @@ def test_a_crash_at_any_change_of_a_file_is_no_loss(crash):
     same("whole", "a")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("fuse")
 def test_a_crash_within_a_restore_is_no_loss(crash, monkeypatch):
     clock = itertools.count()  # a second goes by whenever somebody looks at it

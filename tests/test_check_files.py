@@ -438,11 +438,9 @@ def test_full_prints_the_report_of_what_is_right_too(write, capsys):
 
 
 @pytest.mark.slow
-def test_the_library_checks_itself_in_a_minute(capsys):
+def test_the_library_checks_itself(capsys):
     code, out, _ = run(capsys)
     assert code == 0 and "all right" in out
-    seconds = float(re.search(r"checked in ([\d.]+) s", out).group(1))
-    assert seconds <= 60
 
 
 # --- pytest --minigan -----------------------------------------------------------------------------

@@ -268,6 +268,7 @@ def test_what_is_written_out_is_right_to_begin_with(name):
     check.optimiser(written(f"Their{name}", lines.values(), **settings)).assert_ok()
 
 
+@pytest.mark.thorough(quick=13)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_mistake_is_named_whatever_the_settings_are_called(mistake):
     name, other, kind = MISTAKES[mistake]

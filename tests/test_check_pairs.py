@@ -180,6 +180,7 @@ WRONG = {
 }
 
 
+@pytest.mark.thorough(quick=5)
 @pytest.mark.parametrize("bug", WRONG)
 def test_mistakes_are_caught_and_named(bug):
     pair, kind, array, change = WRONG[bug]

@@ -32,6 +32,7 @@ def cases():
             yield pytest.param(item, item.name in wrong, wrong.get(item.name), id=item.name)
 
 
+@pytest.mark.thorough(quick=30)
 @pytest.mark.parametrize(("item", "is_wrong", "kind"), list(cases()))
 def test_right_is_right_and_wrong_is_wrong(item, is_wrong, kind):
     report = item.check(0)

@@ -230,6 +230,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_a_step_waits_for_no_page(monkeypatch):
     """Page faults are what counts, not what mallopt returns."""

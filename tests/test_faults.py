@@ -57,6 +57,7 @@ class Failing:
             monkeypatch.setattr(place, call, called)
 
 
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_that_fails_is_told_and_is_no_loss(call, monkeypatch, capsys):
     go("whole", "small")
