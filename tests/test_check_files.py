@@ -620,6 +620,14 @@ def square_backward{suffix}(dout, cache):
 """
 
 
+def test_a_file_is_read_as_it_is_now(write, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as where nobody has set anything
+    for factor, verdict in ((2, "ok"), (3, "WRONG"), (2, "ok")):  # within a second
+        path = write(SQUARE.format(suffix="", factor=factor))
+        assert [item.check(0).verdict for item in find(path)] == [verdict]
+    assert not list(Path(path).parent.rglob("*.pyc"))
+
+
 @pytest.mark.parametrize("suffix", ["", "_naive", "_fast"])
 def test_pairs_are_found_with_a_word_behind(write, suffix):
     right, wrong = (SQUARE.format(suffix=suffix, factor=c) for c in (2, 3))
