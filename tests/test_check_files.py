@@ -318,6 +318,7 @@ def test_a_constructor_that_can_not_be_guessed_is_a_report_and_no_traceback(writ
         assert f"CHECK = {{{item.name!r}: dict(…)}}" in str(report)
 
 
+@pytest.mark.thorough
 def test_guesses_come_from_names_and_annotations(write):
     text = """
 from minigan import BatchNorm, Conv2d, Dense, LayerNorm, LeakyReLU, Dropout, SpectralNorm

@@ -275,7 +275,7 @@ def start(*arguments, before="pass"):
             process.kill()
 
 
-@pytest.mark.thorough(quick=1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_step_and_writes_everything(number):
     with start("train", "--steps", str(10**12), "--out", "a") as process:

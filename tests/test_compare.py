@@ -164,7 +164,7 @@ def test_compare_by_the_command(runs, capsys):
     assert out.startswith(table(read_histories(runs)))
     assert out.endswith(f"(means of the last {LAST} steps) curves: compare.png\n")
     assert imread("compare.png").shape[1] == 1400
-    for name in ("a/one.PNG", "a/one.svg", "a/one.pdf"):
+    for name in ("a/one.PNG", "a/one.svg"):
         assert cli.main(["compare", "a", "--out", name]) == 0
         assert Path(name).is_file()
 

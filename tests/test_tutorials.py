@@ -74,7 +74,7 @@ def lay_out(figure, path, **how):
 PAINTED, LAID_OUT = Figure.savefig, weakref.WeakSet()
 
 
-@pytest.mark.thorough(quick=4)
+@pytest.mark.thorough(quick=3)
 @each_tutorial
 def test_it_runs_at_the_small_budget(path, tmp_path, monkeypatch):
     text, count = BUDGET.subn("BUDGET = 0.05", read(path))
