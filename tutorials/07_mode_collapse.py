@@ -119,7 +119,7 @@ def show(axes, samples, title):
     """Draw samples, and where the modes are."""
     axes.plot(*centres.T, "o", color=D_COLOUR, markersize=8, fillstyle="none")
     axes.plot(*samples.T, ".", color=G_COLOUR, markersize=1.5)
-    axes.set(title=title, aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
+    axes.set(title=title, aspect="equal", xlim=(-2.2, 2.2), ylim=(-2.2, 2.2))
     axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
 
 
@@ -175,7 +175,7 @@ def players(seed, first=(), features=2, z=16):
     return G, D
 
 
-STEPS = max(10, int(1000 * BUDGET) // 10 * 10)
+STEPS = max(10, int(600 * BUDGET) // 10 * 10)
 LOOKS = 5 if BUDGET == 1 else 2  # how often a run is measured
 
 
@@ -232,7 +232,7 @@ figure
 # | slower G | G's learning rate 10 times smaller |
 # | both slower | both learning rates 4 times smaller |
 # | no momentum | $\beta_1 = 0$ for both |
-# | together | pairing + R1 + R2, no momentum, rates that fall to 0, and z of 2 numbers, not 16 |
+# | together | pairing + R1 + R2, no momentum, rates from 0.004 to 0, z of 2 numbers instead of 16 |
 #
 # D gets real and generated samples in two batches, so "the batch" is of one kind. A pair is a real
 # and a generated sample: the loss sees only the difference of their logits. R1 penalises D's
@@ -245,7 +245,7 @@ SEEDS = range(3 if BUDGET == 1 else 1)
 
 def falling(steps):
     """Make Adam without momentum, whose rate falls to 0."""
-    return Adam(cosine(2e-3, 0.0, steps), beta1=0, beta2=0.99)
+    return Adam(cosine(4e-3, 0.0, steps), beta1=0, beta2=0.99)
 
 
 def changes(steps=STEPS):
@@ -344,7 +344,7 @@ figure
 # right the eight clusters, joined by a thin path, since a continuous G can't jump. Inside a cluster
 # the samples lie closer together than the data do: that is why coverage stays behind quality. For
 # narrow clusters, as those of `ring`, it takes deeper networks and some thousand steps: `minigan
-# train --data ring` has these settings, and [tutorial 13](13_what_a_wasserstein_loss_tells.py) gets
+# train --data ring` has such settings, and [tutorial 13](13_what_a_wasserstein_loss_tells.py) gets
 # there with a Wasserstein loss.
 #
 # ## Symptom, cause, test

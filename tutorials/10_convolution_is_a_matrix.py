@@ -519,10 +519,10 @@ figure
 # channels and doubles it by transposed convolutions, with BatchNorm ([tutorial
 # 7](07_mode_collapse.py)) and ReLU between; D halves it by convolutions with stride 2, with
 # LeakyReLU. Ours is small, to fit into this page: 32 and 16 channels, two doublings from 7×7 to
-# 28×28, batches of 16, 250 steps. The paper's learning rate is 0.0002; for so few steps we take
+# 28×28, batches of 16, 120 steps. The paper's learning rate is 0.0002; for so few steps we take
 # 0.001, which the paper found too high. We train with each of the three ways up, from two seeds;
 # all the rest is the same. With one of the six runs (transposed, $k = 4$, seed 0) we then go on to
-# 750 steps.
+# 500 steps.
 #
 # Fashion-MNIST, small pictures of clothes, is read where `MINIGAN_DATA` names a folder that holds
 # it. If there is none, the package's digits (8×8) stand in, and pictures and numbers are not those
@@ -533,7 +533,7 @@ folder = os.environ.get("MINIGAN_DATA")
 FASHION = folder is not None and (Path(folder) / "fashion-mnist").is_dir()
 part = "train" if BUDGET == 1 else "test"  # 60,000 images, or 10,000 that are read faster
 images = data.load("fashion-mnist", split=part).x if FASHION else data.load("digits").x
-STEPS, LONG, BATCH = max(10, round(250 * BUDGET)), max(20, round(750 * BUDGET)), 16
+STEPS, LONG, BATCH = max(10, round(120 * BUDGET)), max(20, round(500 * BUDGET)), 16
 side = images.shape[1]
 print(f"{len(images):,} images of {side}×{side}; {STEPS} steps of {BATCH} images see", end=" ")
 print(f"{STEPS * BATCH / len(images):.0%} of them")
@@ -599,9 +599,9 @@ blocks = Upsample(2).forward(stream(5).standard_normal((3, side // 2, side // 2,
 assert checkerboard(blocks) < 1e-30  # in a block of 2×2 equal pixels it cancels
 
 of_data = checkerboard(images[:2000])
-EVERY = max(5, STEPS // 25)
+EARLY, EVERY = STEPS // 2, 10 if BUDGET == 1 else 5  # when images are drawn; steps between looks
 SEEDS = (0, 1) if BUDGET == 1 else (0,)
-curves, drawn, trained = {}, {}, {}
+curves, early, trained = {}, {}, {}
 
 
 def go_on(G, D, adams, seed, start, steps):
@@ -618,25 +618,29 @@ for name, way in WAYS_UP.items():
     for seed in SEEDS:
         G, D = players(way, seed)
         adams = Adam(1e-3, beta1=0.5), Adam(1e-3, beta1=0.5)
-        curves[name, seed] = go_on(G, D, adams, seed, 0, STEPS)
-        drawn[name, seed], trained[name, seed] = sample(G, 7), (G, D, adams)
+        curve = go_on(G, D, adams, seed, 0, EARLY)
+        early[name, seed] = sample(G, 7)
+        curves[name, seed] = np.concatenate([curve, go_on(G, D, adams, seed, EARLY, STEPS)])
+        trained[name, seed] = G, D, adams
 
 G, D, adams = trained["transposed, k = 4", 0]
-longer = go_on(G, D, adams, 0, STEPS, LONG)
+on = curves["transposed, k = 4", 0][-1:], go_on(G, D, adams, 0, STEPS, LONG)
+longer = np.concatenate(on)
 
 # %%
-rows = {name.replace(", ", ",\n") + f", step {STEPS}": drawn[name, 0] for name in WAYS_UP}
-rows |= {f"transposed,\nk = 4, step {LONG}": sample(G, 7), "real images": images[:7]}
+rows = {name.replace(", ", ",\n") + f",\nstep {EARLY}": early[name, 0] for name in WAYS_UP}
+rows |= {f"transposed,\nk = 4,\nstep {LONG}": sample(G, 7), "real images": images[:7]}
 figure = new_figure(1240, 410)
 everything = np.concatenate([made[:7] for made in rows.values()])
 for left, pixels, colours, title in (
     (0.13, everything, "gray", "images"),
-    (0.57, np.clip(2.5 * finest(everything), -1, 1), "RdBu", "their finest checkerboard"),
+    (0.57, np.clip(5 * finest(everything), -1, 1), "RdBu", "their finest checkerboard"),
 ):
     axes = figure.add_axes((left, 0.01, 0.42, 0.93))
     tiled = sheet(pixels, columns=7)[:, :, 0]
+    tiled = np.ma.masked_equal(tiled, tiled[0, 0])  # what lies between images has no value
     axes.imshow(tiled, cmap=colours, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[], facecolor="0.8")
     axes.set_title(title, fontsize=9)
 for i, name in enumerate(rows):
     height = 0.94 - 0.93 * (i + 0.5) / len(rows)
@@ -645,12 +649,12 @@ figure.savefig(FIGURES / "dcgan.png")
 figure
 
 # %% [markdown]
-# On the left all three ways show a coarse plaid, some four pixels wide: G has drawn little yet, and
-# two doublings make blocks of four pixels out of its 7×7 picture. The pattern that this section is
-# about is finer, and the right side has it alone, for each block of 2×2 pixels: red and blue are
-# the two phases of the checkerboard. Where a row has one colour all over, each pixel differs from
-# its neighbours in the same way in the whole image: a checkerboard. In real images the colours come
-# from edges and texture, and are mixed.
+# The upper three rows are early: G has drawn little yet. Look closely at the images of the first
+# two: bright and dark pixels alternate all over. Those of `Upsample` are blobs, and smooth. The
+# right side has the pattern alone, for each block of 2×2 pixels: red and blue are the two phases of
+# the checkerboard. Where an image has one colour nearly all over, each pixel differs from its
+# neighbours in the same way everywhere: a checkerboard. In real images the colours come from edges
+# and texture, and are mixed.
 
 # %%
 figure = new_figure(1000, 430)
@@ -685,13 +689,12 @@ figure
 # %% [markdown]
 # Both axes are logarithmic. At first images are still nearly grey, and have less of it than real
 # ones. Some tens of steps later the transposed versions draw checkerboards far above what is in
-# real images (the column "at its highest"). Then these shrink, but are still above those of real
-# images in the last third of the 250 steps (the last column). The numbers are those of chaotic
-# runs: where sums round differently they come out a little different. The same is seen for
-# $k = 4$ as for $k = 3$, though the overlaps of $k = 4$ are even: in neither does anything tie the
-# classes of pixels together. `Upsample` comes from the other side: it is too smooth at first, and
-# learns what there is of texture. In the run that goes on (the last line printed) shapes of
-# clothes appear.
+# real images (the column "at its highest"), and in the last third of the 120 steps they still do
+# (the last column). In the run that goes on they shrink (the last line printed), and first shapes
+# of clothes appear. The numbers are those of chaotic runs: where sums round differently they come
+# out a little different. The same is seen for $k = 4$ as for $k = 3$, though the overlaps of
+# $k = 4$ are even: in neither does anything tie the classes of pixels together. `Upsample` comes
+# from the other side: it is too smooth at first, and its curve rises towards 1.
 #
 # This does not show that one way ends with better images: two seeds and a fraction of an epoch do
 # not make a trained DCGAN. For that take the recipe, which has more channels and five epochs:
