@@ -18,7 +18,16 @@ import os
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_cache.base import JupyterCacheAbstract
+    from nbformat import NotebookNode
+
+# The tutorials' matrices are small, and a page runs on each core: for BLAS, one thread is best.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 SITE = Path(__file__).resolve().parent
 ROOT = SITE.parents[1]
@@ -33,6 +42,7 @@ MAP = ROOT / "tutorials/README.md"
 LIVE = ROOT / "tutorials/live.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 FOLDER = re.compile(r"\]\(minigan/([a-z/]+)\)")
+LONGEST = ("07", "10", "14", "11")  # tutorials that run longest, and are begun first
 
 
 def main(quick: bool = False) -> int:
@@ -40,13 +50,14 @@ def main(quick: bool = False) -> int:
     try:
         import matplotlib
         import numpy
+        from jupyter_cache import get_cache
+        from pages import read_tutorial
         from sphinx.cmd.build import build_main
     except ImportError as error:
         raise SystemExit(f'{error}; the site needs: pip install -e ".[site]"') from error
     for folder in ("source", "doctrees", "jupyter_execute", "html"):
         shutil.rmtree(BUILD / folder, ignore_errors=True)
-    page = name_of(LIVE)
-    for name, content in (contents() | {page: live_page(quick)}).items():
+    for name, content in contents().items():
         path = BUILD / "source" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if quick and re.match(r"tutorials/\d", name):
@@ -57,6 +68,17 @@ def main(quick: bool = False) -> int:
     for old in BUILD.glob("cache-*"):
         if old != cache:
             shutil.rmtree(old)
+    tutorials = sorted((BUILD / "source" / "tutorials").glob("[0-9]*.py"))
+    tutorials.sort(key=lambda path: path.name[:2] not in LONGEST)
+    results = get_cache(cache)
+    results.list_cache_records()  # makes its tables, before two threads try to
+    # Read first: ast.parse fails now and then where two threads call it (CPython issue 106905).
+    notebooks = [(path, read_tutorial(path.read_text(encoding="utf-8"))) for path in tutorials]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = [pool.submit(execute, path, notebook, results) for path, notebook in notebooks]
+        (BUILD / "source" / name_of(LIVE)).write_bytes(live_page(quick))
+    for task in running:
+        task.result()  # or what it raised
     html = BUILD / "html"
     # -W: warnings are errors; -n: so are links that lead nowhere
     options = ["-W", "--keep-going", "-n", "-b", "html", "-c", str(SITE)]
@@ -66,6 +88,25 @@ def main(quick: bool = False) -> int:
         (html / "index.html").write_text(INDEX, encoding="utf-8")
         print(f"open {html / 'index.html'}")
     return failed
+
+
+def execute(tutorial: Path, notebook: NotebookNode, results: JupyterCacheAbstract) -> None:
+    """Run a tutorial, in a process of its own, unless the cache holds its results.
+
+    Those of one that fails are not kept: Sphinx runs it again, and its warning says what failed.
+    """
+    from conf import nb_execution_timeout
+    from jupyter_cache.base import CacheBundleIn
+    from jupyter_cache.executors.utils import single_nb_execution
+
+    try:
+        results.match_cache_notebook(notebook)
+    except KeyError:
+        done = single_nb_execution(notebook, str(tutorial.parent), nb_execution_timeout, False)
+        print(f"{tutorial.name}: {done.time:.0f} s", flush=True)
+        if done.err is None:
+            bundle = CacheBundleIn(notebook, str(tutorial), data={"execution_seconds": done.time})
+            results.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
 def contents() -> dict[str, bytes]:
@@ -170,8 +211,9 @@ def toctree(caption: str, pages: list[Path]) -> str:
 def digest(*more: str) -> str:
     """Return what changes whenever `more` or a file of the library does."""
     total = hashlib.sha256(" ".join(more).encode())
-    for path in sorted(ROOT.glob("minigan/**/*.py")):
-        total.update(path.read_bytes())
+    for path in sorted(ROOT.glob("minigan/**/*")):
+        if path.is_file() and path.suffix != ".pyc":
+            total.update(path.read_bytes())
     return total.hexdigest()[:16]
 
 
