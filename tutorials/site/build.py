@@ -42,7 +42,7 @@ MAP = ROOT / "tutorials/README.md"
 LIVE = ROOT / "tutorials/live.md"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 FOLDER = re.compile(r"\]\(minigan/([a-z/]+)\)")
-LONGEST = ("07", "10", "14", "11")  # tutorials that run longest, and are begun first
+LONGEST = ("03", "04", "07", "08", "10", "13")  # tutorials that run longest, and are begun first
 
 
 def main(quick: bool = False) -> int:
