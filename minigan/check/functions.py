@@ -207,6 +207,7 @@ class Pair:
     cache: Any = None
     dout: Array | None = None
     returns: bool = True  # False: gradients may lie where nobody looks, and none is no mistake
+    second: Pair | None = None  # the same two with other sizes and settings, where these are known
 
 
 Methods = tuple[Callable[..., Any], Callable[..., Any]]

@@ -61,7 +61,7 @@ def loss(
         for half, places in HALVES.items():
             with check.guarded(half):
                 call = partial(call_half, loss, half)
-                _check_half(check, half, call, places, inputs)
+                check_half(check, half, call, places, inputs)
                 if reference is not None:
                     right = call_half(reference, half, real, fake)[0]
                     check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
@@ -90,7 +90,7 @@ def call_half(loss: Any, half: str, real: Array, fake: Array) -> Any:
     return a_tuple(half, ("value", "d_fake"), loss.generator(fake, real))
 
 
-def _check_half(
+def check_half(
     check: Checker, half: str, call: Callable[..., Any], places: dict[str, int], inputs: Arrays
 ) -> None:
     """Hold the derivatives of one player's loss against the slopes of its value."""

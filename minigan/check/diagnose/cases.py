@@ -18,13 +18,24 @@ import numpy as np
 from ...arrays import Array, stream
 from ...layers.base import Layer, split
 from ...network import Sequential
-from ..functions import Call, Gradient, Methods, Object, Pair, as_tuple
+from ..compare import Checker
+from ..functions import (
+    Call,
+    Gradient,
+    Methods,
+    Object,
+    Pair,
+    as_tuple,
+    check_pair,
+    gradient,
+    loss_function,
+)
 from ..layers import Point, layer
-from ..losses import HALVES, Players, call_half
-from ..numerical import complex_step, slope, slopes
-from ..optimisers import Steps, moves, trajectory
-from ..penalties import Pull
-from ..report import Arrays, Case, Diagnosis, Mismatch, Settings
+from ..losses import HALVES, Players, call_half, check_half
+from ..numerical import complex_step, slopes
+from ..optimisers import Steps, moves, optimiser, trajectory
+from ..penalties import Pull, penalty
+from ..report import Arrays, Case, Diagnosis, Mismatch, Report, Settings
 from .evidence import Guess
 from .mistakes import of_a_loss, of_a_penalty, of_an_optimiser, of_second_order
 from .repair import Found, Functions, Patient, functions_of, methods_of, with_functions
@@ -68,11 +79,12 @@ def _(point: Point, case: Case) -> Clues:
     kept = {"forward y": point.y}
     given = (*point.inputs.values(), point.dy, point.v)
     for map in ("backward", "jvp", "jvp_backward"):
-        run = partial(_run_layer, point, map)
+        run, again = partial(_run_layer, point, map), partial(_layer_elsewhere, point, map)
         methods = methods_of(made, map, "forward")
-        known.patients[map] = Patient(methods, run, type(made), given, kept)
-    defect = partial(_defect_of_layer, point)
-    known.values["backward"] = Patient(methods_of(made, "forward"), defect, type(made), value=True)
+        known.patients[map] = Patient(methods, run, type(made), given, kept, elsewhere=again)
+    run, again = partial(_defect_of_layer, point), partial(_layer_elsewhere, point, "backward")
+    methods = methods_of(made, "forward")
+    known.values["backward"] = Patient(methods, run, type(made), value=True, elsewhere=again)
     known.guesses = lambda where: (
         of_second_order(point, where.split()[1][1:]) if "jvp_backward" in where else iter(())
     )
@@ -90,9 +102,10 @@ def _(point: Players, case: Case) -> Clues:
     known.sizes["n"] = len(point.inputs["real"])
     for half in HALVES:
         methods, cls = methods_of(point.loss, half), type(point.loss)
-        known.patients[half] = Patient(methods, partial(_run_half, point, half), cls)
+        run, again = partial(_run_half, point, half), partial(_half_elsewhere, point, half)
+        known.patients[half] = Patient(methods, run, cls, elsewhere=again)
         defect = partial(_defect_of_half, point, half)
-        known.values[half] = Patient(methods, defect, cls, value=True)
+        known.values[half] = Patient(methods, defect, cls, value=True, elsewhere=again)
     known.guesses = partial(of_a_loss, point)
     return known
 
@@ -108,8 +121,12 @@ def _(point: Pull, case: Case) -> Clues:
         point.value(twin, point.inputs, grad)
         return {f"penalty d{name}": a for name, a in point.D.views(grad).items()}
 
+    def elsewhere(functions: Functions) -> bool:
+        twin = _with_other_settings(with_functions(copy.copy(point.penalty), functions))
+        return _is_right(penalty(twin, point.D, n=4, seed=point.seed + 1))
+
     methods = methods_of(point.penalty, "__call__")
-    known.patients["penalty"] = Patient(methods, run, type(point.penalty))
+    known.patients["penalty"] = Patient(methods, run, type(point.penalty), elsewhere=elsewhere)
     known.guesses = lambda where: of_a_penalty(point, where.split()[1][1:])
     return known
 
@@ -120,7 +137,14 @@ def _(point: Steps, case: Case) -> Clues:
         twin = with_functions(copy.deepcopy(point.optimiser), functions)
         return {"step theta": moves(trajectory(twin, point.theta, point.grads), point.theta)}
 
-    code = Patient(methods_of(point.optimiser, "step"), run, type(point.optimiser))
+    def elsewhere(functions: Functions) -> bool:
+        if point.definition is None:
+            return True
+        twin = _with_other_settings(with_functions(copy.deepcopy(point.optimiser), functions))
+        return _is_right(optimiser(twin, seed=1))
+
+    methods, cls = methods_of(point.optimiser, "step"), type(point.optimiser)
+    code = Patient(methods, run, cls, elsewhere=elsewhere)
     settings, _ = numbers_of(point.optimiser)
     return Clues(settings, patients={"step": code}, guesses=lambda where: of_an_optimiser(point))
 
@@ -133,9 +157,17 @@ def _(point: Gradient, case: Case) -> Clues:
             return {"df(x)": code(point.x.copy())}
         return {"df(x)": code(point.x.copy(), *point.arguments)[1]}
 
+    def elsewhere(functions: Functions) -> bool:
+        code = functions[getattr(point.code, "__name__", "")]
+        x = _jittered({"x": point.x})["x"]
+        if point.arguments is None:
+            return _is_right(gradient(point.f, code, x))
+        return _is_right(loss_function(code, x, *point.arguments))
+
     x = point.x
     sizes = {"the number of entries of x": x.size} | ({"n": len(x)} if x.ndim else {})
-    known = Clues(sizes=sizes, patients={"df(x)": Patient(functions_of(point.code), run)})
+    code = Patient(functions_of(point.code), run, elsewhere=elsewhere)
+    known = Clues(sizes=sizes, patients={"df(x)": code})
     if any(m.where.startswith("random ") for m in case.mismatches) and x.size <= NAMED:
         found = np.asarray(point.df(x.copy()))
         known.mismatches = [Mismatch("df(x)", found, slopes(point.f, x).best, {"x": x})]
@@ -144,7 +176,7 @@ def _(point: Gradient, case: Case) -> Clues:
 
 @clues.register
 def _(point: Pair, case: Case) -> Clues:
-    def pair(functions: Functions) -> Methods:
+    def pair(functions: Functions, at: Any) -> Methods:
         forward = functions[point.call.forward.__name__]
         return forward, functions.get(point.backward.__name__, point.backward)
 
@@ -156,8 +188,8 @@ def _(point: Pair, case: Case) -> Clues:
 
 @clues.register
 def _(point: Object, case: Case) -> Clues:
-    def pair(functions: Functions) -> Methods:
-        return point.pair_of(with_functions(copy.deepcopy(point.made), functions))
+    def pair(functions: Functions, at: Any) -> Methods:
+        return at.pair_of(with_functions(copy.deepcopy(at.made), functions))
 
     forward, backward = point.methods
     f, g = (vars(point.made).get(name) for name in point.methods)
@@ -172,12 +204,12 @@ def _(point: Object, case: Case) -> Clues:
 
 def _of_a_pair(
     point: Pair,
-    pair: Callable[[Functions], Methods],
+    pair: Callable[[Functions, Any], Methods],
     whole: Functions,
     value: Functions,
     owner: type | None = None,
 ) -> Clues:
-    """Return what is known about two functions, `pair` of those that they are made of.
+    """Return what is known about two functions, `pair` of those that they are made of at a point.
 
     `whole` is all their code, `value` that of the first alone.
     """
@@ -193,14 +225,14 @@ def _of_a_pair(
     }
 
     def run(functions: Functions) -> Found:
-        forward, backward = pair(functions)
+        forward, backward = pair(functions, point)
         now, cache = Call(forward, call.arguments, call.names)(inputs)
         returned = as_tuple(backward(dout.copy(), cache))
         found = {f"backward d{name}": a for name, a in zip(inputs, returned, strict=False)}
         return found | {"forward out": np.asarray(now)}
 
     def defect(functions: Functions) -> Found:
-        forward, backward = pair(functions)
+        forward, backward = pair(functions, point)
         edited = Call(forward, call.arguments, call.names)
         edited.arrays = inputs
         returned = as_tuple(backward(dout.copy(), edited(inputs)[1]))
@@ -215,35 +247,17 @@ def _of_a_pair(
             by_hand += float((found * v).sum())
         return {"defect": _relative_defect(slope, by_hand)}
 
-    rng = stream(0, "elsewhere")
-    there = {k: a * (1 + 0.3 * rng.standard_normal(a.shape)) for k, a in inputs.items()}
+    there = point.second or point
 
-    def elsewhere(functions: Functions) -> Found:
-        forward, backward = pair(functions)
-        edited = Call(forward, call.arguments, call.names)
-        now, cache = edited(there)
-        dy = np.cos(np.arange(np.size(now))).reshape(np.shape(now))
-        returned = as_tuple(backward(dy.copy(), cache))
-        defects = {"forward out": np.asarray(np.abs(now - call(there)[0]).max())}
-        for name, found in zip(there, returned, strict=False):
-            if found is None:
-                continue
-            v = np.cos(1 + np.arange(there[name].size)).reshape(there[name].shape)
-
-            def out_of(a: Array, name: str = name) -> Any:
-                return (dy * edited(there | {name: a})[0]).sum()
-
-            slope_there = float(slope(out_of, there[name], v).best)
-            defects[name] = _relative_defect(slope_there, float((found * v).sum()))
-        return defects
+    def elsewhere(functions: Functions) -> bool:
+        forward, backward = pair(functions, there)
+        call = Call(forward, there.call.arguments, there.call.names)
+        call.arrays = _jittered(there.call.arrays)
+        return _is_right(check_pair(Pair(call, backward, call.arrays), "elsewhere", 1))
 
     given, kept = (*inputs.values(), dout), {"forward out": out}
     known.patients["backward"] = Patient(whole, run, owner, given, kept, elsewhere=elsewhere)
-
-    def value_elsewhere(functions: Functions) -> Found:
-        return {k: a for k, a in elsewhere(functions).items() if k != "forward out"}
-
-    known.values["backward"] = Patient(value, defect, owner, value=True, elsewhere=value_elsewhere)
+    known.values["backward"] = Patient(value, defect, owner, value=True, elsewhere=elsewhere)
     return known
 
 
@@ -291,6 +305,54 @@ def _defect_of_half(point: Players, half: str, functions: Functions) -> Found:
         by_hand += float((results[place] * v).sum())
         slope += float(complex_step(value, inputs[name], v))
     return {"defect": _relative_defect(slope, by_hand)}
+
+
+# --- and at another point -------------------------------------------------------------------------
+
+
+def _is_right(report: Report) -> bool:
+    """Whether all derivatives are right; rules are another matter."""
+    return bool(report.findings) and not report.case.mismatches
+
+
+def _jittered(arrays: Arrays) -> Arrays:
+    """Return arrays near others, whose numbers keep their signs, most of them."""
+    rng = stream(0, "elsewhere")
+    return {name: a * (1 + 0.3 * rng.standard_normal(a.shape)) for name, a in arrays.items()}
+
+
+def _twice(a: Array) -> Array:
+    """Return twice as many samples."""
+    return np.concatenate([a, a[::-1]])
+
+
+def _with_other_settings(thing: Any) -> Any:
+    """Return a thing with other settings, of those that it was made with, and other weights."""
+    made_with = inspect.signature(type(thing)).parameters
+    for name, value in numbers_of(thing)[0].items():
+        if name in made_with and isinstance(value, float):
+            setattr(thing, name, 0.9 * value)
+    return thing
+
+
+def _layer_elsewhere(point: Point, map: str, functions: Functions) -> bool:
+    """Whether a map is right with more samples, other weights and other settings."""
+    twin = _with_other_settings(with_functions(point.layer.copy(), functions))
+    there = _jittered({"x": _twice(point.x), "theta": twin.theta})
+    twin.theta = there["theta"]
+    again = Point(Checker("elsewhere"), twin, there["x"], point.seed, point.train)
+    if again.reach():
+        getattr(again, map)()
+    return _is_right(again.check.report)
+
+
+def _half_elsewhere(point: Players, half: str, functions: Functions) -> bool:
+    """Whether one player's derivatives are right with more samples, and other settings."""
+    twin = _with_other_settings(with_functions(copy.copy(point.loss), functions))
+    inputs = {name: 0.9 * _twice(a) for name, a in point.inputs.items()}
+    check = Checker("elsewhere")
+    check_half(check, half, partial(call_half, twin, half), HALVES[half], inputs)
+    return _is_right(check.report)
 
 
 def _relative_defect(a: float, b: float) -> Array:

@@ -33,7 +33,6 @@ from .edits import Edit, edits
 
 LINES = 3_000_000  # of Python, that are run while edits are tried: some seconds
 LINES_OF_AN_EDIT = 300  # what it costs to make and compile one
-HOLDS = 1e-5  # relative defect of an edit at another point, by finite differences
 MEMORY = 400 * 2**20  # bytes that an edit may take beside what is taken already
 
 Functions = dict[str, types.FunctionType]
@@ -65,7 +64,7 @@ class Patient:
     kept
         What is found that is right already, and has to stay.
     elsewhere
-        An edit may be right at the point by chance; how wrong it is at another one.
+        An edit may be right at the point by chance; whether it is at another one, too.
     value
         Whether it is the value that is to be mended, so that it fits a derivative. A constant put
         in there would make almost any derivative fit.
@@ -77,7 +76,7 @@ class Patient:
     inputs: tuple[Array, ...] = ()
     kept: Found = field(default_factory=dict)
     value: bool = False
-    elsewhere: Callable[[Functions], Found] | None = None  # a defect, 0 if right, at another point
+    elsewhere: Callable[[Functions], bool] = lambda functions: True
 
     def class_of(self, name: str) -> type | None:
         """Return the class that a method is written in, for its ``super()``."""
@@ -129,20 +128,12 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
             f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
             if f is None or not _is_right(_run(patient, {name: f}), exact, limit):
                 continue
-            if _holds(patient, {name: f}):
+            if _run(patient, {name: f}, patient.elsewhere):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
                 place = f"line {edit.statement.lineno} of {file}"
                 own = patient.class_of(name) in (None, nearest)
                 return Mended(edit.kind, f"{place} would be right as `{edit.line()}`", own)
     return None
-
-
-def _holds(patient: Patient, edited: Functions) -> bool:
-    """Whether an edit is right at another point too."""
-    if patient.elsewhere is None:
-        return True
-    found = _run(patient, edited, patient.elsewhere)
-    return bool(found) and all(float(defect) <= HOLDS for defect in found.values())
 
 
 def methods_of(thing: Any, *names: str) -> Functions:
@@ -204,9 +195,7 @@ def with_functions(thing: Any, functions: Functions) -> Any:
     return thing
 
 
-def _run(
-    patient: Patient, edited: Functions, run: Callable[[Functions], Found] | None = None
-) -> Found:
+def _run(patient: Patient, edited: Functions, run: Callable[[Functions], Any] | None = None) -> Any:
     """Run the code with edited functions, which are found by those that call them by name.
 
     Whatever edited code raises, says or warns of is its own affair.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ def sample_shapes(made: Layer) -> list[tuple[int, ...]]:
     ]
 
 
-SIZES = (3, 4, 2, 5)  # of features: all different, so that a wrong axis shows
+# Of features: all different, so that a wrong axis shows. The second are for another look.
+SIZES, OTHER_SIZES = (3, 4, 2, 5), (5, 6, 3, 4)
 COMMON: Declaration = {
     "k": 3,
     "kernel_size": 3,
@@ -68,15 +69,21 @@ COMMON: Declaration = {
 }
 
 
-def make(cls: type, said: Declaration) -> Any:
-    """Make a thing with the arguments that were said, and others for those that it requires."""
+def make(cls: type, said: Declaration, other: bool = False) -> Any:
+    """Make a thing with the arguments that were said, and others for those that it requires.
+
+    With `other` it is made in other sizes, and with other settings than those that it has unless
+    told.
+    """
     arguments = {k: v for k, v in said.items() if k not in DECLARED}
-    sizes = iter(SIZES)
+    sizes = iter(OTHER_SIZES if other else SIZES)
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         if arguments:
             raise TypeError(f"CHECK says {', '.join(arguments)}, but {cls.__name__} takes nothing")
         return cls()
     for name, parameter in inspect.signature(cls).parameters.items():
+        if other and name not in arguments and type(parameter.default) in (int, float):
+            arguments[name] = _varied(parameter.default)
         if name in arguments or parameter.default is not parameter.empty:
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -92,6 +99,11 @@ def make(cls: type, said: Declaration) -> Any:
         else:
             arguments[name] = next(sizes, 3)
     return cls(**arguments)
+
+
+def _varied(setting: Any) -> Any:
+    """Return another value of a setting: as positive, and below 1 if it is."""
+    return setting + (setting > 1) if isinstance(setting, int) else 0.9 * setting
 
 
 # What the arrays of a course's functions are called, and settings that its dicts may hold.
@@ -124,34 +136,50 @@ def is_target(name: str, names: list[str], loss: bool = True) -> bool:
     return loss and alone and len(names) == 2 and predicted
 
 
-N, D, M, T = 5, 3, 4, 6  # samples, features, features out, steps: all different
 Shapes = dict[str, Any]
-STEP: Shapes = {"h": (N, M), "c": (N, M), "wx": (D, M), "wh": (M, M), "b": (M,)}
-GATES: Shapes = STEP | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
-IMAGES: Shapes = {"w": (4, 3, 3, 3), "b": (4,), "gamma": (3,), "beta": (3,)}
-# What x, the weights and the biases may be: by rows, flattened, images, by columns, steps in time.
-WORLDS: tuple[Shapes, ...] = (
-    {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | STEP,
-    {"x": (N, D, 2), "w": (2 * D, M), "b": (M,)},
-    {"x": (2, 3, 4, 5)} | IMAGES,
-    {"x": (2, 4, 5, 3), "w": (3, 3, 3, 4), "b": (4,), "gamma": (3,), "beta": (3,)},
-    {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
-    | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
-    {"x": (N, D), "w": (M, D), "b": (M,)} | STEP | {"wx": (M, D)},
-    {"x": (N, D)} | GATES,
-    {"x": (N, T, D), "w": (D, M)} | STEP,
-    {"x": (N, T, D)} | GATES,
-    {"x": (N, D), "w": (D,), "b": ()},
-    {"x": (N, 1), "w": (1, 1), "b": (1,)},
-    {"x": (N,), "w": (N,), "b": ()},
-    {"x": np.arange(10).reshape(5, 2) % 7, "w": (7, D)},  # numbers of rows
-)
+
+
+def _worlds(
+    N: int, D: int, M: int, T: int, even: int, image: tuple[int, int, int, int], F: int, k: int
+) -> tuple[Shapes, ...]:
+    """Return what x, the weights and the biases may be: by rows, images, by columns, in time, …
+
+    N samples, D features, M features out, T steps, F filters of width k: all different, so that
+    each has its own size. `even` is a number of features that may be halved.
+    """
+    step: Shapes = {"h": (N, M), "c": (N, M), "wx": (D, M), "wh": (M, M), "b": (M,)}
+    gates: Shapes = step | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
+    n, c, h, w = image
+    per_channel: Shapes = {"b": (F,), "gamma": (c,), "beta": (c,)}
+    return (
+        {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | step,
+        {"x": (N, D, even), "w": (D * even, M), "b": (M,)},
+        {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel,
+        {"x": (n, h, w, c), "w": (k, k, c, F)} | per_channel,
+        {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
+        | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
+        {"x": (N, D), "w": (M, D), "b": (M,)} | step | {"wx": (M, D)},
+        {"x": (N, D)} | gates,
+        {"x": (N, T, D), "w": (D, M)} | step,
+        {"x": (N, T, D)} | gates,
+        {"x": (N, D), "w": (D,), "b": ()},
+        {"x": (N, 1), "w": (1, 1), "b": (1,)},
+        {"x": (N,), "w": (N,), "b": ()},
+        {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
+    )
+
+
+WORLDS = _worlds(5, 3, 4, 6, 2, (2, 3, 4, 5), F=4, k=3)
+OTHER_WORLDS = _worlds(7, 5, 3, 4, 6, (3, 2, 5, 4), F=5, k=2)
 
 
 def function_arguments(
-    f: Callable[..., Any], said: Declaration, seed: int
+    f: Callable[..., Any], said: Declaration, seed: int, other: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Give arguments for a function by name, the likely ones first: dense, images, columns, …"""
+    """Give arguments for a function by name, the likely ones first: dense, images, columns, …
+
+    With `other` they are the same in other sizes, with other settings, and drawn anew.
+    """
     parameters = inspect.signature(f).parameters
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     names = [name for name, p in parameters.items() if p.kind not in kinds]
@@ -159,7 +187,8 @@ def function_arguments(
     if unknown:
         takes = ", ".join(names)
         raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
-    worlds = WORLDS
+    worlds = OTHER_WORLDS if other else WORLDS
+    seed += other
     if any(isinstance(value, tuple) for value in said.values()):
         worlds = ({"x": said[names[0]]} if isinstance(said.get(names[0]), tuple) else WORLDS[0],)
     targets = [name for name in names if is_target(name, names) and name not in said]
@@ -175,12 +204,22 @@ def function_arguments(
                 value = _guess(name, i, shapes)
             elif value is default and name in (STRENGTHS if default == 0 else FACTORS):
                 value = {0: 0.17, 1: 1.7}.get(default, default)  # else it would not be seen
+            if other and name not in said and isinstance(value, float):
+                value = _varied(value)
             arguments[name] = _drawn(value, name, seed)
         predicted = next((n for n, a in arguments.items() if isinstance(a, np.ndarray)), None)
         if targets and predicted is not None:
             x = arguments[predicted]
             if kind % 2:
                 x = arguments[predicted] = sigmoid(x)
+            if kind < 2:  # labels, of X·W where weights are given
+                arrays = [
+                    a for a in arguments.values() if isinstance(a, np.ndarray) and a.ndim == 2
+                ]
+                pairs = permutations(arrays, 2)
+                x = next((a @ b for a, b in pairs if a.shape[1] == b.shape[0]), x)
+            if kind < 4 and x.ndim > 1 and x.shape[-1] == 1:
+                continue  # with one class nothing is to be learned
             arguments |= dict.fromkeys(targets, _target(x, kind // 2))
         yield {name: arguments[name] for name in names if name in arguments}
 

@@ -373,9 +373,10 @@ def _check_pair(
 ) -> Report:
     name = f"{forward.__name__}, {backward.__name__}"
     made, names = Held(forward, backward), (forward.__name__, backward.__name__)
-    return check_functions(name, made, names, function_arguments(forward, said, seed), seed)
+    tries, others = (function_arguments(forward, said, seed, other) for other in (False, True))
+    return check_functions(name, made, names, tries, seed, others)
 
 
 def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
-    tries = function_arguments(f, said, seed)
-    return check_functions(f.__name__, Held(f), (f.__name__, ""), tries, seed)
+    tries, others = (function_arguments(f, said, seed, other) for other in (False, True))
+    return check_functions(f.__name__, Held(f), (f.__name__, ""), tries, seed, others)

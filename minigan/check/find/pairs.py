@@ -17,7 +17,9 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -301,6 +303,7 @@ def check_functions(
     names: tuple[str, str],
     tries: Iterable[dict[str, Any]],
     seed: int,
+    others: Iterable[dict[str, Any]] = (),
 ) -> Report:
     """Check two functions at the first arguments that both of them take.
 
@@ -314,10 +317,13 @@ def check_functions(
         Arguments for the first, by name, the likely ones first.
     seed
         Of the cotangent.
+    others
+        The same as `tries` in other sizes. What mends the functions has to be right there too.
     """
     style: Style | None = None
+    place = 0  # of the style's arguments among the tries
     error: Exception | None = None
-    for arguments in tries:
+    for i, arguments in enumerate(tries):
         try:
             with np.errstate(all="ignore"):
                 one = style_of(made, names, arguments)
@@ -330,9 +336,10 @@ def check_functions(
             continue
         # What is wrong with matrices may be right with vectors, or with sizes of 1.
         if one.inputs and (style is None or _is_as_telling(one, style)):
-            style = style or one
-            if _fits(one, made):
-                style = one
+            fits = _fits(one, made)
+            if fits or style is None:
+                style, place = one, i
+            if fits:
                 break
     if style is None:
         raise error or TypeError("no argument is an array of floats")
@@ -342,6 +349,10 @@ def check_functions(
         if again.ok:
             again.notes.append(note)
             return again
+    other_sizes = next(islice(others, place, None), None)
+    if not report.ok and other_sizes is not None and isinstance(report.case.subject, Object):
+        with suppress(Exception):  # then it is judged at this point alone
+            report.case.subject.second = _point(style_of(made, names, other_sizes), made)
     return report
 
 
@@ -383,12 +394,13 @@ def _fits(style: Style, made: Any) -> bool:
     return all(a is None or np.shape(a) == b.shape for a, b in zip(found, arrays, strict=False))
 
 
-def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
+def _point(style: Style, made: Any) -> Object:
+    """Return two functions at the arguments of a style."""
     forward, backward = style.pair_of(made)
     arrays = {n: get(style.arguments, path) for n, path in style.inputs.items()}
     call = Call(forward, tuple(arrays.values()), list(arrays))
     cotangent = next((n for n, (kind, _) in style.given.items() if kind == "cotangent"), "dout")
-    point = Object(
+    return Object(
         call,
         backward,
         call.arrays,
@@ -398,6 +410,11 @@ def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
         cotangent=cotangent,
         returns=True,
     )
+
+
+def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
+    point = _point(style, made)
+    arrays = point.inputs
     report = check_pair(point, name, seed)
     # What has no gradient in a loss is data, and what is called a mask is no weight.
     scalar = point.out is not None and point.out.size == 1
