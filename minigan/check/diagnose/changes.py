@@ -59,13 +59,15 @@ def of_expression(
             as_they_are = [ast.Slice() if _is_flip(part) else part for part in node.slice.elts]
             kept = ast.Tuple(as_they_are, ast.Load())
             yield 0, kind, ast.Subscript(node.value, kept, ast.Load())
-    elif isinstance(node, ast.Tuple):
+    elif isinstance(node, (ast.Tuple, ast.List)):
         yield from _of_tuple(slot, node)
     yield from _rebound(node)
     if isinstance(node, ast.Call) and _is_call(node, "reshape"):
         yield from _of_reshape(node, values)
     text = ast.unparse(node)
-    if isinstance(node, (ast.Name, ast.Attribute)) and text in values:
+    if isinstance(node, ast.Subscript):
+        yield from _of_slices(node, values, snippets)
+    if text in values:
         yield from _of_name(text, values, snippets)
     if _is_term(slot) and not isinstance(node, ast.Tuple):
         yield from _insertions(slot, node, text, values, snippets, given)
@@ -79,6 +81,12 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         if isinstance(node.op, old):
             kind = "sign" if old in (ast.Add, ast.Sub) else _factor_kind(right, values)
             yield 0 if kind == "sign" else 1, kind, ast.BinOp(left, new(), right)
+    if (
+        isinstance(node.op, (ast.Mult, ast.Div))
+        and np.ndim(values.get(ast.unparse(right), [])) == 0
+    ):
+        root = ast.BinOp(right, ast.Pow(), ast.Constant(0.5))
+        yield 2, "factor", ast.BinOp(left, node.op, root)
     if isinstance(node.op, ast.MatMult):
         yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
     if isinstance(node.op, ast.Sub):
@@ -117,13 +125,31 @@ def _rebound(node: ast.expr) -> Iterator[Change]:
             yield 1, "mask", ast.BinOp(inside, right.op, right.right)
 
 
-def _of_tuple(slot: Slot, node: ast.Tuple) -> Iterator[Change]:
+def _of_slices(
+    node: ast.Subscript, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Cut out of a padded frame: [p : p + h, p : p + w] for [:h, :w], and the other way round."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    ends = [part for part in parts if isinstance(part, ast.Slice) and part.upper]
+    for name in [n for n, v in values.items() if ends and isinstance(v, int) and v]:
+        shifted = []
+        for part in parts:
+            if isinstance(part, ast.Slice) and part.upper:
+                upper = ast.BinOp(snippets[name], ast.Add(), part.upper)
+                lower = ast.BinOp(snippets[name], ast.Add(), part.lower) if part.lower else None
+                part = ast.Slice(lower or snippets[name], upper, part.step)
+            shifted.append(part)
+        index = ast.Tuple(shifted, ast.Load()) if len(shifted) > 1 else shifted[0]
+        yield 1 if "pad" in name else 3, "stride", ast.Subscript(node.value, index, node.ctx)
+
+
+def _of_tuple(slot: Slot, node: ast.Tuple | ast.List) -> Iterator[Change]:
     """Swap two names, such as h and w; in an index, give each row its column: [arange, y]."""
     named = [i for i, part in enumerate(node.elts) if isinstance(part, ast.Name)]
     for i, j in combinations(named, 2):
         parts = list(node.elts)
         parts[i], parts[j] = parts[j], parts[i]
-        yield 1, "order", ast.Tuple(parts, node.ctx)
+        yield 1, "order", type(node)(parts, node.ctx)
     rows = ast.dump(node.elts[0]) == "Slice()" if node.elts else False
     if rows and named == [1] and isinstance(slot[0], ast.Subscript):
         count = ast.parse(f"np.arange(len({ast.unparse(slot[0].value)}))", mode="eval").body
@@ -203,7 +229,8 @@ SIMILAR: dict[str, tuple[tuple[str, str], ...]] = {
 ACTIVATIONS = ("sigmoid", "tanh", "expit", "relu", "softplus")
 
 
-AXES = (0, 1, -1, 2, 3, None, (0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 2, 3), (1, 2, 3), (2, 3))
+AXES: tuple[Any, ...] = (0, 1, -1, 2, 3, None, (0, 1), (0, 2), (1, 2), (2, 3), (0, 1, 2))
+AXES += ((0, 2, 3), (1, 2, 3), (2, 3, 4))
 
 
 def _of_reduction(node: ast.Call) -> Iterator[Change]:
@@ -295,7 +322,11 @@ def _insertions(
     """Put in a sign, a factor, a term."""
     if not isinstance(node, (ast.Constant, ast.UnaryOp)):
         yield 1, "sign", ast.UnaryOp(ast.USub(), node)
-    for c in (2.0, 0.5):
+    if isinstance(node, (ast.Compare, ast.Slice)):
+        return  # a mask is no number
+    if isinstance(slot[0], (ast.Slice, ast.Subscript)):  # an index
+        values = {name: value for name, value in values.items() if np.ndim(value) == 0}
+    for c in (2.0, 0.5, 3.0):
         yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
     for name, value in values.items():
         kind = "ignored" if name in given else _missing_kind(name, value)

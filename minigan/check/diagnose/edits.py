@@ -7,6 +7,7 @@ helps, it was a factor too many.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Edit:
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
         new = self.changes[0][1]
+        if isinstance(new, ast.Pass):
+            return ""
         text = ast.unparse(new if isinstance(new, ast.stmt) else self.statement)
         first = text.splitlines()[0]
         return first if len(first) <= 100 else first[:99] + "…"
@@ -69,7 +72,9 @@ def edits(
     inputs
         What the code was given: to miss one of these is to ignore it.
     """
-    usable = {name: value for name, value in values.items() if _is_number(value)}
+    usable = {name: value for name, value in values.items() if _is_number(value) and name != "_"}
+    usable |= _sizes_in(function, usable)
+    has_views = "views(" in ast.unparse(function)
     snippets = {name: ast.parse(name, mode="eval").body for name in usable}
     given = {
         name
@@ -84,12 +89,30 @@ def edits(
                 continue
             yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
     for slot, statement in _statements(function):
-        for rank, kind, new in _of_statement(statement):
+        for rank, kind, new in _of_statement(statement, has_views):
             yield Edit(rank, kind, [(slot, new)], statement)
     yield from _everywhere(function, usable, snippets)
 
 
-def _of_statement(statement: ast.stmt) -> Iterator[Change]:
+def _sizes_in(function: ast.FunctionDef, values: dict[str, Any]) -> dict[str, int]:
+    """Return the sizes that the code asks for: x.shape[1], len(x), x.size."""
+    sizes = {}
+    for node in ast.walk(function):
+        match = re.fullmatch(r"(\w+)\.shape\[(-?\d+)\]|len\((\w+)\)|(\w+)\.size", _text(node))
+        if match:
+            shape = np.shape(values.get(match[1] or match[3] or match[4], 0))
+            if match[4]:
+                sizes[match[0]] = int(np.prod(shape))
+            elif len(shape) > (axis := int(match[2] or 0)) >= -len(shape):
+                sizes[match[0]] = shape[axis]
+    return sizes
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(node) if isinstance(node, (ast.Subscript, ast.Call, ast.Attribute)) else ""
+
+
+def _of_statement(statement: ast.stmt, has_views: bool) -> Iterator[Change]:
     """`=` for `+=`, and the other way round; one sign for the other; += of repeated indices."""
     if isinstance(statement, ast.AugAssign):
         target = statement.target
@@ -97,18 +120,26 @@ def _of_statement(statement: ast.stmt) -> Iterator[Change]:
         for op in signs:
             if not isinstance(statement.op, type(op)):
                 yield 0, "sign", ast.AugAssign(target, op, statement.value)
-        yield 1, "overwritten", ast.Assign([target], statement.value)
+        yield 2, "term", ast.Pass()
+        if not has_views:  # to add into these is the rule, and an = would only rename them
+            yield 1, "overwritten", ast.Assign([target], statement.value)
         if isinstance(target, ast.Subscript) and isinstance(statement.op, (ast.Add, ast.Sub)):
             name = "add" if isinstance(statement.op, ast.Add) else "subtract"
-            at = ast.parse(f"np.{name}.at", mode="eval").body
-            arguments = [target.value, target.slice, statement.value]
-            yield 1, "overwritten", ast.Expr(ast.Call(at, arguments, []))
+            yield 1, "overwritten", _at(name, target, statement.value)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         (place,) = statement.targets
         if isinstance(place, (ast.Subscript, ast.Name, ast.Attribute)):
             adding: tuple[ast.operator, ...] = (ast.Add(), ast.Mult())
             for op in adding:
                 yield 0, "overwritten", ast.AugAssign(place, op, statement.value)
+        if isinstance(place, ast.Subscript):
+            yield 1, "overwritten", _at("add", place, statement.value)
+
+
+def _at(name: str, place: ast.Subscript, value: ast.expr) -> ast.Expr:
+    """Return np.add.at(a, index, value), which sees indices that occur several times."""
+    at = ast.parse(f"np.{name}.at", mode="eval").body
+    return ast.Expr(ast.Call(at, [place.value, place.slice, value], []))
 
 
 def _everywhere(
@@ -200,11 +231,18 @@ def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
 def _expressions(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, Slot, ast.expr]]:
     """Give each expression that is evaluated, with its place and the statement that it is in."""
 
-    def walk(statement: ast.stmt, parent: Any) -> Iterator[tuple[ast.stmt, Slot, ast.expr]]:
+    def walk(
+        statement: ast.stmt, parent: Any, only: str = ""
+    ) -> Iterator[tuple[ast.stmt, Slot, ast.expr]]:
         for field, value in ast.iter_fields(parent):
-            if field in ("func", "targets", "annotation", "ops", "op", "ctx"):
+            if only and field != only:
+                continue
+            if field in ("func", "targets", "target", "annotation", "ops", "op", "ctx"):
                 if field == "func" and isinstance(value, ast.Attribute):
                     yield from walk(statement, value)
+                for target in value if field == "targets" else [value]:
+                    if isinstance(target, ast.Subscript):  # of what is assigned to: where
+                        yield from walk(statement, target, only="slice")
                 continue
             for index, node in enumerate(value) if isinstance(value, list) else ((None, value),):
                 if isinstance(node, ast.stmt) or not isinstance(node, (ast.expr, ast.keyword)):

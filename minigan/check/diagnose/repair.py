@@ -132,7 +132,9 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]
                 place = f"line {edit.statement.lineno} of {file}"
                 own = patient.class_of(name) in (None, nearest)
-                return Mended(edit.kind, f"{place} would be right as `{edit.line()}`", own)
+                line = edit.line()
+                how = f"would be right as `{line}`" if line else "should be left out"
+                return Mended(edit.kind, f"{place} {how}", own)
     return None
 
 

@@ -69,12 +69,22 @@ COMMON: Declaration = {
 }
 
 
-def make(cls: type, said: Declaration, other: bool = False) -> Any:
+ARRAYS = ("W", "w", "weights", "Wx", "Wh", "b", "biases")  # that a thing may be made with
+
+
+def worlds_for(cls: type) -> tuple[int, ...]:
+    """Return in which worlds a class may be made: in several, if it is given its weights."""
+    takes_arrays = any(name in ARRAYS for name in inspect.signature(cls).parameters)
+    return (0, 2, 6) if takes_arrays else (0,)
+
+
+def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> Any:
     """Make a thing with the arguments that were said, and others for those that it requires.
 
     With `other` it is made in other sizes, and with other settings than those that it has unless
-    told.
+    told. `world` is the place in `WORLDS` where the shapes of its weights stand.
     """
+    shapes = (OTHER_WORLDS if other else WORLDS)[world]
     arguments = {k: v for k, v in said.items() if k not in DECLARED}
     sizes = iter(OTHER_SIZES if other else SIZES)
     if cls.__init__ is object.__init__:  # type: ignore[misc]
@@ -92,6 +102,8 @@ def make(cls: type, said: Declaration, other: bool = False) -> Any:
             arguments[name] = COMMON[name]
         elif name == "layer":
             arguments[name] = Dense(3, 4)
+        elif name in ARRAYS and parameter.annotation in (parameter.empty, np.ndarray):
+            arguments[name] = _drawn(_guess(name, 1, shapes), name, 0)
         elif "shape" in name:
             arguments[name] = (next(sizes),)
         elif parameter.annotation in (float, "float"):
@@ -166,6 +178,7 @@ def _worlds(
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
+        {"x": (n, 2 * c, h, w)} | dict.fromkeys(("gamma", "beta"), (1, 2 * c, 1, 1)),  # groups
     )
 
 
@@ -264,6 +277,7 @@ def _drawn(value: Any, name: str, seed: int) -> Any:
     return value
 
 
+GROUPS = ("G", "groups", "num_groups", "n_groups", "heads", "num_heads", "n_heads")
 ROLES = (
     (("gamma", "scale", "gain", "g"), "gamma"),
     (("beta", "shift"), "beta"),
@@ -277,6 +291,8 @@ ROLES = (
 def _guess(name: str, place: int, shapes: Shapes) -> Any:
     """Return what an argument may be: the shape of an array, or a setting."""
     lower = name.lower()
+    if name in GROUPS:
+        return 2
     if lower.endswith(("param", "params", "config")):
         return dict(PARAMETERS)
     if place == 0 and not lower.startswith(("w", "theta", "param")):

@@ -121,6 +121,7 @@ class Remembering:
     weights: dict[str, list[Path]] = field(default_factory=dict)  # by name: all places of one array
     gradients: dict[str, Path] = field(default_factory=dict)  # where they are: see `_everything`
     moves: bool = False  # backward takes a learning rate, and moves the weights
+    of_numbers: bool = False  # x is an array of floats, and has a gradient
 
     def forward(self, x: Array, *weights: Array) -> tuple[Any, Any]:
         """Return out, and the copy of the object that has made it with what else it returned."""
@@ -141,7 +142,7 @@ class Remembering:
             found = [(a - b) / RATE for a, b in zip(before, after, strict=True)]
         else:
             found = [get(everything, self.gradients[name]) for name in self.weights]
-        return everything["dx"], *found
+        return (everything["dx"], *found) if self.of_numbers else tuple(found)
 
 
 def run_forward(made: Any, x: Array) -> tuple[Any, Any]:
@@ -150,7 +151,7 @@ def run_forward(made: Any, x: Array) -> tuple[Any, Any]:
         returned = made.forward(x, *_more(made.forward, {}))
     if isinstance(returned, tuple) and len(returned) == 2:
         return returned
-    return (returned if returned is not None else _left(made, OUT, None)), None
+    return (returned if returned is not None else left(made, OUT, None)), None
 
 
 def run_backward(dout: Array, made: Any, cache: Any) -> dict[str, Any]:
@@ -163,9 +164,9 @@ def run_backward(dout: Array, made: Any, cache: Any) -> dict[str, Any]:
         returned, *rest = returned
         rest = rest[0] if len(rest) == 1 and isinstance(rest[0], (dict, list, tuple)) else rest
     elif isinstance(returned, dict):
-        rest, returned = returned, _left(returned, DX, None)
+        rest, returned = returned, left(returned, DX, None)
     return {
-        "dx": _left(made, DX, None) if returned is None else returned,
+        "dx": left(made, DX, None) if returned is None else returned,
         "rest": rest,
         "self": made,
     }
@@ -175,7 +176,7 @@ class NotKnown(TypeError):
     """What a method requires is not known: that is nobody's mistake."""
 
 
-def _left(thing: Any, names: tuple[str, ...], otherwise: Any) -> Any:
+def left(thing: Any, names: tuple[str, ...], otherwise: Any) -> Any:
     """Return the first array among a thing's own that has one of these names."""
     own = {str(step).lower().strip("_"): part for step, part in _parts(thing)}
     return next((own[n] for n in names if isinstance(own.get(n), np.ndarray)), otherwise)
@@ -245,11 +246,11 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     made
         The object. It is copied, and not changed.
     x
-        What forward takes, an array of floats.
+        What forward takes, an array of floats, or of the numbers of rows of a weight.
     seed
         Of the cotangent, and of what the weights are moved by.
     """
-    checked = Remembering(made)
+    checked = Remembering(made, of_numbers=x.dtype.kind == "f")
     try:
         out, kept = checked.forward(x)
         _more(made.backward, dict.fromkeys((*RATES, "cache")))
@@ -331,12 +332,14 @@ def _used_again(checked: Remembering, x: Array, dout: Array, report: Report) -> 
     twin = copy.deepcopy(checked.made)
     out, alone = gradients(copy.deepcopy(checked.made), x)
     _, before = gradients(twin, x[::-1])
+    own, had = vars(twin), vars(checked.made)
+    if any(isinstance(a, list) and len(a) > len(had.get(name, a)) for name, a in own.items()):
+        return  # it keeps one pass after the other, on purpose
     again, second = gradients(twin, x)
     if not np.array_equal(out, again):
         return  # it draws, or moves on: then nothing follows for the gradients
-    for name, right, first, found in zip(
-        ("x", *checked.weights), alone, before, second, strict=True
-    ):
+    names = ("x", *checked.weights) if checked.of_numbers else checked.weights
+    for name, right, first, found in zip(names, alone, before, second, strict=True):
         if right.dtype == object:
             continue  # it is not found, which has been said
         if not any(np.allclose(found, a, rtol=1e-6) for a in (right, first + right)):

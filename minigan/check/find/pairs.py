@@ -31,6 +31,7 @@ from .arguments import is_target
 from .objects import (
     DX,
     MODES,
+    OUT,
     RATE,
     RATES,
     NotKnown,
@@ -39,6 +40,7 @@ from .objects import (
     get,
     gradient_of,
     key_of,
+    left,
     name_of,
     put,
     required,
@@ -95,6 +97,7 @@ class Style:
                 ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
                 parts = zip(np.split(np.ravel(dout), ends), shapes, strict=True)
                 at = {"argument": arguments, "returned": result, "value": {"": result}}
+                at |= {"kept": {"": left(twin, OUT, None)}}
                 at |= {"cotangent": [part.reshape(shape) for part, shape in parts]}
                 given = {
                     name: place if kind == "number" else at[kind][place]
@@ -162,8 +165,9 @@ def style_of(made: Any, names: tuple[str, str], arguments: dict[str, Any]) -> St
         Where it can't be told what the second is to be given.
     """
     f = getattr(made, names[0])
+    twin = copy.deepcopy(made)
     with seeded():
-        result = getattr(copy.deepcopy(made), names[0])(*copy.deepcopy(arguments).values())
+        result = getattr(twin, names[0])(*copy.deepcopy(arguments).values())
     parts = result if isinstance(result, tuple) else (result,)
     called = returned_names(f) if len(parts) > 1 else []
     called = called if len(called) == len(parts) else [""] * len(parts)
@@ -177,7 +181,8 @@ def style_of(made: Any, names: tuple[str, str], arguments: dict[str, Any]) -> St
         returned = [name for i, name in enumerate(called) if i not in outs]
     else:
         g = getattr(made, names[1])
-        given = _given(g, names, arguments, called, isinstance(result, tuple))
+        keeps_output = names[1] == "backward" and left(twin, OUT, None) is not None
+        given = _given(g, names, arguments, called, isinstance(result, tuple), keeps_output)
         used = {place for kind, place in given.values() if kind == "returned"}
         cotangents = [name for name, (kind, _) in given.items() if kind == "cotangent"]
         free = [i for i in numbers if i not in used and i - len(parts) not in used] or numbers[:1]
@@ -221,6 +226,7 @@ def _given(
     arguments: dict[str, Any],
     called: list[str],
     several: bool,
+    keeps_output: bool,
 ) -> dict[str, Source]:
     """Return what the second function is given, by the names of its arguments."""
     asks = required(g)
@@ -250,6 +256,8 @@ def _given(
             given[name] = ("returned", called.index(name))
         elif COTANGENT.fullmatch(lower) and not loss:
             given[name], cotangents = ("cotangent", cotangents), cotangents + 1
+        elif COTANGENT.fullmatch(lower) and keeps_output:  # the predictions that it has made
+            given[name] = ("kept", "")
         elif lower in OUTPUTS and not several:
             given[name] = ("value", "")
         elif lower in MODES or lower in RATES:
@@ -257,21 +265,21 @@ def _given(
         else:
             unknown.append(name)
     if unknown and not cotangents and len(asks) == len(required_of(arguments)):
-        left = [name for name in arguments if ("argument", name) not in given.values()]
+        others = [name for name in arguments if ("argument", name) not in given.values()]
         targets = [name for name in arguments if is_target(name, list(arguments), True)]
         for name in unknown:  # a derivative takes what the function takes
             target = is_target(name, asks, True)
-            place = next((a for a in left if (a in targets) == target), left[0])
-            left.remove(place)
+            place = next((a for a in others if (a in targets) == target), others[0])
+            others.remove(place)
             given[name] = ("argument", place)
         unknown = []
     if unknown and not cotangents:
         given[unknown.pop(0)] = ("cotangent", 0)
     if unknown and several and ("returned", -1) not in given.values():
         given[unknown.pop(0)] = ("returned", -1)
-    left = [name for name in arguments if ("argument", name) not in given.values()]
-    while unknown and left:
-        given[unknown.pop(0)] = ("argument", left.pop(0))
+    others = [name for name in arguments if ("argument", name) not in given.values()]
+    while unknown and others:
+        given[unknown.pop(0)] = ("argument", others.pop(0))
     if unknown:
         raise NotKnown(f"{names[1]} requires {unknown[0]}, which can't be guessed")
     return given

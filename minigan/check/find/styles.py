@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from ...arrays import Array, stream
 from ..functions import Object
 from ..layers import away_from_zero
 from ..report import Report
-from .arguments import Declaration, function_arguments, make
+from .arguments import Declaration, function_arguments, make, worlds_for
 from .networks import network
 from .objects import MODES, arrays_in, remembering, seeded
 from .pairs import check_functions
@@ -74,40 +76,53 @@ def is_unwritten(cls: type) -> bool:
 
 
 def _remembering(cls: type, said: Declaration, seed: int) -> Report:
-    with seeded():
-        made = make(cls, said)
     error: Exception | None = None
-    for shape in [tuple(said["x"])] if "x" in said else _shapes(made):
-        x = away_from_zero(stream(seed, "x").standard_normal(shape))
-        try:
-            return _with_second(remembering(made, x, seed=seed), cls, said, remembering)
-        except NotImplementedError:
-            return Report(cls.__name__, not_checked=["forward: not written"])
-        except Exception as refused:
-            error = error or refused
+    for world in worlds_for(cls):
+        with seeded():
+            made = make(cls, said, world=world)
+        for x in _inputs(made, said, seed):
+            try:
+                report = remembering(made, x, seed=seed)
+                return _with_second(report, cls, said, remembering, world)
+            except NotImplementedError:
+                return Report(cls.__name__, not_checked=["forward: not written"])
+            except Exception as refused:
+                error = error or refused
     assert error is not None
     raise error
 
 
 def _with_second(
-    report: Report, cls: type, said: Declaration, check: Callable[[Any, Array], Report]
+    report: Report,
+    cls: type,
+    said: Declaration,
+    check: Callable[[Any, Array], Report],
+    world: int = 0,
 ) -> Report:
     """Return a report whose subject, if it is wrong, has a second one in other sizes."""
     point = report.case.subject
     if report.ok or not isinstance(point, Object):
         return report
-    ndim = next(iter(point.inputs.values())).ndim
+    shapes = {name: a.ndim for name, a in point.inputs.items()}
     for other in (True, False):  # not all settings can be varied
         with suppress(Exception), seeded():
-            made = make(cls, said, other)
-            for shape in [tuple(said["x"])] if "x" in said else [*_shapes(made), (3, 2, 6, 12)]:
-                x = away_from_zero(stream(1, "x").standard_normal(shape))
+            made = make(cls, said, other, world)
+            for x in _inputs(made, said, seed=1):
                 with suppress(Exception):
                     second = check(made, x).case.subject
-                    if second.dout is not None and x.ndim == ndim:
+                    if {name: a.ndim for name, a in second.inputs.items()} == shapes:
                         point.second = second
                         return report
     return report
+
+
+def _inputs(made: Any, said: Declaration, seed: int) -> Iterator[Array]:
+    """Give what forward may take: arrays of floats, and numbers of rows of a weight."""
+    for shape in [tuple(said["x"])] if "x" in said else _shapes(made):
+        yield away_from_zero(stream(seed, "x").standard_normal(shape))
+    for _, array in arrays_in(made):
+        if array.ndim == 2:
+            yield np.arange(2 * len(array)).reshape(-1, 2) % (len(array) - 1)
 
 
 def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
@@ -123,7 +138,7 @@ def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
     for shape in weights:
         if len(shape) == 1:
             yield from ((n, *shape), (2, *shape, 4, 6), (2, 4, 6, *shape))
-    yield from ((n, 4), (2, 3, 4, 6), (2, 4, 6, 3), (n,))
+    yield from ((n, 4), (2, 3, 4, 6), (2, 4, 6, 3), (n,), (3, 2, 6, 12))
 
 
 # --- two methods that are one function and its derivative -----------------------------------------
