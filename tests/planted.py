@@ -144,13 +144,13 @@ class Twin:
     new: str
     kind: str | list[str]
     array: str
+    slow: bool = False
 
     def reports(self, text: str, folder: Path, seeds: int = 3) -> list[check.Report]:
-        """Check a text as a file, with several seeds."""
+        """Check all that is in a text as a file, with several seeds."""
         path = folder / f"twin{len(list(folder.iterdir()))}.py"
         path.write_text(f"import numpy as np\n{text}", encoding="utf-8")
-        (item,) = find(str(path))
-        return [item.check(seed) for seed in range(seeds)]
+        return [item.check(seed) for item in find(str(path)) for seed in range(seeds)]
 
     @property
     def wrong(self) -> str:
@@ -160,21 +160,23 @@ class Twin:
 
     def mended(self, d: check.Diagnosis) -> str | None:
         """Return the wrong file with the line that is suggested; None where there is none."""
-        match = re.search(r"line (\d+) of \S+ would be right as `(.+)`$", d.reason)
-        if match is None or match[2].endswith("…"):
+        match = re.search(
+            r"line (\d+) of \S+ (?:would be right as `(.+)`|should be left out)", d.reason
+        )
+        if match is None or (match[2] or "").endswith("…"):
             return None
         lines = self.wrong.splitlines(keepends=True)
         first = int(match[1]) - 2  # of a list, without the line that imports NumPy
         indent = len(lines[first]) - len(lines[first].lstrip())
-        lines[first] = " " * indent + match[2] + "\n"
+        lines[first] = " " * indent + (match[2] or "pass") + "\n"
         # At another size too, where the file says which.
         return "".join(lines).replace("(2, 3, 4, 5)", "(3, 3, 5, 4)")
 
     def judge(self, folder: Path) -> tuple[str, check.Diagnosis | None]:
         """Return "named", "caught" (by another name, or with no line that mends it) or "MISSED"."""
-        report = self.reports(self.wrong, folder, 1)[0]
-        d = report.diagnosis
-        if report.ok or d is None:
+        wrong = [report for report in self.reports(self.wrong, folder, 1) if not report.ok]
+        d = wrong[0].diagnosis if wrong else None
+        if d is None:
             return "MISSED", d
         kinds = [self.kind] if isinstance(self.kind, str) else self.kind
         mended = self.mended(d)

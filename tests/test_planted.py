@@ -116,11 +116,17 @@ def test_the_goals_are_met(capsys):
     assert code == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("twin", planted.twins(), ids=lambda twin: twin.what)
+@pytest.mark.parametrize(
+    "twin",
+    [
+        pytest.param(twin, id=twin.what, marks=[pytest.mark.slow] if twin.slow else [])
+        for twin in planted.twins()
+    ],
+)
 def test_a_slip_is_wrong_and_its_twin_is_right(twin, tmp_path):
-    assert twin.reports(twin.right, tmp_path, seeds=1)[0].ok
-    (report,) = twin.reports(twin.wrong, tmp_path, seeds=1)
-    assert report.verdict == "WRONG"
+    for report in twin.reports(twin.right, tmp_path, seeds=1):
+        assert report.verdict == "ok", report
+    assert "WRONG" in [report.verdict for report in twin.reports(twin.wrong, tmp_path, seeds=1)]
 
 
 @pytest.mark.slow

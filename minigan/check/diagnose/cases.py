@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, stream
+from ...arrays import Array
 from ...layers.base import Layer, split
 from ...network import Sequential
-from ..compare import Checker
 from ..functions import (
     Call,
     Gradient,
@@ -31,14 +30,26 @@ from ..functions import (
     loss_function,
 )
 from ..layers import Point, layer
-from ..losses import HALVES, Players, call_half, check_half
+from ..losses import HALVES, Players
 from ..numerical import complex_step, slopes
 from ..optimisers import Steps, moves, optimiser, trajectory
 from ..penalties import Pull, penalty
-from ..report import Arrays, Case, Diagnosis, Mismatch, Report, Settings
+from ..report import Arrays, Case, Diagnosis, Mismatch, Settings
 from .evidence import Guess
-from .mistakes import of_a_loss, of_a_penalty, of_an_optimiser, of_second_order
+from .mistakes import of_a_penalty, of_an_optimiser, of_second_order
 from .repair import Found, Functions, Patient, functions_of, methods_of, with_functions
+from .runs import (
+    defect_of_half,
+    defect_of_layer,
+    half_elsewhere,
+    is_right,
+    jittered,
+    layer_elsewhere,
+    relative_defect,
+    run_half,
+    run_layer,
+    with_other_settings,
+)
 
 NAMED = 1000  # up to so many entries of a gradient are looked at one by one
 
@@ -79,10 +90,10 @@ def _(point: Point, case: Case) -> Clues:
     kept = {"forward y": point.y}
     given = (*point.inputs.values(), point.dy, point.v)
     for map in ("backward", "jvp", "jvp_backward"):
-        run, again = partial(_run_layer, point, map), partial(_layer_elsewhere, point, map)
+        run, again = partial(run_layer, point, map), partial(layer_elsewhere, point, map)
         methods = methods_of(made, map, "forward")
         known.patients[map] = Patient(methods, run, type(made), given, kept, elsewhere=again)
-    run, again = partial(_defect_of_layer, point), partial(_layer_elsewhere, point, "backward")
+    run, again = partial(defect_of_layer, point), partial(layer_elsewhere, point, "backward")
     methods = methods_of(made, "forward")
     known.values["backward"] = Patient(methods, run, type(made), value=True, elsewhere=again)
     known.guesses = lambda where: (
@@ -102,11 +113,10 @@ def _(point: Players, case: Case) -> Clues:
     known.sizes["n"] = len(point.inputs["real"])
     for half in HALVES:
         methods, cls = methods_of(point.loss, half), type(point.loss)
-        run, again = partial(_run_half, point, half), partial(_half_elsewhere, point, half)
+        run, again = partial(run_half, point, half), partial(half_elsewhere, point, half)
         known.patients[half] = Patient(methods, run, cls, elsewhere=again)
-        defect = partial(_defect_of_half, point, half)
+        defect = partial(defect_of_half, point, half)
         known.values[half] = Patient(methods, defect, cls, value=True, elsewhere=again)
-    known.guesses = partial(of_a_loss, point)
     return known
 
 
@@ -122,8 +132,8 @@ def _(point: Pull, case: Case) -> Clues:
         return {f"penalty d{name}": a for name, a in point.D.views(grad).items()}
 
     def elsewhere(functions: Functions) -> bool:
-        twin = _with_other_settings(with_functions(copy.copy(point.penalty), functions))
-        return _is_right(penalty(twin, point.D, n=4, seed=point.seed + 1))
+        twin = with_other_settings(with_functions(copy.copy(point.penalty), functions))
+        return is_right(penalty(twin, point.D, n=4, seed=point.seed + 1))
 
     methods = methods_of(point.penalty, "__call__")
     known.patients["penalty"] = Patient(methods, run, type(point.penalty), elsewhere=elsewhere)
@@ -140,8 +150,8 @@ def _(point: Steps, case: Case) -> Clues:
     def elsewhere(functions: Functions) -> bool:
         if point.definition is None:
             return True
-        twin = _with_other_settings(with_functions(copy.deepcopy(point.optimiser), functions))
-        return _is_right(optimiser(twin, seed=1))
+        twin = with_other_settings(with_functions(copy.deepcopy(point.optimiser), functions))
+        return is_right(optimiser(twin, seed=1))
 
     methods, cls = methods_of(point.optimiser, "step"), type(point.optimiser)
     code = Patient(methods, run, cls, elsewhere=elsewhere)
@@ -159,10 +169,10 @@ def _(point: Gradient, case: Case) -> Clues:
 
     def elsewhere(functions: Functions) -> bool:
         code = functions[getattr(point.code, "__name__", "")]
-        x = _jittered({"x": point.x})["x"]
+        x = jittered({"x": point.x})["x"]
         if point.arguments is None:
-            return _is_right(gradient(point.f, code, x))
-        return _is_right(loss_function(code, x, *point.arguments))
+            return is_right(gradient(point.f, code, x))
+        return is_right(loss_function(code, x, *point.arguments))
 
     x = point.x
     sizes = {"the number of entries of x": x.size} | ({"n": len(x)} if x.ndim else {})
@@ -245,120 +255,20 @@ def _of_a_pair(
 
             slope += float((dout * complex_step(out_of, inputs[name], v)).sum())
             by_hand += float((found * v).sum())
-        return {"defect": _relative_defect(slope, by_hand)}
+        return {"defect": relative_defect(slope, by_hand)}
 
     there = point.second or point
 
     def elsewhere(functions: Functions) -> bool:
         forward, backward = pair(functions, there)
         call = Call(forward, there.call.arguments, there.call.names)
-        call.arrays = _jittered(there.call.arrays)
-        return _is_right(check_pair(Pair(call, backward, call.arrays), "elsewhere", 1))
+        call.arrays = jittered(there.call.arrays)
+        return is_right(check_pair(Pair(call, backward, call.arrays), "elsewhere", 1))
 
     given, kept = (*inputs.values(), dout), {"forward out": out}
     known.patients["backward"] = Patient(whole, run, owner, given, kept, elsewhere=elsewhere)
     known.values["backward"] = Patient(value, defect, owner, value=True, elsewhere=elsewhere)
     return known
-
-
-# --- running them with some of their functions exchanged ------------------------------------------
-
-
-def _run_layer(point: Point, map: str, functions: Functions) -> Found:
-    twin = with_functions(point.layer.copy(), functions)
-    y, cache = point.forward(twin, point.x.copy())
-    if map == "jvp":
-        return {"jvp t": twin.jvp(point.v.copy(), cache), "forward y": y}
-    grad = twin.new_grad()
-    tangent = () if map == "backward" else (point.v.copy(),)
-    dx = getattr(twin, map)(*tangent, point.dy.copy(), cache, grad)
-    found = {f"{map} d{k}": a for k, a in ({"x": dx} | twin.views(grad)).items()}
-    return found | {"forward y": y}
-
-
-def _defect_of_layer(point: Point, functions: Functions) -> Found:
-    """Return by how much ⟨dy, J·v⟩ and ⟨Jᵀ·dy, v⟩ disagree."""
-    twin = with_functions(point.layer.copy(), functions)
-    _, cache = point.forward(twin, point.x.copy())
-    dx = twin.backward(point.dy.copy(), cache)
-    t = complex_step(lambda x: point.forward(twin, x)[0], point.x, point.v)
-    return {"defect": _relative_defect((point.dy * t).sum(), (dx * point.v).sum())}
-
-
-def _run_half(point: Players, half: str, functions: Functions) -> Found:
-    twin = with_functions(copy.copy(point.loss), functions)
-    results = call_half(twin, half, *(a.copy() for a in point.inputs.values()))
-    return {f"{half} d_{name}": results[place] for name, place in HALVES[half].items()}
-
-
-def _defect_of_half(point: Players, half: str, functions: Functions) -> Found:
-    """Return by how much value and derivatives disagree."""
-    twin, inputs = with_functions(copy.copy(point.loss), functions), point.inputs
-    results = call_half(twin, half, *(a.copy() for a in inputs.values()))
-    slope = by_hand = 0.0
-    for i, (name, place) in enumerate(HALVES[half].items()):
-        v = np.cos(np.arange(len(inputs[name])) + i)[:, None]
-
-        def value(a: Array, name: str = name) -> Any:
-            return call_half(twin, half, *(inputs | {name: a}).values())[0]
-
-        by_hand += float((results[place] * v).sum())
-        slope += float(complex_step(value, inputs[name], v))
-    return {"defect": _relative_defect(slope, by_hand)}
-
-
-# --- and at another point -------------------------------------------------------------------------
-
-
-def _is_right(report: Report) -> bool:
-    """Whether all derivatives are right; rules are another matter."""
-    return bool(report.findings) and not report.case.mismatches
-
-
-def _jittered(arrays: Arrays) -> Arrays:
-    """Return arrays near others, whose numbers keep their signs, most of them."""
-    rng = stream(0, "elsewhere")
-    return {name: a * (1 + 0.3 * rng.standard_normal(a.shape)) for name, a in arrays.items()}
-
-
-def _twice(a: Array) -> Array:
-    """Return twice as many samples."""
-    return np.concatenate([a, a[::-1]])
-
-
-def _with_other_settings(thing: Any) -> Any:
-    """Return a thing with other settings, of those that it was made with, and other weights."""
-    made_with = inspect.signature(type(thing)).parameters
-    for name, value in numbers_of(thing)[0].items():
-        if name in made_with and isinstance(value, float):
-            setattr(thing, name, 0.9 * value)
-    return thing
-
-
-def _layer_elsewhere(point: Point, map: str, functions: Functions) -> bool:
-    """Whether a map is right with more samples, other weights and other settings."""
-    twin = _with_other_settings(with_functions(point.layer.copy(), functions))
-    there = _jittered({"x": _twice(point.x), "theta": twin.theta})
-    twin.theta = there["theta"]
-    again = Point(Checker("elsewhere"), twin, there["x"], point.seed, point.train)
-    if again.reach():
-        getattr(again, map)()
-    return _is_right(again.check.report)
-
-
-def _half_elsewhere(point: Players, half: str, functions: Functions) -> bool:
-    """Whether one player's derivatives are right with more samples, and other settings."""
-    twin = _with_other_settings(with_functions(copy.copy(point.loss), functions))
-    inputs = {name: 0.9 * _twice(a) for name, a in point.inputs.items()}
-    check = Checker("elsewhere")
-    check_half(check, half, partial(call_half, twin, half), HALVES[half], inputs)
-    return _is_right(check.report)
-
-
-def _relative_defect(a: float, b: float) -> Array:
-    """Return |a − b| relative to both; not a number where both are zero, which proves nothing."""
-    with np.errstate(all="ignore"):
-        return np.asarray(np.float64(abs(a - b)) / np.float64(abs(a) + abs(b)))
 
 
 def _first_wrong_layer(point: Point) -> Diagnosis | None:

@@ -55,10 +55,6 @@ def of_expression(
         of_a_kernel = both_ways or flipped in ("W", "w", "kernel", "weight")
         kind = "kernel" if of_a_kernel else "order"
         yield 0, kind, node.value
-        if isinstance(node.slice, ast.Tuple):
-            as_they_are = [ast.Slice() if _is_flip(part) else part for part in node.slice.elts]
-            kept = ast.Tuple(as_they_are, ast.Load())
-            yield 0, kind, ast.Subscript(node.value, kept, ast.Load())
     elif isinstance(node, (ast.Tuple, ast.List)):
         yield from _of_tuple(slot, node)
     yield from _rebound(node)
@@ -87,8 +83,6 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
     ):
         root = ast.BinOp(right, ast.Pow(), ast.Constant(0.5))
         yield 2, "factor", ast.BinOp(left, node.op, root)
-    if isinstance(node.op, ast.MatMult):
-        yield 1, "transposed", ast.BinOp(right, ast.MatMult(), left)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
     for kept, removed in ((left, right), (right, left)):
@@ -191,8 +185,6 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield from _of_reduction(node)
         if function.attr == "where" and len(arguments) == 3:
             yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
-        if function.attr == "transpose":
-            yield from _of_transpose(node)
         if function.attr == "tile" and len(arguments) == 2:
             yield from _of_tile(function, arguments)
         if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
@@ -234,26 +226,13 @@ AXES += ((0, 2, 3), (1, 2, 3), (2, 3, 4))
 
 
 def _of_reduction(node: ast.Call) -> Iterator[Change]:
-    """Give other axes, and keepdims."""
+    """Give other axes."""
     others = [k for k in node.keywords if k.arg != "axis"]
     is_function = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in NUMPY
     arguments = node.args[:1] if is_function else []
     for axis in AXES:
         keyword = ast.keyword("axis", ast.parse(repr(axis), mode="eval").body)
         yield 0, "axis", ast.Call(node.func, arguments, [keyword, *others])
-    if not any(k.arg == "keepdims" for k in node.keywords):
-        keyword = ast.keyword("keepdims", ast.Constant(True))
-        yield 1, "broadcast", ast.Call(node.func, node.args, [*node.keywords, keyword])
-
-
-def _of_transpose(node: ast.Call) -> Iterator[Change]:
-    """Give the axes in other orders."""
-    first = node.args[0] if node.args else None
-    places = first.elts if isinstance(first, ast.Tuple) else node.args
-    if 2 <= len(places) <= 5:
-        for order in permutations(places):
-            if list(order) != list(places):
-                yield 1, "transposed", ast.Call(node.func, list(order), node.keywords)
 
 
 def _of_tile(tile: ast.Attribute, arguments: list[ast.expr]) -> Iterator[Change]:
@@ -354,7 +333,6 @@ def _insertions(
         for a, b in combinations_with_replacement(arrays, 2):
             product = ast.BinOp(snippets[a], ast.Mult(), snippets[b])
             yield 6, "term", ast.BinOp(node, ast.Add(), product)
-            yield 6, "term", ast.BinOp(node, ast.Sub(), product)
 
 
 def _matrix_products(

@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from .changes import AXES, Change, Slot, of_expression, swap_kind
+from .changes import Change, Slot, of_expression, swap_kind
 
 
 @dataclass
@@ -44,9 +43,10 @@ class Edit:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it replaces something by a number or a setting, and by no other count."""
-        a_number = isinstance(self.changes[0][1], ast.Constant) and self.kind != "n-1"
-        return a_number or self.kind == "setting"
+        """Whether it puts in a number or a setting, and no other count."""
+        new = self.changes[0][1]
+        last = new.right if isinstance(new, ast.BinOp) else new
+        return (isinstance(last, ast.Constant) and self.kind != "n-1") or self.kind == "setting"
 
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
@@ -145,55 +145,19 @@ def _at(name: str, place: ast.Subscript, value: ast.expr) -> ast.Expr:
 def _everywhere(
     function: ast.FunctionDef, values: dict[str, Any], snippets: dict[str, ast.expr]
 ) -> Iterator[Edit]:
-    """One change in several places: a name, an axis, or loop variables without their stride."""
-    names: dict[str, list[tuple[ast.stmt, Slot]]] = {}
-    axes: dict[str, list[tuple[ast.stmt, Slot]]] = {}
-    in_slices: list[tuple[ast.stmt, Slot, ast.expr]] = []
-    loops = {
-        node.target.id
-        for node in ast.walk(function)
-        if isinstance(node, ast.For) and isinstance(node.target, ast.Name)
-    }
-    indices = {id(node.slice) for node in ast.walk(function) if isinstance(node, ast.Subscript)}
+    """Take one name for another in all places of a statement."""
+    places: dict[tuple[str, int], list[Slot]] = {}
+    statements = {}
     for statement, slot, node in _expressions(function):
-        text = ast.unparse(node)
-        if text in values:
-            names.setdefault(text, []).append((statement, slot))
-        if isinstance(slot[0], ast.keyword) and slot[0].arg == "axis":
-            axes.setdefault(text, []).append((statement, slot))
-        if text in loops and id(slot[0]) not in indices and not isinstance(slot[0], ast.Subscript):
-            in_slices.append((statement, slot, node))
-    for text, places in axes.items():
-        for axis in AXES:
-            new = ast.parse(repr(axis), mode="eval").body
-            if repr(axis) == text:
-                continue
-            for some in (*combinations(places, 2), places):
-                yield Edit(2, "axis", [(slot, new) for _, slot in some], some[0][0])
-    for text, places in names.items():
-        for other, value in values.items():
+        if (text := ast.unparse(node)) in values:
+            places.setdefault((text, id(statement)), []).append(slot)
+            statements[id(statement)] = statement
+    for (text, key), slots in places.items():
+        for other, value in values.items() if len(slots) > 1 else ():
             same_shape = np.shape(value) == np.shape(values[text])
-            if other == text or not same_shape or np.array_equal(value, values[text]):
-                continue
-            kind = swap_kind(text, other, values)
-            for statement in {id(statement): statement for statement, _ in places}.values():
-                here = [(slot, snippets[other]) for s, slot in places if s is statement]
-                if len(here) > 1:
-                    yield Edit(2, kind, here, statement)  # type: ignore[arg-type]
-            if len(places) > 1:
-                changes: list[tuple[Slot, ast.AST]] = [(s, snippets[other]) for _, s in places]
-                yield Edit(3, kind, changes, places[0][0])
-    for name, value in values.items():
-        if np.ndim(value) == 0 and in_slices:
-            kind = "stride" if "stride" in name or name in ("s", "pool_stride") else "factor"
-            changed: dict[int, list[tuple[Slot, ast.AST]]] = {}
-            by_id = {id(statement): statement for statement, *_ in in_slices}
-            for statement, slot, node in in_slices:
-                product = ast.BinOp(node, ast.Mult(), snippets[name])
-                changed.setdefault(id(statement), []).append((slot, product))
-            yield Edit(3, kind, sum(changed.values(), []), in_slices[0][0])
-            for key, product_here in changed.items():
-                yield Edit(3, kind, product_here, by_id[key])
+            if other != text and same_shape and not np.array_equal(value, values[text]):
+                changes: list[tuple[Slot, ast.AST]] = [(slot, snippets[other]) for slot in slots]
+                yield Edit(2, swap_kind(text, other, values), changes, statements[key])
 
 
 def _is_absurd(slot: Slot, new: ast.AST) -> bool:

@@ -115,16 +115,7 @@ POWERS: dict[str, Callable[[float], float]] = {
     "1/{}": lambda s: 1 / s,
     "1 − {}": lambda s: 1 - s,
     "1/(1 − {})": lambda s: 1 / (1 - s),
-    "2·{}": lambda s: 2 * s,
-    "{}/2": lambda s: s / 2,
-    "2/{}": lambda s: 2 / s,
     "1/(2·{})": lambda s: 0.5 / s,
-    "1 + {}": lambda s: 1 + s,
-    "1/(1 + {})": lambda s: 1 / (1 + s),
-    "{}²": lambda s: s * s,
-    "1/{}²": lambda s: s**-2,
-    "√{}": lambda s: s**0.5,
-    "1/√{}": lambda s: s**-0.5,
 }
 
 

@@ -29,8 +29,7 @@ from .cases import Clues, clues
 from .evidence import Evidence, Guess, name_factor
 from .numbers import digits_lost, from_shapes, from_values, other_order, worst_entries
 from .repair import Mended, repair
-from .terms import normalisation, residues, slopes
-from .whatif import with_other_arrays
+from .terms import normalisation, residues, slopes, with_other_arrays
 
 KINDS = {
     "raised": "the code raises an error",

@@ -1,4 +1,4 @@
-"""Guesses about what a gradient is made of: slopes, and the terms of a sum."""
+"""Guesses about what a gradient is made of: arrays, slopes, and the terms of a sum."""
 
 from __future__ import annotations
 
@@ -15,22 +15,9 @@ from .evidence import Evidence, Guess, axis_sets
 # Functions by which a gradient is wrong when a slope is taken once too often, or not at all.
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "{}": lambda u: u,
-    "{}²": lambda u: u * u,
-    "|{}|": np.abs,
-    "(1 − {})": lambda u: 1 - u,
-    "(1 + {})": lambda u: 1 + u,
     "(1 − {}²)": lambda u: 1 - u * u,
     "{}·(1 − {})": lambda u: u * (1 - u),
-    "exp({})": np.exp,
-    "exp(−{})": lambda u: np.exp(-u),
-    "log {}": np.log,
-    "√{}": np.sqrt,
-    "σ({})": sigmoid,
-    "(1 − σ({}))": lambda u: sigmoid(-u),
     "σ′({})": lambda u: sigmoid(u) * sigmoid(-u),
-    "tanh {}": np.tanh,
-    "tanh′({})": lambda u: 1 - np.tanh(u) ** 2,
-    "sign {}": np.sign,
 }
 
 
@@ -64,21 +51,29 @@ def slopes(e: Evidence) -> Iterator[Guess]:
 def _masks(e: Evidence, incoming: Array) -> Iterator[Guess]:
     """Guess that one of two slopes is chosen by the sign of the wrong array."""
     with np.errstate(all="ignore"):
-        right, found = e.exact / incoming, e.found / incoming
-    values = np.unique(np.round(right, 9))
-    if not 1 <= len(values) <= 2 or not np.isfinite(found).all():
-        return
-    low, high = float(values[0]), float(values[-1])
-    if low == high:
-        low = 0.0  # all on one side of the kink
-    for other, u in e.arrays.items():
-        if u.shape == incoming.shape:
-            for text, mask in (("> 0", u > 0), ("< 0", u < 0), ("> 1", u > 1), ("< 1", u < 1)):
-                reason = f"the mask is that of {other} {text}"
-                yield Guess("mask", reason, np.where(mask, high, low) * incoming)
-    if np.isin(np.round(found, 9), values).all():
-        reason = "the mask is another one than that of `forward`: drawn again, or left over?"
-        yield Guess("state", reason, e.found)
+        values = np.unique(np.round(e.exact / incoming, 9))
+    if len(values) == 2:
+        for other, u in e.arrays.items():
+            if u.shape == incoming.shape:
+                predicted = np.where(u > 0, values[1], values[0]) * incoming
+                yield Guess("mask", f"the mask is that of {other} > 0", predicted)
+
+
+def with_other_arrays(e: Evidence) -> Iterator[Guess]:
+    """Guess that one input is taken for another, or that a kernel is flipped."""
+    for name, array in e.inputs.items():
+        changes = [
+            ("wrong array", f"{other} was used instead of {name}", taken)
+            for other, taken in e.arrays.items()
+            if other != name and taken.shape == array.shape
+        ]
+        if array.ndim == 4 and name not in ("x", "dy", "v"):
+            reason = f"{name} is flipped, or not flipped where it must be"
+            changes.append(("kernel", reason, np.flip(array, (0, 1))))
+        for kind, reason, changed in changes:
+            predicted = e.what_if({name: changed})
+            if predicted is not None:
+                yield Guess(kind, reason, predicted)
 
 
 def normalisation(e: Evidence) -> Iterator[Guess]:
@@ -103,41 +98,15 @@ def normalisation(e: Evidence) -> Iterator[Guess]:
             moved = r * (d - c2 * mean - c3 * xh * (d * xh).mean(axis=axes, keepdims=True))
             return np.asarray(moved if gain_first else gain * moved)
 
-        for name, gain in gains.items():
+        for gain in gains.values():
             try:
                 right = paths(gain, 1, 1)
             except ValueError:  # this is no gain: its shape does not fit
                 continue
-            if right.shape != x.shape or not np.allclose(right, e.exact, rtol=1e-7, atol=1e-12):
-                continue
-            for (kind, reason), (c2, c3) in _coefficients(x.size // r.size).items():
-                yield Guess(kind, reason, paths(gain, c2, c3))
-            if name != "1":
-                yield Guess("ignored", f"{name} is left out", paths(np.ones(()), 1, 1))
-                yield Guess("extra factor", f"{name} counts twice", paths(gain * gain, 1, 1))
-
-
-def _coefficients(N: int) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return what the paths are multiplied with, (through the mean, through the variance)."""
-    return {
-        ("term", "the path through the mean is missing"): (0, 1),
-        ("term", "the path through the variance is missing"): (1, 0),
-        ("term", "the paths through the mean and the variance are missing"): (0, 0),
-        ("term", "the path through the mean has the wrong sign"): (-1, 1),
-        ("term", "the path through the variance has the wrong sign"): (1, -1),
-        ("term", "the paths through the mean and the variance have the wrong sign"): (-1, -1),
-        ("term", "the path through the variance counts twice"): (1, 2),
-        ("term", "the path through the variance counts half: the 2 of d(xc²) is missing"): (1, 0.5),
-        ("term", "the path through the mean counts twice"): (2, 1),
-        ("n-1", "the path through the variance is divided by N − 1, not by N"): (1, N / (N - 1)),
-        ("n-1", "the path through the mean is divided by N − 1, not by N"): (N / (N - 1), 1),
-        ("n-1", "both paths are divided by N − 1, not by N"): (N / (N - 1), N / (N - 1)),
-        ("factor", f"the path through the variance is a sum, not a mean: {N} times"): (1, N),
-        ("factor", f"the path through the mean is a sum, not a mean: {N} times"): (N, 1),
-        ("factor", f"both paths are sums, not means: {N} times"): (N, N),
-        ("factor", f"the path through the variance is divided by N twice, N = {N}"): (1, 1 / N),
-        ("factor", f"the path through the mean is divided by N twice, N = {N}"): (1 / N, 1),
-    }
+            if right.shape == x.shape and np.allclose(right, e.exact, rtol=1e-7, atol=1e-12):
+                for what, c2, c3 in (("mean", 0, 1), ("variance", 1, 0)):
+                    reason = f"the path through the {what} is missing"
+                    yield Guess("term", reason, paths(gain, c2, c3))
 
 
 def _normalised(e: Evidence) -> Iterator[tuple[tuple[int, ...], Array, Array]]:

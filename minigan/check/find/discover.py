@@ -45,9 +45,16 @@ from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
 from .arguments import Declaration, function_arguments, make, sample_shapes, words_for
-from .pairs import Held, check_functions
 from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import FORWARD, check_of, is_partner, is_unwritten, stem
+from .styles import (
+    FORWARD,
+    Held,
+    check_functions,
+    check_of,
+    is_partner,
+    is_unwritten,
+    stem,
+)
 
 
 @dataclass(frozen=True)
@@ -373,10 +380,9 @@ def _check_pair(
 ) -> Report:
     name = f"{forward.__name__}, {backward.__name__}"
     made, names = Held(forward, backward), (forward.__name__, backward.__name__)
-    tries, others = (function_arguments(forward, said, seed, other) for other in (False, True))
-    return check_functions(name, made, names, tries, seed, others)
+    return check_functions(name, made, names, partial(function_arguments, forward, said), seed)
 
 
 def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
-    tries, others = (function_arguments(f, said, seed, other) for other in (False, True))
-    return check_functions(f.__name__, Held(f), (f.__name__, ""), tries, seed, others)
+    tries = partial(function_arguments, f, said)
+    return check_functions(f.__name__, Held(f), (f.__name__, ""), tries, seed)

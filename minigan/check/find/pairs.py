@@ -16,17 +16,14 @@ import copy
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
-from ..functions import Call, Methods, Object, check_pair
-from ..report import Report
+from ..functions import Methods
 from .arguments import is_target
 from .objects import (
     DX,
@@ -300,156 +297,3 @@ def returned_names(f: Callable[..., Any]) -> list[str]:
     last = returns[-1] if returns else None
     parts = last.elts if isinstance(last, ast.Tuple) else [last]
     return [part.id if isinstance(part, ast.Name) else "" for part in parts]
-
-
-# --- checking -------------------------------------------------------------------------------------
-
-
-def check_functions(
-    name: str,
-    made: Any,
-    names: tuple[str, str],
-    tries: Iterable[dict[str, Any]],
-    seed: int,
-    others: Iterable[dict[str, Any]] = (),
-) -> Report:
-    """Check two functions at the first arguments that both of them take.
-
-    Parameters
-    ----------
-    name
-        What the report is called.
-    made, names
-        What has them, and what they are called there; see `Style`.
-    tries
-        Arguments for the first, by name, the likely ones first.
-    seed
-        Of the cotangent.
-    others
-        The same as `tries` in other sizes. What mends the functions has to be right there too.
-    """
-    style: Style | None = None
-    place = 0  # of the style's arguments among the tries
-    error: Exception | None = None
-    for i, arguments in enumerate(tries):
-        try:
-            with np.errstate(all="ignore"):
-                one = style_of(made, names, arguments)
-        except NotKnown as unknown:
-            return Report(name, not_checked=[str(unknown)])
-        except NotImplementedError:
-            return Report(name, not_checked=["forward: not written"])
-        except Exception as raised:
-            error = max(error or raised, raised, key=_line)
-            continue
-        # What is wrong with matrices may be right with vectors, or with sizes of 1.
-        if one.inputs and (style is None or _is_as_telling(one, style)):
-            fits = _fits(one, made)
-            if fits or style is None:
-                style, place = one, i
-            if fits:
-                break
-    if style is None:
-        raise error or TypeError("no argument is an array of floats")
-    report = _checked(style, made, name, seed)
-    for other, note in _other_conventions(style, report, isinstance(made, Held)):
-        again = _checked(other, made, name, seed)
-        if again.ok:
-            again.notes.append(note)
-            return again
-    other_sizes = next(islice(others, place, None), None)
-    if not report.ok and other_sizes is not None and isinstance(report.case.subject, Object):
-        with suppress(Exception):  # then it is judged at this point alone
-            report.case.subject.second = _point(style_of(made, names, other_sizes), made)
-    return report
-
-
-class Held:
-    """A thing that has functions as attributes, as an object has methods."""
-
-    def __init__(self, *functions: Callable[..., Any]) -> None:
-        vars(self).update({f.__name__: f for f in functions})
-
-
-def _line(error: Exception) -> int:
-    """Return how far the code has come: the error of the last line tells most."""
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        line, trace = trace.tb_lineno, trace.tb_next
-        if trace is not None and "site-packages" in trace.tb_frame.f_code.co_filename:
-            break
-    return line
-
-
-def _is_as_telling(style: Style, first: Style) -> bool:
-    """Whether arguments see as much as the first ones: no array is smaller in its axes."""
-    pairs = zip(style.inputs.values(), first.inputs.values(), strict=False)
-    arrays = [(get(style.arguments, a), get(first.arguments, b)) for a, b in pairs]
-    return all(a.ndim >= b.ndim and a.size > 1 for a, b in arrays)
-
-
-def _fits(style: Style, made: Any) -> bool:
-    """Whether the gradients that come back have the shapes of the arrays that they belong to."""
-    forward, backward = style.pair_of(made)
-    arrays = [get(style.arguments, path) for path in style.inputs.values()]
-    try:
-        out, kept = forward(*arrays)
-        found = backward(np.ones(np.shape(out)), kept)
-    except NotImplementedError:
-        return True
-    except Exception:
-        return False
-    return all(a is None or np.shape(a) == b.shape for a, b in zip(found, arrays, strict=False))
-
-
-def _point(style: Style, made: Any) -> Object:
-    """Return two functions at the arguments of a style."""
-    forward, backward = style.pair_of(made)
-    arrays = {n: get(style.arguments, path) for n, path in style.inputs.items()}
-    call = Call(forward, tuple(arrays.values()), list(arrays))
-    cotangent = next((n for n, (kind, _) in style.given.items() if kind == "cotangent"), "dout")
-    return Object(
-        call,
-        backward,
-        call.arrays,
-        made=made,
-        methods=style.names,
-        pair_of=style.pair_of,
-        cotangent=cotangent,
-        returns=True,
-    )
-
-
-def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
-    point = _point(style, made)
-    arrays = point.inputs
-    report = check_pair(point, name, seed)
-    # What has no gradient in a loss is data, and what is called a mask is no weight.
-    scalar = point.out is not None and point.out.size == 1
-    for text in list(report.not_checked):
-        array = text.removeprefix("backward d").partition(":")[0]
-        if array in arrays and (scalar or any(word in array.lower() for word in CONSTANTS)):
-            if report.findings:
-                report.not_checked.remove(text)
-                report.notes.append(f"no gradient of {array} is returned: it is a constant")
-    return report
-
-
-def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[tuple[Style, str]]:
-    """Give what else the code may mean by a derivative, where it is not the usual one."""
-    if report.ok or report.broken_rules:
-        return
-    sources = list(style.given.values())
-    if len(sources) == 1 and sources[0][0] in ("argument", "value") and is_held:
-        several = style.outs is not None
-        output: Source = ("returned", (style.outs or (0,))[0]) if several else ("value", "")
-        other = ("argument", next(iter(style.arguments))) if sources[0] == output else output
-        what = "input" if other[0] == "argument" else "output"
-        note = f"{style.names[1]} takes the {what} of {style.names[0]}"
-        yield replace(style, given=dict.fromkeys(style.given, other)), note
-    arrays = [get(style.arguments, path) for path in style.inputs.values()]
-    first, *others = report.findings
-    if others and first.ok and not any(f.ok for f in others) and all(a.ndim == 2 for a in arrays):
-        n = arrays[0].shape[1]
-        note = f"the gradients of weights are means over the {n} columns, the samples"
-        yield replace(style, samples=n), note

@@ -1,8 +1,9 @@
-"""Which of the styles of the world a class is written in, and which functions belong together.
+"""Which style a class is written in, which functions belong together, and how they are checked.
 
 ``forward`` and ``backward`` of an object that remembers are for `minigan.check.find.objects`. Here
-are the functions that come as two methods, ``__call__`` and ``gradient`` of an activation or of a
-loss, and losses with ``forward(prediction, target)`` and ``backward()``.
+are the functions that come in pairs, see `minigan.check.find.pairs`, or as two methods:
+``__call__`` and ``gradient`` of an activation or of a loss, and losses with
+``forward(prediction, target)`` and ``backward()``.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array, stream
-from ..functions import Object
+from ..functions import Call, Object, check_pair
 from ..layers import away_from_zero
 from ..report import Report
 from .arguments import Declaration, function_arguments, make, worlds_for
 from .networks import network
-from .objects import MODES, arrays_in, remembering, seeded
-from .pairs import check_functions
+from .objects import MODES, NotKnown, arrays_in, get, remembering, seeded
+from .pairs import CONSTANTS, Source, Style, style_of
 
 Check = Callable[[Declaration, int], Report]
 
@@ -149,9 +153,8 @@ def _two(cls: type, pair: tuple[str, str], said: Declaration, seed: int) -> Repo
         made = make(cls, said)
     takes = next(iter(asks(cls, pair[0])))
     shape = {takes: said["x"]} if "x" in said else {}
-    f = getattr(made, pair[0])
-    tries, others = (function_arguments(f, shape, seed, other) for other in (False, True))
-    return check_functions(cls.__name__, made, pair, tries, seed, others)
+    tries = partial(function_arguments, getattr(made, pair[0]), shape)
+    return check_functions(cls.__name__, made, pair, tries, seed)
 
 
 # --- loss of a network ----------------------------------------------------------------------------
@@ -167,6 +170,157 @@ def _loss_of(cls: type, said: Declaration, seed: int) -> Report:
     shapes = [tuple(said["x"])] if "x" in said else list(_shapes(made))
     report = network(made, slopes, shapes, seed=seed)
     return _with_second(report, cls, said, lambda made, x: network(made, slopes, [x.shape]))
+
+
+# --- functions in pairs ---------------------------------------------------------------------------
+
+
+def check_functions(
+    name: str,
+    made: Any,
+    names: tuple[str, str],
+    tries: Callable[[int, bool], Iterator[dict[str, Any]]],
+    seed: int,
+) -> Report:
+    """Check two functions at the first arguments that both of them take.
+
+    Parameters
+    ----------
+    name
+        What the report is called.
+    made, names
+        What has them, and what they are called there; see `Style`.
+    tries
+        Gives arguments for the first, by name, the likely ones first, for a seed; with True the
+        same in other sizes. What mends the functions has to be right there too.
+    seed
+        Of the arguments and of the cotangent.
+    """
+    style: Style | None = None
+    place = 0  # of the style's arguments among the tries
+    error: Exception | None = None
+    for i, arguments in enumerate(tries(seed, False)):
+        try:
+            with np.errstate(all="ignore"):
+                one = style_of(made, names, arguments)
+        except NotKnown as unknown:
+            return Report(name, not_checked=[str(unknown)])
+        except NotImplementedError:
+            return Report(name, not_checked=["forward: not written"])
+        except Exception as raised:
+            error = max(error or raised, raised, key=_line)
+            continue
+        # What is wrong with matrices may be right with vectors, or with sizes of 1.
+        if one.inputs and (style is None or _is_as_telling(one, style)):
+            fits = _fits(one, made)
+            if fits or style is None:
+                style, place = one, i
+            if fits:
+                break
+    if style is None:
+        raise error or TypeError("no argument is an array of floats")
+    report = _checked(style, made, name, seed)
+    for meant, note in _other_conventions(style, report, isinstance(made, Held)):
+        again = _checked(meant, made, name, seed)
+        if again.ok:
+            again.notes.append(note)
+            return again
+    if not report.ok:
+        with suppress(Exception):  # else edits are judged at this point alone
+            other = next(islice(tries(seed, True), place, None))
+            report.case.subject.second = _point(style_of(made, names, other), made)
+    return report
+
+
+class Held:
+    """A thing that has functions as attributes, as an object has methods."""
+
+    def __init__(self, *functions: Callable[..., Any]) -> None:
+        vars(self).update({f.__name__: f for f in functions})
+
+
+def _line(error: Exception) -> int:
+    """Return how far the code has come: the error of the last line tells most."""
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        line, trace = trace.tb_lineno, trace.tb_next
+        if trace is not None and "site-packages" in trace.tb_frame.f_code.co_filename:
+            break
+    return line
+
+
+def _is_as_telling(style: Style, first: Style) -> bool:
+    """Whether arguments see as much as the first ones: no array is smaller in its axes."""
+    pairs = zip(style.inputs.values(), first.inputs.values(), strict=False)
+    arrays = [(get(style.arguments, a), get(first.arguments, b)) for a, b in pairs]
+    return all(a.ndim >= b.ndim and a.size > 1 for a, b in arrays)
+
+
+def _fits(style: Style, made: Any) -> bool:
+    """Whether the gradients that come back have the shapes of the arrays that they belong to."""
+    forward, backward = style.pair_of(made)
+    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    try:
+        out, kept = forward(*arrays)
+        found = backward(np.ones(np.shape(out)), kept)
+    except NotImplementedError:
+        return True
+    except Exception:
+        return False
+    return all(a is None or np.shape(a) == b.shape for a, b in zip(found, arrays, strict=False))
+
+
+def _point(style: Style, made: Any) -> Object:
+    """Return two functions at the arguments of a style."""
+    forward, backward = style.pair_of(made)
+    arrays = {n: get(style.arguments, path) for n, path in style.inputs.items()}
+    call = Call(forward, tuple(arrays.values()), list(arrays))
+    cotangent = next((n for n, (kind, _) in style.given.items() if kind == "cotangent"), "dout")
+    return Object(
+        call,
+        backward,
+        call.arrays,
+        made=made,
+        methods=style.names,
+        pair_of=style.pair_of,
+        cotangent=cotangent,
+        returns=True,
+    )
+
+
+def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
+    point = _point(style, made)
+    arrays = point.inputs
+    report = check_pair(point, name, seed)
+    # What has no gradient in a loss is data, and what is called a mask is no weight.
+    scalar = point.out is not None and point.out.size == 1
+    for text in list(report.not_checked):
+        array = text.removeprefix("backward d").partition(":")[0]
+        if array in arrays and (scalar or any(word in array.lower() for word in CONSTANTS)):
+            if report.findings:
+                report.not_checked.remove(text)
+                report.notes.append(f"no gradient of {array} is returned: it is a constant")
+    return report
+
+
+def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[tuple[Style, str]]:
+    """Give what else the code may mean by a derivative, where it is not the usual one."""
+    if report.ok or report.broken_rules:
+        return
+    sources = list(style.given.values())
+    if len(sources) == 1 and sources[0][0] in ("argument", "value") and is_held:
+        several = style.outs is not None
+        output: Source = ("returned", (style.outs or (0,))[0]) if several else ("value", "")
+        other = ("argument", next(iter(style.arguments))) if sources[0] == output else output
+        what = "input" if other[0] == "argument" else "output"
+        note = f"{style.names[1]} takes the {what} of {style.names[0]}"
+        yield replace(style, given=dict.fromkeys(style.given, other)), note
+    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    first, *others = report.findings
+    if others and first.ok and not any(f.ok for f in others) and all(a.ndim == 2 for a in arrays):
+        n = arrays[0].shape[1]
+        note = f"the gradients of weights are means over the {n} columns, the samples"
+        yield replace(style, samples=n), note
 
 
 # --- which function is the derivative of which ----------------------------------------------------
