@@ -43,10 +43,12 @@ class Edit:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it puts in a number or a setting, and no other count."""
+        """Whether it puts in a number, a size or a setting, and no other count."""
         new = self.changes[0][1]
         last = new.right if isinstance(new, ast.BinOp) else new
-        return (isinstance(last, ast.Constant) and self.kind != "n-1") or self.kind == "setting"
+        a_size = re.search(r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$", ast.unparse(last))
+        a_number = isinstance(last, ast.Constant) and self.kind != "n-1"
+        return a_number or bool(a_size) or self.kind == "setting"
 
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
