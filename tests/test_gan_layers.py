@@ -1,4 +1,4 @@
-"""Dropout, Maxout, MinibatchStd and Residual, beyond their derivatives being right."""
+"""Dropout, Sign, Maxout, MinibatchStd and Residual, beyond their derivatives being right."""
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from minigan import (
     MinibatchStd,
     Residual,
     Sequential,
+    Sign,
     Tanh,
     check,
     load,
@@ -79,6 +80,32 @@ def test_dropout_without_a_generator_says_how_to_pass_one():
 def test_dropout_with_no_such_probability_is_refused(p):
     with pytest.raises(ValueError, match=r"p must be in \[0, 1\)"):
         Dropout(p)
+
+
+# --- Sign ---
+
+
+def test_sign_turns_the_first_features_into_signs_and_hands_on_the_rest():
+    x = np.array([[-0.5, 0, 1e-30, 2, -3]])
+    y, cache = Sign(5, 3).forward(x)
+    assert y.tolist() == [[-1, -1, 1, 2, -3]], "at its jump it is -1"
+    assert x[0, 0] == -0.5, "x stays as it is"
+    dy = np.array([[1.0, 2, 3, 4, 5]])
+    assert Sign(5, 3).backward(dy, cache).tolist() == [[0, 0, 0, 4, 5]]
+
+
+def test_all_values_of_the_signs_are_equally_likely():
+    z = draw(0, 500, 3)
+    corners = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+    mirrored = (np.abs(z)[:, None] * corners).reshape(-1, 3)  # each z in all eight octants
+    values, counts = np.unique(Sign(3, 3)(mirrored), axis=0, return_counts=True)
+    assert len(values) == 8 and (counts == 500).all()
+
+
+@pytest.mark.parametrize(("p", "bits"), [(2, 3), (0, 0), (2, -1), (2, 1.0)])
+def test_sign_refuses_more_signs_than_features(p, bits):
+    with pytest.raises((TypeError, ValueError), match="Sign"):
+        Sign(p, bits)
 
 
 # --- Maxout ---

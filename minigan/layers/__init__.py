@@ -9,6 +9,7 @@ from .maxout import Maxout
 from .minibatch import MinibatchStd, Pack
 from .norm import BatchNorm, LayerNorm
 from .shape import AvgPool2d, Flatten, LinearMap, Reshape, Upsample
+from .sign import Sign
 from .spectral import SpectralNorm
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ReLU",
     "Reshape",
     "Sigmoid",
+    "Sign",
     "SpectralNorm",
     "Tanh",
     "Upsample",
