@@ -127,7 +127,7 @@ def test_that_matplotlib_draws_is_tried_before_the_training(monkeypatch, capsys)
 
 
 def test_export_makes_its_folder():
-    assert minigan("train", "--data", "ring", "--steps", 2, "--out", "a", "--quiet") == 0
+    assert minigan("train", "--data", "digits", "--steps", 2, "--out", "a", "--quiet") == 0
     export = ("export", "a", "--format", "pytorch-state-dict", "--out", "new/folder")
     assert minigan(*export) == 0
     assert len(list(Path("new/folder").iterdir())) == 2

@@ -52,6 +52,7 @@ CASES = [  # script, arguments, budget
     ("parzen", ("goodfellow-2014",), 1e-4),
     ("parzen", ("steady",), 1e-4),
     ("ring_and_grid", ("ring", "1"), 1e-4),
+    ("ring_and_grid", ("grid", "1", "points"), 1e-4),
     ("ring_and_grid", ("grid", "1", "2"), 1e-6),
     ("stacked_mnist", (), 1e-4),
     ("wgan_gp_tracks_quality", (), 0.001),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..layers import LeakyReLU, ReLU, Tanh
+from ..init import glorot
+from ..layers import LeakyReLU, ReLU, Sign, Tanh
 from ..losses import Minimax, NonSaturating, RelativisticPairing
 from ..optim.rules import Adam
 from ..optim.schedules import cosine
 from ..optim.wrappers import EMA
-from ..penalties import R1, R2
+from ..penalties import GradientPenalty
 from .base import Setup, Task, players, recipe
 from .networks import mlp
 
@@ -30,34 +31,38 @@ def digits(task: Task) -> Setup:
     return Setup(G, D, loss, Adam(1e-3, beta1=0), Adam(2e-3, beta1=0), batch=64, steps=10_000)
 
 
-@recipe("points", data="ring", samples="vectors", source="Huang et al. 2024 (R3GAN), as an MLP")
+@recipe("points", data="ring", samples="vectors", source="pairing of Huang et al. 2024, as an MLP")
 def points(task: Task) -> Setup:
-    """Make deep MLPs for points or vectors: relativistic pairing with R1 and R2, G averaged.
+    """Make MLPs for points or vectors: relativistic pairing, signs in z, G averaged.
 
-    The loss, both penalties, Adam without momentum and the average are the paper's: each fake point
-    is judged against a real one, which helps against missing modes, and penalties keep D from
-    growing steep. Found by trying on ring and grid: the depth, and noise of as many numbers as a
-    point has, which make the modes sharp; the rate, which falls to nothing.
+    Each fake point is judged against a real one, which helps against missing modes (Huang et al.
+    2024). Eight signs in z, beside as many numbers as a point has, spare G the bridges from mode to
+    mode (see `minigan.layers.sign`). With no samples on the way, D is held there by the
+    zero-centred penalty between real and generated points (Thanh-Tung et al. 2019), where R1 and R2
+    do not look. Adam's large ε lets the steps end where the gradients do: with the usual one, G
+    leaves modes again that it had.
 
-    The rate comes to rest at step 8,000, whatever ``--steps`` says: a run that is shorter ends
-    before it is sharp, and in a longer one the last steps change nothing.
+    Found by trying on ring and grid. The rate comes to rest at step 6,000, whatever ``--steps``
+    says: a run that is shorter ends before it is sharp, and in a longer one the last steps change
+    nothing.
     """
-    n, steps = task.numbers, 8_000
-    hidden = (128, 128, 128, 128)
+    n, steps = task.numbers, 6_000
+    z = task.noise(8 + n)
+    hidden = (64, 64, 64, 64)
     G, D = players(
         task,
-        mlp(task.noise(n), *hidden, n, activation=LeakyReLU),
-        mlp(n, *hidden, 1, activation=LeakyReLU),
+        [Sign(z, max(0, z - n)), *mlp(z, *hidden, n, activation=LeakyReLU, init=glorot)],
+        mlp(n, *hidden, 1, activation=LeakyReLU, init=glorot),
     )
-    rate = cosine(1e-3, 1e-6, steps)
+    rate = cosine(2e-3, 1e-6, steps)
     return Setup(
         G,
         D,
         RelativisticPairing(),
-        EMA(Adam(rate, beta1=0, beta2=0.99)),
-        Adam(rate, beta1=0, beta2=0.99),
-        penalties=[R1(0.1), R2(0.1)],
-        batch=128,
+        EMA(Adam(rate, beta1=0, beta2=0.99, eps=1e-3), 0.99),
+        Adam(rate, beta1=0, beta2=0.99, eps=1e-3),
+        penalties=[GradientPenalty(0.1, target=0)],
+        batch=64,
         steps=steps,
     )
 

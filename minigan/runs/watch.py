@@ -37,9 +37,9 @@ HELPS = {
     "a gradient penalty (--penalty r1:0.1)",
     "collapse": "a smaller --lr-g, a D that sees several samples at once (--pack 2), "
     "--loss relativistic --penalty r1:0.1, another --seed",
-    "missed modes": "--recipe points as it is (relativistic pairing with R1 and R2, a learning "
-    "rate that falls to nothing, the average of G's weights); with other recipes a longer run "
-    "(--steps), a smaller --lr-d",
+    "missed modes": "--recipe points as it is (relativistic pairing, a z that is partly discrete, "
+    "a learning rate that falls to nothing, the average of G's weights); with other recipes a "
+    "longer run (--steps), a smaller --lr-d",
     "steepness": "a gradient penalty on D (--penalty r1, or gp for --loss wasserstein), a smaller "
     "--lr-d; in a recipe of your own SpectralNorm",
     "oscillation": "smaller --lr-g and --lr-d, less momentum (--beta1 0), a gradient penalty "
