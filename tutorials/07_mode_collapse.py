@@ -343,8 +343,9 @@ figure
 # In the middle a smear: every mode has its share of the points, and most points are in none. On the
 # right the eight clusters, joined by a thin path, since a continuous G can't jump. Inside a cluster
 # the samples lie closer together than the data do: that is why coverage stays behind quality. For
-# narrow clusters, as those of `ring`, it takes deeper networks and some thousand steps: `minigan
-# train --data ring` has such settings, and [tutorial 13](13_what_a_wasserstein_loss_tells.py) gets
+# narrow clusters, as those of `ring`, it takes some thousand steps, and a path is too much:
+# `minigan train --data ring` has a z that is partly discrete ([`Sign`](../minigan/layers/sign.py)),
+# between whose values no path is needed. [Tutorial 13](13_what_a_wasserstein_loss_tells.py) gets
 # there with a Wasserstein loss.
 #
 # ## Symptom, cause, test

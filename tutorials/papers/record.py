@@ -15,9 +15,12 @@ RESULTS = Path("runs/papers")
 BEGUN = time.monotonic()
 
 
-def record(name: str, text: str, seeds: str, budget: float) -> None:
-    """Print a result, and write it to runs/papers/NAME.md with date, seeds, versions and time."""
-    minutes = (time.monotonic() - BEGUN) / 60
+def record(name: str, text: str, seeds: str, budget: float, minutes: float | None = None) -> None:
+    """Print a result, and write it to runs/papers/NAME.md with date, seeds, versions and time.
+
+    The time is that since the script has begun, unless `minutes` are given.
+    """
+    minutes = (time.monotonic() - BEGUN) / 60 if minutes is None else minutes
     head = (
         f"{datetime.date.today()}, seeds {seeds}, minigan {minigan.__version__}, NumPy "
         f"{np.__version__}, Python {platform.python_version()}, {minutes:.1f} minutes"
