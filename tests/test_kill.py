@@ -103,9 +103,9 @@ def killed_and_whole(kills, *arguments, total, seed=0):
     arguments = (*arguments, "--steps", total)
     steps = kill_until(kills, *arguments, total=total, seed=seed)
     assert steps == sorted(steps) and steps[-1] > steps[0]
-    with start("train", "--out", "whole", *arguments, "--quiet") as process:
+    with start("train", "--out", "whole/a", *arguments, "--quiet") as process:
         process.communicate(timeout=HANGS)
-    same("whole", "a")
+    same("whole/a", "a")  # pictures of images show their folder's name
     history = read_history("a/history.csv")
     assert (history["step"] == np.arange(1, len(history["step"]) + 1)).all()
 
