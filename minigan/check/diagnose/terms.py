@@ -62,11 +62,13 @@ def _masks(e: Evidence, incoming: Array) -> Iterator[Guess]:
 def with_other_arrays(e: Evidence) -> Iterator[Guess]:
     """Guess that one input is taken for another, or that a kernel is flipped."""
     for name, array in e.inputs.items():
-        changes = [
-            ("wrong array", f"{other} was used instead of {name}", taken)
-            for other, taken in e.arrays.items()
-            if other != name and taken.shape == array.shape
-        ]
+        changes = []
+        for other, taken in e.arrays.items():
+            if other != name and taken.shape == array.shape:
+                kind, reason = "wrong array", f"{other} was used instead of {name}"
+                if {name, other} == {"x", "y"}:
+                    kind, reason = "slope", f"taken at {other} where it must be taken at {name}"
+                changes.append((kind, reason, taken))
         if array.ndim == 4 and name not in ("x", "dy", "v"):
             reason = f"{name} is flipped, or not flipped where it must be"
             changes.append(("kernel", reason, np.flip(array, (0, 1))))
@@ -104,9 +106,12 @@ def normalisation(e: Evidence) -> Iterator[Guess]:
             except ValueError:  # this is no gain: its shape does not fit
                 continue
             if right.shape == x.shape and np.allclose(right, e.exact, rtol=1e-7, atol=1e-12):
-                for what, c2, c3 in (("mean", 0, 1), ("variance", 1, 0)):
-                    reason = f"the path through the {what} is missing"
-                    yield Guess("term", reason, paths(gain, c2, c3))
+                for what, c2, c3 in (
+                    ("path through the mean is", 0, 1),
+                    ("path through the variance is", 1, 0),
+                    ("paths through the mean and the variance are", 0, 0),
+                ):
+                    yield Guess("term", f"the {what} missing", paths(gain, c2, c3))
 
 
 def _normalised(e: Evidence) -> Iterator[tuple[tuple[int, ...], Array, Array]]:
