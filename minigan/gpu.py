@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 _NO_CUPY = """\
 the GPU was asked for, but CuPy could not be imported ({reason}). Install the build for the CUDA
@@ -25,3 +28,15 @@ def on_gpu(x: Any) -> Any:
             f"the GPU was asked for, but CuPy {cupy.__version__} can't use one ({error}); "
             'see whether `nvidia-smi` lists a GPU, or stay on the CPU with device "cpu"'
         ) from error
+
+
+def pinned(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return an empty NumPy array in memory that the GPU reads and writes by itself.
+
+    CuPy keeps such memory, once it is free, for who asks for as much.
+    """
+    import cupy
+
+    size = math.prod(shape)
+    memory = cupy.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize)
+    return np.frombuffer(memory, dtype, size).reshape(shape)

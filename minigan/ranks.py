@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, array_module, to_numpy
+from .gpu import pinned
 from .loop import Game, Record
 from .step import Half, norm
 
@@ -124,10 +125,10 @@ class Ranks:
             xp.cuda.get_current_stream().synchronize()  # MPI knows nothing of streams
             self.communicator.Allreduce(vector, total)
         else:
-            pinned = [_pinned(xp, vector) for _ in range(2)]
-            xp.asnumpy(vector, out=pinned[0])  # waits until the numbers are there
-            self.communicator.Allreduce(*pinned)
-            total = xp.asarray(pinned[1])
+            mine, summed = (pinned(vector.shape, vector.dtype) for _ in range(2))
+            xp.asnumpy(vector, out=mine)  # waits until the numbers are there
+            self.communicator.Allreduce(mine, summed)
+            total = xp.asarray(summed)
         return total
 
     def expect_same(self, what: str, *arrays: Array) -> None:
@@ -219,15 +220,6 @@ def _sends_from_gpus(communicator: Any) -> bool:
     """
     kinds = communicator.Get_info().get("mpi_memory_alloc_kinds", "")
     return any(kind.partition(":")[0] == "cuda" for kind in kinds.split(","))
-
-
-def _pinned(cupy: Any, like: Array) -> Array:
-    """Return an empty array of the CPU, in memory that the GPU reads and writes by itself.
-
-    CuPy keeps such memory for the next step that asks for as much.
-    """
-    memory = cupy.cuda.alloc_pinned_memory(like.nbytes)
-    return np.frombuffer(memory, like.dtype, like.size).reshape(like.shape)
 
 
 def _world() -> Any:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..gpu import pinned
 from .product import use_cublas_on
 
 WARM_UPS = 2
@@ -122,7 +123,7 @@ class Feed:
         self.device = cupy.empty(starts[-1], dtype=np.uint8)
         # Two, so that one can be written to while the GPU still reads the other. They are pinned:
         # the GPU fetches from such memory by itself, and nobody waits.
-        hosts = [self._pinned(starts[-1]) for _ in range(2)]
+        hosts = [pinned((starts[-1],), np.uint8) for _ in range(2)]
         self.turns = itertools.cycle([(host, cupy.cuda.Event()) for host in hosts])
         self.places = list(zip(starts, values, strict=False))
         self.slots = [self._view(self.device, *place) for place in self.places]
@@ -135,9 +136,6 @@ class Feed:
             self._view(host, *place)[...] = value
         self.device.set(host, stream=self.cupy.cuda.get_current_stream())
         copied.record()
-
-    def _pinned(self, size: int) -> Array:
-        return np.frombuffer(self.cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
 
     @staticmethod
     def _view(buffer: Array, start: int, like: Array) -> Array:

@@ -40,9 +40,9 @@ def measure(name):
     setup = RECIPES[name].set_up(Task(data.x.shape[1:], seed=SEED))
     setup.steps, setup.epochs = STEPS, None
     losses, found = [], []
-    for now in setup.train(data.x, None, SEED):
-        losses.append(now["loss_D"])
-        if now.step in times:
+    for taken in setup.train(data.x, None, SEED):
+        losses.append(taken["loss_D"])
+        if taken.step in times:
             drawn = to_numpy(sample(setup.G, SAMPLES, SEED, setup.noise))
             distance = frechet_distance(features, classifier(drawn)[0]).value
             found.append((np.mean(losses[-LAST:]), distance))

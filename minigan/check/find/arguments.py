@@ -191,7 +191,7 @@ def function_arguments(
 ) -> Iterator[dict[str, Any]]:
     """Give arguments for a function by name, the likely ones first: dense, images, columns, …
 
-    With `other` they are the same in other sizes, with other settings, and drawn anew.
+    With `other` they are the same in other sizes, with other settings, and drawn again.
     """
     parameters = inspect.signature(f).parameters
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
