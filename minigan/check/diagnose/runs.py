@@ -87,7 +87,7 @@ def _twice(a: Array) -> Array:
 
 
 def with_other_settings(thing: Any) -> Any:
-    """Return a thing with other settings, of those that it was made with, and other weights."""
+    """Return a thing with other settings, of those that it was made with."""
     for name in inspect.signature(type(thing)).parameters:
         if isinstance(value := getattr(thing, name, None), float):
             setattr(thing, name, 0.9 * value)
