@@ -58,7 +58,7 @@ def test_a_layer_without_a_counterpart_is_refused_by_name_and_nothing_is_written
     assert minigan("export", "a", *FORMAT) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(
-        "minigan: D of a has no form in PyTorch: layer 2, a Maxout,"
+        "minigan: D of a has no form in PyTorch: layer 1, a Rescale,"
     )
     assert sorted(Path("a").iterdir()) == before
 

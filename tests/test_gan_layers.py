@@ -1,4 +1,4 @@
-"""Dropout, Sign, Maxout, MinibatchStd and Residual, beyond their derivatives being right."""
+"""Layers of GANs, Dropout to Residual, beyond their derivatives being right."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from minigan import (
     LeakyReLU,
     Maxout,
     MinibatchStd,
+    Rescale,
     Residual,
     Sequential,
     Sign,
@@ -106,6 +107,21 @@ def test_all_values_of_the_signs_are_equally_likely():
 def test_sign_refuses_more_signs_than_features(p, bits):
     with pytest.raises((TypeError, ValueError), match="Sign"):
         Sign(p, bits)
+
+
+# --- Rescale ---
+
+
+def test_rescale_takes_pixels_from_minus_one_and_one_to_zero_and_one():
+    y, cache = Rescale(0.5, 0.5).forward(np.array([[-1.0, 0, 1]]))
+    assert y.tolist() == [[0, 0.5, 1]]
+    assert Rescale(0.5, 0.5).backward(np.array([[2.0, 4, 6]]), cache).tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0, 1), (np.nan, 0), (np.inf, 0), (1, np.inf)])
+def test_rescale_refuses_what_loses_or_spoils_a_sample(scale, offset):
+    with pytest.raises(ValueError, match=r"^Rescale\(scale=.*both must be finite, and scale not 0"):
+        Rescale(scale, offset)
 
 
 # --- Maxout ---

@@ -11,6 +11,7 @@ from minigan import (
     SGD,
     Adam,
     ClipNorm,
+    Dropout,
     GradientPenalty,
     Pack,
     RelativisticPairing,
@@ -268,6 +269,10 @@ def test_the_first_gan_has_the_authors_rates_and_momentum():
     for net, width in ((setup.G, 0.05), (setup.D, 0.005)):
         kernels = abs(net.theta[net.kernel_mask])
         assert 0.99 * width < kernels.max() <= width and (net.theta[~net.kernel_mask] == 0).all()
+    black = np.full((1, 28, 28, 1), -1, np.float32)
+    flatten, rescale, dropout, *_ = setup.D
+    assert isinstance(dropout, Dropout)
+    assert (rescale(flatten(black)) == 0).all(), "D's dropout takes black for 0, as theirs"
     assert setup.D.theta.size == 5 * 240 * (784 + 1) + 5 * 240 * (240 + 1) + 241
 
 

@@ -8,6 +8,7 @@ from .dropout import Dropout
 from .maxout import Maxout
 from .minibatch import MinibatchStd, Pack
 from .norm import BatchNorm, LayerNorm
+from .rescale import Rescale
 from .shape import AvgPool2d, Flatten, LinearMap, Reshape, Upsample
 from .sign import Sign
 from .spectral import SpectralNorm
@@ -29,6 +30,7 @@ __all__ = [
     "Maxout",
     "MinibatchStd",
     "ReLU",
+    "Rescale",
     "Reshape",
     "Sigmoid",
     "Sign",
