@@ -94,7 +94,7 @@ def train(
         Standard deviation of noise on all that D sees: a number, or a schedule (see
         `minigan.schedules`).
     labels
-        (n,) integers 0 … k − 1: G and D are conditional, both take k features more. Generated
+        (n,) integers 0 … c − 1: G and D are conditional, both take c features more. Generated
         samples get the labels of the real batch.
     order
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
@@ -144,7 +144,7 @@ ORDERS = ("alternating", "simultaneous", "extragradient")
 
 @dataclass
 class Game:
-    """All that a step is made of. D's k-th half is on the k-th real batch."""
+    """All that a step is made of. D's i-th half is on the i-th real batch."""
 
     G: Layer
     D: Layer
@@ -168,34 +168,34 @@ class Game:
 
     def step(self, step: int) -> Record:
         """Take one step of the run, counted from 0."""
-        k = (step + 1) * self.d_steps - 1  # the batch that D sees last, and G beside it
+        last = (step + 1) * self.d_steps - 1  # the batch that D sees last, and G beside it
         if self.order == "alternating":
-            for i in range(step * self.d_steps, k + 1):
+            for i in range(step * self.d_steps, last + 1):
                 measured = self.half_of_D(i, step).move(self.optimiser_D.step)
-            measured = measured | self.half_of_G(k, step).move(self.optimiser_G.step)
+            measured = measured | self.half_of_G(last, step).move(self.optimiser_G.step)
         else:
             if self.order == "extragradient":
-                half_D, half_G = self.half_of_D(k, step), self.half_of_G(k, step)
+                half_D, half_G = self.half_of_D(last, step), self.half_of_G(last, step)
                 half_D.move(self.optimiser_D.extrapolate)
                 half_G.move(self.optimiser_G.extrapolate)
-            half_D, half_G = self.half_of_D(k, step), self.half_of_G(k, step)
+            half_D, half_G = self.half_of_D(last, step), self.half_of_G(last, step)
             measured = half_D.move(self.optimiser_D.step) | half_G.move(self.optimiser_G.step)
-        return Record(step + 1, self.batches.epoch(k) + 1, measured)
+        return Record(step + 1, self.batches.epoch(last) + 1, measured)
 
-    def half_of_D(self, k: int, step: int) -> Half:
-        """Find D's gradient on batch k."""
-        G, D, rows, z, rng = self.drawn("D", k, k, step)
+    def half_of_D(self, i: int, step: int) -> Half:
+        """Find D's gradient on batch i."""
+        G, D, rows, z, rng = self.drawn("D", i, i, step)
         return discriminator_half(G, D, self.loss, self.data[rows], z, self.penalties, rng)
 
-    def half_of_G(self, k: int, step: int) -> Half:
-        """Find G's gradient, with the labels of batch k, and its samples where the loss asks."""
-        G, D, rows, z, rng = self.drawn("G", step, k, step)
+    def half_of_G(self, i: int, step: int) -> Half:
+        """Find G's gradient, with the labels of batch i, and its samples where the loss asks."""
+        G, D, rows, z, rng = self.drawn("G", step, i, step)
         x = self.data[rows] if self.loss.needs_real else None
         return generator_half(G, D, self.loss, z, x, rng)
 
-    def drawn(self, player: str, count: int, k: int, step: int) -> tuple[Any, ...]:
-        """G, D, the rows of batch k, and what a player draws for its half of this count."""
-        rows = self.batches.rows(k)
+    def drawn(self, player: str, count: int, i: int, step: int) -> tuple[Any, ...]:
+        """G, D, the rows of batch i, and what a player draws for its half of this count."""
+        rows = self.batches.rows(i)
         G, D = self.seen(rows, step)
         z = draw_noise(G, self.batch, self.stream(f"noise {player}", count), self.noise)
         return G, D, rows, z, self.stream(f"layers {player}", count)

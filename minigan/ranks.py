@@ -165,17 +165,17 @@ class SharedGame(Game):
             self.ranks.expect_same(f"step {record.step:,}: the weights", *self._weights())
         return record
 
-    def half_of_D(self, k: int, step: int) -> Half:
-        """Find D's gradient on batch k, from those on its shares."""
-        return self.ranks.mean(super().half_of_D(k, step))
+    def half_of_D(self, i: int, step: int) -> Half:
+        """Find D's gradient on batch i, from those on its shares."""
+        return self.ranks.mean(super().half_of_D(i, step))
 
-    def half_of_G(self, k: int, step: int) -> Half:
+    def half_of_G(self, i: int, step: int) -> Half:
         """Find G's gradient, from those on the shares of its batch."""
-        return self.ranks.mean(super().half_of_G(k, step))
+        return self.ranks.mean(super().half_of_G(i, step))
 
-    def drawn(self, player: str, count: int, k: int, step: int) -> tuple[Any, ...]:
+    def drawn(self, player: str, count: int, i: int, step: int) -> tuple[Any, ...]:
         """Return this rank's share of what one process would draw."""
-        _, _, rows, z, rng = super().drawn(player, count, k, step)
+        _, _, rows, z, rng = super().drawn(player, count, i, step)
         rows, z = self.ranks.share(rows), self.ranks.share(z)
         return *self.seen(rows, step), rows, z, SharedDraws(rng, self.ranks)
 
