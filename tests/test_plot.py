@@ -10,22 +10,17 @@ import pytest
 from matplotlib.image import imread
 
 from minigan import Dense, LeastSquares, NonSaturating, Sequential, Wasserstein
+from minigan.plot.clouds import CLOUD, HEAT, RINGS, critic_range, heat_colours, points
 from minigan.plot.stills import (
-    CLOUD,
     D_COLOUR,
     DPI,
     G_COLOUR,
     GAP_COLOUR,
-    HEAT,
     LONGEST_SIDE,
     MOST_PIXELS,
     NAN_COLOUR,
-    RINGS,
     SMOOTH_POINTS,
-    critic_range,
-    heat_colours,
     loss_curves,
-    points,
     sample_grid,
 )
 
@@ -40,7 +35,8 @@ def pixels(figure):
 
 def test_no_figure_imports_pyplot():
     code = (
-        "import sys, io, numpy as np; from minigan.plot.stills import *; "
+        "import sys, io, numpy as np; from minigan.plot.clouds import points; "
+        "from minigan.plot.stills import *; "
         "figures = [sample_grid(np.zeros((2, 3, 3, 1))), points(np.eye(2)), "
         "loss_curves({n: [1, 2] for n in ('step', 'loss_D', 'loss_G', 'D_real', 'D_fake')})]; "
         "[f.savefig(io.BytesIO()) for f in figures]; print('matplotlib.pyplot' in sys.modules)"
@@ -71,6 +67,7 @@ SURROUNDINGS = """
 import io, sys, numpy as np, warnings
 warnings.simplefilter("error")
 from minigan import Dense, NonSaturating, Sequential
+from minigan.plot.clouds import points
 from minigan.plot.stills import *
 x = np.float32(3e38) * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
 x_and_nan = np.concatenate([x, np.full((1, 2), np.nan, np.float32)])

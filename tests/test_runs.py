@@ -27,7 +27,8 @@ from minigan import (
 from minigan.data import Dataset
 from minigan.optim.schedules import linear
 from minigan.penalties import R1
-from minigan.plot.stills import loss_curves, points
+from minigan.plot.clouds import points
+from minigan.plot.stills import loss_curves
 from minigan.plot.walk import walk
 from minigan.recipes import RECIPES, Recipe, Setup, Task
 from minigan.runs.config import Config

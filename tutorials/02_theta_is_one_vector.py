@@ -48,7 +48,8 @@ from minigan import (
 )
 from minigan.check import relative_error
 from minigan.data import load
-from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, heat_colours, new_figure
+from minigan.plot.clouds import heat_colours
+from minigan.plot.stills import ABOVE, D_COLOUR, G_COLOUR, new_figure
 from minigan.step import discriminator_step, generator_step
 
 BUDGET = 1.0  # 1: the numbers and pictures of this page; 0.05: a quick try of a few seconds

@@ -1,1 +1,1 @@
-"""Pictures: stills, frames of a run, and the film made of them."""
+"""Pictures: stills, clouds of points, frames of a run, and the film made of them."""

@@ -20,14 +20,12 @@ import numpy as np
 
 from ..arrays import Array
 from ..files.atomic import replacing
+from .clouds import draw_clouds, draw_heat, heat_colours
 from .frames import ARROWS, list_frames, read_frame
 from .stills import (
     D_COLOUR,
     DPI,
     G_COLOUR,
-    draw_clouds,
-    draw_heat,
-    heat_colours,
     new_figure,
     own_style,
     plain_text,

@@ -21,7 +21,7 @@ from ..layers.base import Layer, Shape
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
-from .stills import frame_around, judged, packs_of, pixel_middles
+from .clouds import frame_around, judged, packs_of, pixel_middles
 
 FORMAT = "minigan-frame-1"
 FRAMES = 30  # a run has about so many, never more than twice as many

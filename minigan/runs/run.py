@@ -18,7 +18,8 @@ from ..files.networks import load
 from ..files.pytorch import describe, state_dict
 from ..layers.base import Layer, Shape
 from ..network import Sequential
-from ..plot.stills import points, sample_grid
+from ..plot.clouds import points
+from ..plot.stills import sample_grid
 from ..plot.walk import walk
 from ..sampling import draw_noise
 from ..step import Loss

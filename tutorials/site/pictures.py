@@ -41,7 +41,8 @@ def film() -> None:
     from minigan import R1, Adam, Dense, LeakyReLU, NonSaturating, Sequential, train
     from minigan.data import load
     from minigan.optim.schedules import cosine
-    from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+    from minigan.plot.clouds import heat_colours
+    from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
     from minigan.sampling import sample
 
     ring, loss = load("ring").x, NonSaturating()
@@ -87,7 +88,8 @@ def stills() -> None:
     """Write one picture of each live figure, at the place where its sliders begin."""
     import live
 
-    from minigan.plot.stills import D_COLOUR, G_COLOUR, heat_colours, new_figure
+    from minigan.plot.clouds import heat_colours
+    from minigan.plot.stills import D_COLOUR, G_COLOUR, new_figure
 
     def write(name: str, axes: Axes) -> None:
         buffer = io.BytesIO()
