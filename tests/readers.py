@@ -24,8 +24,8 @@ from minigan.plot.frames import Recorder, read_frame
 from minigan.recipes import Setup
 from minigan.runs.checkpoint import FORMAT as RUN
 from minigan.runs.checkpoint import Checkpoint, Snapshot
-from minigan.runs.config import read as read_settings
 from minigan.runs.history import COLUMNS, read_history
+from minigan.runs.settings import read as read_settings
 
 
 def network():

@@ -37,8 +37,9 @@ from minigan.recipes.base import innermost
 from minigan.recorded import PLAIN
 from minigan.runs import output, trainer
 from minigan.runs.checkpoint import CheckpointPolicy, checkpoints
-from minigan.runs.config import Config, describe
+from minigan.runs.config import Config
 from minigan.runs.history import read_history
+from minigan.runs.settings import describe
 from minigan.runs.training import train_run
 from minigan.runs.versions import versions
 

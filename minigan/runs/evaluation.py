@@ -20,9 +20,9 @@ from ..evaluate.judge import MEASURES, SAMPLES, Judge
 from ..files.atomic import replacing
 from ..plot.stills import new_figure, own_style
 from .compare import COLOURS, COLUMNS, shortened, side_by_side
-from .config import read as read_settings
 from .folder import EVALUATION, RUN
 from .run import Run
+from .settings import read as read_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

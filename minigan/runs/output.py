@@ -23,10 +23,10 @@ from ..plot.stills import loss_curves
 from ..recipes import Setup, Task
 from . import folder as names
 from .checkpoint import Checkpoint, CheckpointPolicy, checkpoints
-from .config import Settings
 from .history import History, read_history
 from .progress import say
 from .run import Run, has_picture, picture
+from .settings import Settings
 from .watch import Watch
 
 SHARE = 0.01  # of the time that writing checkpoints may take

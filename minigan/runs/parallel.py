@@ -27,9 +27,10 @@ from ..loop import Game, Record
 from ..ranks import Ranks
 from ..recipes import Setup
 from .checkpoint import Snapshot
-from .config import Config, Settings
+from .config import Config
 from .progress import say
 from .recovery import Recovery
+from .settings import Settings
 from .threads import limited_to
 
 Train = Callable[[Callable[..., Game]], Iterator[Record]]

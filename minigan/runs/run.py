@@ -24,9 +24,9 @@ from ..plot.walk import walk
 from ..sampling import draw_noise
 from ..step import Loss
 from ..views import Conditional
-from .config import read
 from .folder import D as D_FILE
 from .folder import G as G_FILE
+from .settings import read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,13 +16,13 @@ from ..data import Dataset
 from ..loop import Record, total_steps
 from ..recipes import Setup, Task
 from .checkpoint import Checkpoint, Snapshot
-from .config import Settings
 from .finite import Broken, first_broken
 from .metrics import Probe
 from .output import Output
 from .parallel import Leader
 from .progress import Progress, say
 from .recovery import RESTORES, Recovery, broken_arrays
+from .settings import Settings
 from .versions import versions
 
 LOOK = 100  # steps from one look at whether all numbers are finite to the next
@@ -34,7 +34,7 @@ class Trainer:
     Parameters
     ----------
     setup, data, task, settings
-        What is trained, on what, and its run.json: see `minigan.runs.config`.
+        What is trained, on what, and its run.json: see `minigan.runs.settings`.
     leader
         Of the ranks that take the steps together, unless this process is alone.
 

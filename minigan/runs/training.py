@@ -24,9 +24,9 @@ from ..arrays import Array, to_numpy
 from ..data import Dataset
 from ..loop import Record
 from ..recipes import Setup
-from . import config as run_config
+from . import settings as run_settings
 from .checkpoint import Checkpoint, CheckpointPolicy, newest
-from .config import Config
+from .config import OWN, Config
 from .finite import Broken
 from .folder import alone_in, expect_empty, expect_plain, new_folder, remove_leftovers
 from .output import Output
@@ -121,11 +121,11 @@ def train_run(
         if that is known before the training.
     """
     if setup is not None:
-        config = replace(config, recipe=run_config.OWN)
+        config = replace(config, recipe=OWN)
     data = config.load_data() if data is None else _dataset(data)
     setup, task = config.set_up(data, setup)
     threads = blas_threads(setup, task)
-    settings = run_config.describe(config, setup, data, task) | {"threads": threads}
+    settings = run_settings.describe(config, setup, data, task) | {"threads": threads}
     with _no_warnings(), _interruptible() as signals, limited_to(threads, setup, task):
         trainer = Trainer(setup, data, task, settings, leader)
         # The first step shows that all fits, into memory too, before anything is written.
@@ -134,7 +134,7 @@ def train_run(
         with alone_in(folder):
             expect_empty(folder)  # still: another run may have begun in it meanwhile
             remove_leftovers(folder)
-            run_config.write(folder, settings)  # from here on it can be resumed
+            run_settings.write(folder, settings)  # from here on it can be resumed
             say(
                 f"training on {data.name}, {len(data.x):,} samples of shape {data.x.shape[1:]}, "
                 f"with the recipe {settings['recipe']}: {trainer.total:,} steps of {setup.batch} "
@@ -185,9 +185,9 @@ def resume_run(
         folder with links in it, through which the run would write elsewhere.
     """
     folder = Path(folder)
-    old = run_config.read(folder)
+    old = run_settings.read(folder)
     expect_plain(folder)
-    config, setup, data, task = run_config.make_again(
+    config, setup, data, task = run_settings.make_again(
         folder,
         old,
         steps,
@@ -200,10 +200,10 @@ def resume_run(
     threads = blas_threads(setup, task, old.get("threads"))
     # The data and the recipe are called what they were called then.
     kept = {"path": old["path"], "recipe": old["recipe"], "threads": threads}
-    settings = run_config.describe(config, setup, data, task) | kept
+    settings = run_settings.describe(config, setup, data, task) | kept
 
     def put_back(checkpoint: Checkpoint) -> None:
-        if differs := run_config.differing(checkpoint.settings, settings):
+        if differs := run_settings.differing(checkpoint.settings, settings):
             raise ValueError(
                 f"the checkpoint is of another run: its {differs}; put back the files that belong "
                 "together"
@@ -269,7 +269,7 @@ def _go(
             callback=callback,
         ) as output:
             remove_leftovers(folder)
-            run_config.write(folder, trainer.settings)  # with the length that it now has
+            run_settings.write(folder, trainer.settings)  # with the length that it now has
             broken = trainer.train(output, lambda: bool(signals), quiet)
         seconds = time.monotonic() - began
         filmed = not signals
