@@ -6,7 +6,7 @@ What is only unusual is no bug, and what is wrong is said in a report, never in 
 import numpy as np
 import pytest
 
-from minigan import Dense, check, stream
+from minigan import R1, Dense, NonSaturating, ReLU, check, stream
 from minigan.layers import Elementwise
 from minigan.layers.base import Layer
 
@@ -291,6 +291,67 @@ def test_a_broken_rule_is_what_the_report_ends_with(layer, kind, says):
     assert not report.ok and report.diagnosis.kind == kind, report
     assert says in str(report)
     assert (x == X).all() and (made.theta == theta).all()  # the caller's own stay as they were
+
+
+class Rectified(ReLU):
+    """Each map works on a copy of what it is given; its twins below write where they read."""
+
+    def forward(self, x, train=True, rng=None):
+        cache, x = x.copy(), self.mine("forward", x)
+        np.maximum(x, 0, out=x)
+        return x.copy(), cache
+
+    def backward(self, dy, cache, grad=None):
+        cache = self.mine("backward", cache)
+        np.maximum(cache, 0, out=cache)
+        return dy * (cache > 0)
+
+    def jvp(self, v, cache):
+        v = self.mine("jvp", v)
+        v[cache <= 0] = 0
+        return v.copy()
+
+    def jvp_backward(self, v, dy, cache, grad=None):
+        dy = self.mine("jvp_backward", dy)
+        np.maximum(dy, 0, out=dy)
+        return np.zeros_like(v)
+
+    def mine(self, map, array):
+        return array.copy()
+
+
+@pytest.mark.parametrize(
+    ("map", "array"),
+    [("forward", "x"), ("backward", "cache"), ("jvp", "v"), ("jvp_backward", "dy")],
+)
+def test_a_write_in_place_shows_though_writing_twice_changes_nothing(map, array):
+    check.layer(Rectified(), X).assert_ok()
+
+    class Writes(Rectified):
+        def mine(self, at, a):
+            return a if at == map else a.copy()
+
+    report = check.layer(Writes(), X)
+    assert report.diagnosis.kind == "in place", report
+    assert f"{map} leaves {array} unchanged" in str(report)
+    assert not report.kinks
+
+
+class RaisesLogits(NonSaturating):
+    def discriminator(self, real, fake):
+        np.maximum(real, -0.5, out=real)
+        return super().discriminator(real, fake)
+
+
+class RaisesBatches(R1):
+    def __call__(self, D, real, fake, grad=None, rng=None):
+        np.maximum(real, -0.5, out=real)
+        return super().__call__(D, real, fake, grad, rng=rng)
+
+
+def test_a_loss_and_a_penalty_that_write_into_what_they_are_given_are_told_so():
+    for report in (check.loss(RaisesLogits()), check.penalty(RaisesBatches(2.3))):
+        assert report.diagnosis.kind == "in place" and "unchanged" in str(report), report
 
 
 def test_a_buffer_that_is_returned_again_and_again_is_noticed():

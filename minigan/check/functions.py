@@ -124,7 +124,7 @@ def _in_float32(f: Function, x: Array, seed: int) -> bool:
     """Whether f misses a step of x that float64 sees and float32 does not."""
     v = 1e-8 * x * stream(seed, "digits").standard_normal(x.shape)
     slope = float(np.asarray(finite_difference(f, x, v)))
-    here, there, back = (float(np.asarray(f(a))) for a in (x, x + v, x - v))
+    here, there, back = (float(np.asarray(f(a.copy()))) for a in (x, x + v, x - v))
     rounding = 100 * float(np.finfo(np.float64).eps) * abs(here)
     return abs(slope) > 10 * rounding and abs((there - back) / 2 - slope) > 0.1 * abs(slope)
 

@@ -48,7 +48,8 @@ def loss(
 
     def both(joined: Array) -> Any:
         real, fake = joined[:n], joined[n:]
-        return np.stack([call_half(loss, half, real, fake)[0] for half in HALVES])
+        halves = [call_half(loss, half, real.copy(), fake.copy())[0] for half in HALVES]
+        return np.stack(halves)
 
     with check.guarded("discriminator"):
         drawn = [2 * stream(seed, key).standard_normal((n, 1)) for key in ("real", "fake")]
@@ -63,8 +64,11 @@ def loss(
                 call = partial(call_half, loss, half)
                 check_half(check, half, call, places, inputs)
                 if reference is not None:
-                    right = call_half(reference, half, real, fake)[0]
-                    check.compare_value(f"{half} value", call(real, fake)[0], right, inputs)
+                    found, right = (
+                        call_half(one, half, real.copy(), fake.copy())[0]
+                        for one in (loss, reference)
+                    )
+                    check.compare_value(f"{half} value", found, right, inputs)
                 _rules_of_half(check, half, call, real, fake)
                 if outputs is None:
                     _stays_finite(check, half, call)
@@ -102,7 +106,7 @@ def check_half(
 
             def value(a: Array) -> Any:
                 real, fake = (arrays | {name: a}).values()
-                return call(real, fake)[0]
+                return call(real.copy(), fake.copy())[0]
 
             return Derivative(value, arrays[name])
 

@@ -116,7 +116,7 @@ def has_kink(f: Function, x: Array, v: Array) -> bool:
     is, and where one lies between h/16 and h it drops to nothing: d(h/16) is not d(h)/16.
     """
     h = 1e-3 / max(float(np.abs(v).max()), 1e-300)
-    middle = np.asarray(f(x))
+    middle = np.asarray(f(x.copy()))  # an f that writes into x would move the point
 
     def d(h: float) -> Array:
         right, left = np.asarray(f(x + h * v)) - middle, middle - np.asarray(f(x - h * v))

@@ -132,10 +132,14 @@ def _rules_of_penalty(check: Checker, point: Pull, grad: Array, value: Any) -> N
     given = {name: a.copy() for name, a in point.inputs.items()}
     twice = grad.copy()
     again = point.value(point.penalty, given, twice)
+    real, fake = given["real"], given["fake"]
+    point.penalty(point.critic(given), real, fake, rng=stream(point.seed, "penalty"))
+    if not ((real == point.inputs["real"]).all() and (fake == point.inputs["fake"]).all()):
+        check.broken("penalty leaves its batches unchanged", "penalty", "in place")
     if np.ndim(value) or np.ndim(again):
         check.broken("the value is one number", "penalty", "dtype")
         return
     if relative_error(twice, 2 * grad) > 1e-12:
         check.broken("penalty adds to what grad holds", "penalty", "overwritten")
-    if not value == again == point.value(point.penalty, given):
+    if not value == again == point.value(point.penalty, point.inputs):
         check.broken("called again, or without grad, it gives the same value", "penalty", "state")
