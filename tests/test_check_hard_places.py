@@ -22,6 +22,7 @@ from minigan import (
     stream,
 )
 from minigan.check.report import COMPLEX_STEP_LIMIT, DOT_PRODUCT_LIMIT, FINITE_DIFFERENCE_LIMIT
+from minigan.check.rules import met_inside
 from minigan.layers import Elementwise
 from minigan.layers.norm import BatchNormCache
 from minigan.losses import bce_with_logits
@@ -220,6 +221,30 @@ def test_the_dot_product_sees_a_flipped_sign_among_16384_with_no_step_at_all():
             t, dx = layer.jvp(v.astype(dtype), cache), layer.backward(w.astype(dtype), cache)
             defect = check.dot_product_defect(t, w.astype(dtype), v.astype(dtype), dx)
             assert (defect <= DOT_PRODUCT_LIMIT) == passes
+
+
+def along_x(*layers):
+    """Return a network in float64, a cotangent w at a point x, and t, dx and cache for v = x."""
+    net = Sequential(*layers, dtype=np.float64, seed=1)
+    x, w = (stream(0, key).standard_normal((5, n)) for key, n in (("x", 3), ("w", 2)))
+    cache = net.forward(x)[1]
+    return x, w, net.jvp(x, cache), net.backward(w, cache), met_inside(net, x, w, cache)
+
+
+def test_the_dot_product_goes_by_what_flows_inside_where_little_comes_out():
+    # A LayerNorm without bias before it gives the same for x and 2·x, but for its ε: J·x is all but
+    # nothing, what it is made of is not, and the rounding is that of what it is made of.
+    x, w, t, dx, inside = along_x(Dense(3, 4, bias=False), LayerNorm(4), Dense(4, 2))
+    assert check.dot_product_defect(t, w, x, dx) > DOT_PRODUCT_LIMIT
+    assert check.dot_product_defect(t, w, x, dx, inside) < 0.1 * DOT_PRODUCT_LIMIT
+    assert check.dot_product_defect(t * (1 + 1e-6), w, x, dx, inside) > DOT_PRODUCT_LIMIT
+
+
+def test_a_defect_of_that_size_is_seen_where_no_more_flows_inside():
+    x, w, t, dx, inside = along_x(Dense(3, 4), Tanh(), Dense(4, 2))
+    off = 300 * np.finfo(float).eps * np.linalg.norm(t) / np.linalg.norm(w) * w
+    assert check.dot_product_defect(t, w, x, dx, inside) < 0.1 * DOT_PRODUCT_LIMIT
+    assert check.dot_product_defect(t + off, w, x, dx, inside) > DOT_PRODUCT_LIMIT
 
 
 # --- where a function is flat, or nearly linear ---------------------------------------------------

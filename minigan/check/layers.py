@@ -24,7 +24,7 @@ from ..network import Sequential
 from .compare import Ask, Checker, Derivative, a_tuple, an_array
 from .numerical import dot_product_defect, relative_error, slope
 from .report import Arrays, Report, Settings
-from .rules import broken_rules, normal, refuses_jvp_backward
+from .rules import broken_rules, met_inside, normal, refuses_jvp_backward
 
 
 def layer(
@@ -204,7 +204,8 @@ class Point:
         if t.shape == self.y.shape and self._has_backward():
             dx = self.layer.backward(self.dy.copy(), self.cache)
             if dx.shape == self.x.shape:
-                defect = dot_product_defect(t, self.dy, self.v, dx)
+                inside = met_inside(self.layer, self.v, self.dy, self.cache)
+                defect = dot_product_defect(t, self.dy, self.v, dx, inside)
         self.check.compare("jvp t", t, along_v, inputs, defect=defect)
 
     def _has_backward(self) -> bool:

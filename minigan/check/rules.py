@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import Array, array_module, stream, to_numpy
 from ..layers.base import Layer, Shape
+from ..network import Sequential
 from .numerical import dot_product_defect, relative_error
 from .report import DOT_PRODUCT_LIMIT, BrokenRule
 
@@ -140,7 +141,8 @@ class _Rules:
             return
         dx = self.backward()
         if fits and dx.shape == self.x.shape:
-            defect = dot_product_defect(t, self.dy, self.v, dx)
+            inside = met_inside(self.layer, self.v, self.dy, self.cache())
+            defect = dot_product_defect(t, self.dy, self.v, dx, inside)
             text = f"⟨J·v, w⟩ = ⟨v, Jᵀ·w⟩, but they are {defect:.0f} roundings apart"
             self.rule(defect <= DOT_PRODUCT_LIMIT, text, "jvp")
 
@@ -185,6 +187,26 @@ class _Rules:
     def close(self, a: Array, b: Array) -> bool:
         limit = 100 * np.finfo(self.x.dtype).eps
         return a.shape == b.shape and relative_error(to_numpy(a), to_numpy(b)) <= limit
+
+
+def met_inside(layer: Layer, v: Array, dy: Array, cache: Any) -> float:
+    """Return the largest Σ_n ‖v_n‖·‖dy_n‖, over the samples n, of any place within a network.
+
+    The tangent v comes up to there and the cotangent dy down, ⟨v, dy⟩ is the same number at each
+    place, and is rounded by ε·‖v_n‖·‖dy_n‖. Before a normalisation both may be large, while what
+    comes out is small: the J of a LayerNorm turns a v along x, or along (1, …, 1), into nothing.
+    """
+    if not isinstance(layer, Sequential):
+        return 0.0
+    tangents, largest = [v], 0.0
+    for part, c in zip(layer.layers, cache, strict=True):
+        tangents.append(part.jvp(tangents[-1].copy(), c))
+    for part, c, v in zip(layer.layers[::-1], cache[::-1], tangents[-2::-1], strict=True):
+        inside = met_inside(part, v, dy, c)
+        dy = part.backward(dy.copy(), c)
+        samples = (np.linalg.norm(to_numpy(a).reshape(len(a), -1), axis=1) for a in (v, dy))
+        largest = max(largest, inside, float(np.prod(list(samples), axis=0).sum()))
+    return largest
 
 
 def refuses_jvp_backward(layer: Layer, v: Array, dy: Array, cache: Any) -> bool:
