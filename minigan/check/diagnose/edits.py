@@ -45,6 +45,8 @@ class Edit:
     def is_constant(self) -> bool:
         """Whether it puts in a number, a size or a setting, and no other count."""
         new = self.changes[0][1]
+        if isinstance(new, ast.stmt):
+            return False
         last = new.right if isinstance(new, ast.BinOp) else new
         a_size = re.search(r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$", ast.unparse(last))
         a_number = isinstance(last, ast.Constant) and self.kind != "n-1"
