@@ -15,6 +15,7 @@ import numpy as np
 
 Slot = tuple[Any, str, int | None]  # a place in the tree: a node, its field, an index if a list
 Change = tuple[int, str, ast.AST]
+ORDERS = (ast.Lt, ast.Gt, ast.LtE, ast.GtE)
 
 
 def of_expression(
@@ -37,8 +38,8 @@ def of_expression(
     """
     if isinstance(node, ast.BinOp):
         yield from _of_operation(slot, node, values)
-    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and "dtype" not in ast.unparse(node):
-        for op in (ast.Lt, ast.Gt, ast.LtE, ast.GtE):
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ORDERS):
+        for op in ORDERS:
             if not isinstance(node.ops[0], op):
                 yield 0, "mask", ast.Compare(node.left, [op()], node.comparators)
     elif isinstance(node, ast.Call):
@@ -46,7 +47,8 @@ def of_expression(
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield from _of_constant(slot, node, values, snippets)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield 0, "sign", node.operand
+        is_axis = isinstance(node.operand, ast.Constant) and not isinstance(slot[0], ast.BinOp)
+        yield int(is_axis), "axis" if is_axis else "sign", node.operand
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):
@@ -85,6 +87,8 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
         yield 2, "factor", ast.BinOp(left, node.op, root)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
+        if _is_mask(values.get(ast.unparse(right))):  # 1 − mask for mask
+            yield 0, "mask", right
     for kept, removed in ((left, right), (right, left)):
         text = ast.unparse(removed)
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -139,21 +143,30 @@ def _of_slices(
 
 def _of_tuple(slot: Slot, node: ast.Tuple | ast.List) -> Iterator[Change]:
     """Swap two names, such as h and w; in an index, give each row its column: [arange, y]."""
-    named = [i for i, part in enumerate(node.elts) if isinstance(part, ast.Name)]
-    for i, j in combinations(named, 2):
-        parts = list(node.elts)
-        parts[i], parts[j] = parts[j], parts[i]
+    for parts in _swapped(node.elts):
         yield 1, "order", type(node)(parts, node.ctx)
     rows = ast.dump(node.elts[0]) == "Slice()" if node.elts else False
-    if rows and named == [1] and isinstance(slot[0], ast.Subscript):
+    column = len(node.elts) > 1 and isinstance(node.elts[1], ast.Name)
+    if rows and column and isinstance(slot[0], ast.Subscript):
         count = ast.parse(f"np.arange(len({ast.unparse(slot[0].value)}))", mode="eval").body
         yield 1, "broadcast", ast.Tuple([count, *node.elts[1:]], node.ctx)
 
 
+def _swapped(parts: list[ast.expr]) -> Iterator[list[ast.expr]]:
+    """Give the parts with two of the names among them, such as h and self.w, swapped."""
+    named = [i for i, part in enumerate(parts) if isinstance(part, (ast.Name, ast.Attribute))]
+    for i, j in combinations(named, 2):
+        swapped = list(parts)
+        swapped[i], swapped[j] = parts[j], parts[i]
+        yield swapped
+
+
 def _of_reshape(node: ast.Call, values: dict[str, Any]) -> Iterator[Change]:
-    """Transpose before a reshape, or behind one to a shape in another order."""
+    """Swap two sizes, transpose before a reshape, or behind one to a shape in another order."""
     assert isinstance(node.func, ast.Attribute)
     array, arguments = node.func.value, node.args
+    for swapped in _swapped(arguments):
+        yield 1, "order", ast.Call(node.func, swapped, [])
     for order in permutations(range(min(np.ndim(values.get(ast.unparse(array), 0)), 4))):
         if list(order) != sorted(order):
             turned = ast.Call(ast.Attribute(array, "transpose", ast.Load()), _numbers(order), [])
@@ -188,7 +201,7 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
         if function.attr == "tile" and len(arguments) == 2:
             yield from _of_tile(function, arguments)
         if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
-            yield 0, "broadcast", function.value
+            yield 2 if len(arguments) > 2 else 0, "broadcast", function.value
     if len(arguments) == 1 and not keywords:
         name = ast.unparse(function).rpartition(".")[2]
         kind = "slope" if name in ACTIVATIONS else "extra factor"
@@ -318,11 +331,12 @@ def _insertions(
             kind = "ignored"
         yield 2 if kind == "epsilon" else 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
-    one_kind = "n-1" if np.ndim(values.get(text, 0)) == 0 else "term"
-    for op in (ast.Sub(), ast.Add()):
-        yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
     arrays = [name for name, value in values.items() if np.ndim(value) > 0]
     whole = isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple))
+    one_kind = "n-1" if isinstance(values.get(text), (int, np.integer)) else "term"
+    a_setting = text.startswith("self.") and isinstance(values.get(text), float)
+    for op in (ast.Sub(), ast.Add()) if not a_setting and (text in values or not whole) else ():
+        yield 4, one_kind, ast.BinOp(node, op, ast.Constant(1))
     if whole:
         for name in values:
             for formula in ("(1 - {})", "(1 + {})", "(1 - 2 * {})", "(1 - {} ** 2)"):
@@ -372,7 +386,7 @@ def _missing_kind(name: str, value: Any) -> str:
         return "stride"
     if np.ndim(value) == 0:
         return "factor"
-    if np.isin(value, (0, 1)).all():
+    if _is_mask(value):
         return "mask"
     return "ignored" if last in UPSTREAM or name.startswith("self.") else "extra factor"
 
@@ -386,6 +400,12 @@ def swap_kind(wrong: str, right: str, values: dict[str, Any]) -> str:
     if {wrong, right} in ({"x", "y"}, {"x", "out"}, {"z", "y"}, {"z", "a"}):
         return "slope"
     return "wrong array"
+
+
+def _is_mask(value: Any) -> bool:
+    """Whether an array says which entries are kept: all that are not 0 are the same."""
+    kept = np.unique(value) if isinstance(value, np.ndarray) else ()
+    return len(kept) == 2 and 0 in kept
 
 
 def _is_term(slot: Slot) -> bool:

@@ -17,6 +17,8 @@ import numpy as np
 
 from .changes import Change, Slot, of_expression, swap_kind
 
+A_SIZE = r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$"
+
 
 @dataclass
 class Edit:
@@ -48,7 +50,7 @@ class Edit:
         if isinstance(new, ast.stmt):
             return False
         last = new.right if isinstance(new, ast.BinOp) else new
-        a_size = re.search(r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$", ast.unparse(last))
+        a_size = re.search(A_SIZE, ast.unparse(last))
         a_number = isinstance(last, ast.Constant) and self.kind != "n-1"
         return a_number or bool(a_size) or self.kind == "setting"
 
@@ -63,7 +65,10 @@ class Edit:
 
 
 def edits(
-    function: ast.FunctionDef, values: dict[str, Any], inputs: tuple[Any, ...] = ()
+    function: ast.FunctionDef,
+    values: dict[str, Any],
+    inputs: tuple[Any, ...] = (),
+    parameters: dict[str, list[str]] | None = None,
 ) -> Iterator[Edit]:
     """Give all edits of a function.
 
@@ -75,9 +80,12 @@ def edits(
         What its names, and expressions such as ``self.eps``, have held in a run.
     inputs
         What the code was given: to miss one of these is to ignore it.
+    parameters
+        What the functions that it calls take, by name.
     """
     usable = {name: value for name, value in values.items() if _is_number(value) and name != "_"}
     usable |= _sizes_in(function, usable)
+    usable = {k: v for k, v in usable.items() if not (re.search(A_SIZE, k) and v == 1)}
     has_views = "views(" in ast.unparse(function)
     snippets = {name: ast.parse(name, mode="eval").body for name in usable}
     given = {
@@ -86,12 +94,20 @@ def edits(
         if any(np.ndim(value) and np.array_equal(value, one) for one in inputs)
     }
     for statement, slot, node in _expressions(function):
-        if isinstance(node, ast.Name) and node.id in ("grad", "self"):
-            continue  # what is added to must stay what it is
+        parameter = _parameter(slot, parameters or {})
+        if isinstance(node, ast.Name) and "grad" in (node.id, parameter) or _is_zero(node, values):
+            continue  # what is added to must stay what it is, and what is zero proves nothing
         for rank, kind, new in of_expression(slot, node, usable, snippets, given):
             if _is_absurd(slot, new):
                 continue
+            if parameter and ast.unparse(new).rpartition(".")[2] == parameter:
+                rank -= 1  # likelier than another name that holds the same number
             yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
+        if isinstance(node, ast.Call) and node.args:
+            last: Slot = (node, "args", len(node.args) - 1)
+            if _parameter(last, parameters or {}) == "grad":
+                new = ast.Call(node.func, node.args[:-1], node.keywords)
+                yield Edit(0, "term", [(slot, new)], statement)
     for slot, statement in _statements(function):
         for rank, kind, new in _of_statement(statement, has_views):
             yield Edit(rank, kind, [(slot, new)], statement)
@@ -164,10 +180,33 @@ def _everywhere(
                 yield Edit(2, swap_kind(text, other, values), changes, statements[key])
 
 
+def _parameter(slot: Slot, parameters: dict[str, list[str]]) -> str | None:
+    """Return the name of the parameter that a place in a call is for, where that is known."""
+    parent, field, index = slot
+    if isinstance(parent, ast.Call) and field == "args" and index is not None:
+        names = parameters.get(ast.unparse(parent.func).rpartition(".")[2], [])
+        return names[index] if index < len(names) else None
+    return parent.arg if isinstance(parent, ast.keyword) else None
+
+
+def _is_zero(node: ast.expr, values: dict[str, Any]) -> bool:
+    """Whether an element such as e[0] has been all zeros; a name that has been is in no edit."""
+    if not isinstance(node, ast.Subscript) or "(" in (text := ast.unparse(node)):
+        return False
+    try:
+        value = eval(text, {}, values)
+    except Exception:
+        return False
+    return isinstance(value, np.ndarray) and value.size > 0 and not value.any()
+
+
 def _is_absurd(slot: Slot, new: ast.AST) -> bool:
-    """Whether a change only silences something: x/x, x − x, 0·x."""
+    """Whether a change only silences something: x/x, x − x, 0·x, moveaxis(x, 1, 1)."""
     inside = [new] if isinstance(new, ast.BinOp) else []
-    parent, field, _ = slot
+    parent, field, index = slot
+    if isinstance(parent, ast.Call) and ast.unparse(parent.func).endswith(("moveaxis", "swapaxes")):
+        others = [ast.dump(a) for i, a in enumerate(parent.args) if (field, i) != ("args", index)]
+        return ast.dump(new) in others
     if isinstance(parent, ast.BinOp) and isinstance(new, ast.expr):
         sides = {"left": parent.left, "right": parent.right} | {field: new}
         inside.append(ast.BinOp(sides["left"], parent.op, sides["right"]))
@@ -183,10 +222,10 @@ def _is_absurd(slot: Slot, new: ast.AST) -> bool:
 
 def _in_context(kind: str, slot: Slot, statement: ast.stmt) -> str:
     """Call what is compared, or chosen, a mask."""
-    compared = isinstance(slot[0], ast.Compare) or (
-        kind in ("n-1", "setting", "factor") and " == " in ast.unparse(statement)
-    )
     text = ast.unparse(statement)
+    compared = isinstance(slot[0], ast.Compare) or (
+        kind in ("n-1", "setting", "factor") and " == " in text and "where(" not in text
+    )
     if kind == "setting" and any(word in text for word in ("swapaxes", "moveaxis", "transpose(")):
         return "order"
     chosen = any(word in text for word in ("argmax", "argmin"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -165,9 +166,9 @@ def most_likely(rules: list[BrokenRule], diagnoses: list[Diagnosis]) -> Diagnosi
     certain = [d for d in candidates if d.kind not in LAST] or diagnoses or candidates
     if not certain:
         return None
-    # The mistake that explains the most arrays; of several the first.
+    # The mistake that explains the most arrays; of several one that is proven, and then the first.
     kinds = Counter(d.kind for d in certain)
-    chosen = max(certain, key=lambda d: kinds[d.kind])
+    chosen = max(certain, key=lambda d: (kinds[d.kind], d.certain))
     others = [d.where for d in diagnoses if d.kind == chosen.kind and d.where != chosen.where]
     also = f" (the same in {', '.join(others)})" if others else ""
     return replace(chosen, reason=chosen.reason + also)
@@ -221,11 +222,13 @@ class _Detective:
             each = [d for e in here if (d := self._at_a_glance(e))]
             # Where a term is missing, an array that has no other one is zero: that says less.
             simple = most_likely([], [d for d in each if d.kind != "zero"] or each)
-            mended = self._mended(map)
+            mended = self._mended(map, partial(_may_be, wrong=here, simple=simple))
             if mended is not None:
                 where = here[0].where if here else map
                 if simple is not None and simple.certain:
-                    return replace(simple, reason=f"{simple.reason}; {mended.edit}")
+                    # The edit says why it is zero, or what another array should be.
+                    kind = mended.kind if simple.kind in ("zero", "wrong array") else simple.kind
+                    return replace(simple, kind=kind, reason=f"{simple.reason}; {mended.edit}")
                 numbers = diagnose(here[0]) if here and not mended.own else None
                 if numbers is not None and numbers.kind != "unknown":
                     return numbers
@@ -254,8 +257,8 @@ class _Detective:
                 return Diagnosis("wrong array", e.where, reason)
         return None
 
-    def _mended(self, map: str) -> Mended | None:
-        """Return the edit that makes a map right, if its code is at hand."""
+    def _mended(self, map: str, fits: Callable[[str], bool]) -> Mended | None:
+        """Return the edit, of a kind that fits, that makes a map right, if its code is at hand."""
         if map not in self.known.patients:
             return None
         case = self.case
@@ -265,7 +268,7 @@ class _Detective:
             with suppress(Exception):  # a map on which it rests may raise, or return nothing
                 exact = {what: ask({}, {}) for what, ask in asks.items()}
         limit = COMPLEX_STEP_LIMIT if case.analytic else FINITE_DIFFERENCE_LIMIT
-        return repair(self.known.patients[map], exact, limit) if exact else None
+        return repair(self.known.patients[map], exact, limit, fits) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:
         """Say so if an edit of the value makes it the one that the derivative belongs to."""
@@ -274,6 +277,17 @@ class _Detective:
         if mended is None:
             return None
         return Diagnosis(mended.kind, map, f"it is the derivative of another value: {mended.edit}")
+
+
+def _may_be(kind: str, wrong: list[Evidence], simple: Diagnosis | None) -> bool:
+    """Whether a kind of mistake agrees with what the arrays of a map alone say.
+
+    What is to be zero can be made zero in many ways: that it has a term too many is all it says.
+    What is wrong by a sign or a factor is not made right by another branch.
+    """
+    if wrong and not any(e.exact.any() for e in wrong):
+        return kind in ("term", "ignored")
+    return not (kind == "mask" and simple is not None and simple.kind in ("sign", "factor"))
 
 
 def _is(found: Array, other: Array, exact: Array) -> bool:

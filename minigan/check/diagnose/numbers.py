@@ -85,13 +85,17 @@ def other_order(e: Evidence) -> Iterator[Guess]:
 
 
 def _missing_in_part(e: Evidence) -> Iterator[Guess]:
-    """Guess that it is zero in some entries, and right in the others."""
+    """Guess that some entries are zero, or are not and should be, and the others right."""
     size = float(np.max(np.abs(e.exact), initial=0.0))
     wrong = ~(np.abs(e.found - e.exact) <= 1e-9 * size)
-    if wrong.all() or not wrong.any() or e.found[wrong].any():
+    if wrong.all() or not wrong.any():
         return
-    text = f"zero in {int(wrong.sum())} of {wrong.size} entries"
-    yield Guess("zero", text, e.found, alone=True, certain=False)
+    here = f"in {int(wrong.sum())} of {wrong.size} entries"
+    if not e.found[wrong].any():
+        yield Guess("zero", f"zero {here}", e.found, alone=True, certain=False)
+    if not e.exact[wrong].any():
+        text = f"it is to be zero {here}, and is not: is a mask missing, or another one's?"
+        yield Guess("mask", text, e.found, alone=True, certain=False)
 
 
 def digits_lost(e: Evidence) -> Guess | None:

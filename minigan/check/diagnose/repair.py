@@ -89,7 +89,12 @@ class Patient:
         return next((c for c in (self.owner.__mro__ if self.owner else ()) if c in written), None)
 
 
-def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) -> Mended | None:
+def repair(
+    patient: Patient,
+    exact: Found,
+    limit: float = COMPLEX_STEP_LIMIT,
+    fits: Callable[[str], bool] = lambda kind: True,
+) -> Mended | None:
     """Return the likeliest edit that makes all of `exact` come out.
 
     Parameters
@@ -100,6 +105,8 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
         All arrays of one map as they should be.
     limit
         The relative error that an array may have.
+    fits
+        Whether a kind of mistake may be what is wrong, where more is known about it.
     """
     exact = exact | patient.kept
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
@@ -108,11 +115,15 @@ def repair(patient: Patient, exact: Found, limit: float = COMPLEX_STEP_LIMIT) ->
         if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
             return None  # right without an edit: the file is not what runs, it has been changed
     values, lines = _values(patient)
+    parameters = {
+        name: [p for p in inspect.signature(f).parameters if p != "self"]
+        for name, f in patient.functions.items()
+    }
     candidates = [
         (edit, name)
         for name, tree in trees.items()
-        for edit in edits(tree, values.get(name, {}), patient.inputs)
-        if not (patient.value and edit.is_constant)
+        for edit in edits(tree, values.get(name, {}), patient.inputs, parameters)
+        if fits(edit.kind) and not (patient.value and (edit.is_constant or edit.rank > 2))
     ]
     # A value is compared through slopes, each of which runs it again.
     tries = LINES // (LINES_OF_AN_EDIT + lines) // (4 if patient.value else 1)

@@ -161,7 +161,8 @@ def residues(e: Evidence) -> Iterator[Guess]:
                 text = f"a term that is constant along axis {axes} is missing, or too many: a mean?"
             else:
                 text = f"along axis {axes} a multiple of {name} is missing, or too many"
-            yield Guess("term", text, e.exact + c * base, certain=axes == every)
+            named = axes == every and abs(abs(float(c.sum())) - 1) < 1e-7
+            yield Guess("term", text, e.exact + c * base, certain=named)
 
 
 def _name_multiple(c: float, name: str) -> str:
