@@ -135,7 +135,7 @@ def _cases(item: str, module: ModuleType) -> Any:
     for kind, layers in LAYERS.items():
         if kind.__name__ == item:
             for train in (True, False):
-                for layer, shape in layers + (LARGER_PACKS if item == "Pack" else []):
+                for layer, shape in (LARGER_PACKS if item == "Pack" else []) + layers:
                     n = 6 if layer.couples_samples else 3
                     points = [stream(0, "point", i).standard_normal((n, *shape)) for i in range(2)]
                     moved = shaken(layer.copy()).astype(np.float64)

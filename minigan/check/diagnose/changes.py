@@ -187,11 +187,11 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
     """Another reduction, another axis, arguments swapped, or a call too many."""
     function, arguments, keywords = node.func, node.args, node.keywords
     if isinstance(function, ast.Attribute):
-        for name, others in SIMILAR.items():
-            if function.attr == name:
-                for kind, other in others:
-                    called = ast.Attribute(function.value, other, ast.Load())
-                    yield 0, kind, ast.Call(called, arguments, keywords)
+        name = function.attr.lstrip("_")  # a method of one's own, _mean, has often a twin, _sum
+        for kind, other in SIMILAR.get(name, ()):
+            other = function.attr.removesuffix(name) + other
+            called = ast.Attribute(function.value, other, ast.Load())
+            yield 0, kind, ast.Call(called, arguments, keywords)
         if function.attr == "astype":
             yield 0, "float32", function.value
         if function.attr in ("sum", "mean"):
@@ -200,8 +200,11 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
         if function.attr == "tile" and len(arguments) == 2:
             yield from _of_tile(function, arguments)
-        if function.attr in ("ravel", "flatten", "squeeze", "reshape"):
-            yield 2 if len(arguments) > 2 else 0, "broadcast", function.value
+        if function.attr in AXES_MOVED and ast.unparse(function.value) not in NUMPY:
+            yield 0, "transposed", function.value
+        flattened = function.attr == "reshape" and len(arguments) < 3
+        if function.attr in ("ravel", "flatten", "squeeze") or flattened:
+            yield 0, "broadcast", function.value
     if len(arguments) == 1 and not keywords:
         name = ast.unparse(function).rpartition(".")[2]
         kind = "slope" if name in ACTIVATIONS else "extra factor"
@@ -258,6 +261,7 @@ def _of_tile(tile: ast.Attribute, arguments: list[ast.expr]) -> Iterator[Change]
             yield 0, "order", ast.Call(repeat, [arguments[0], count], [along])
 
 
+AXES_MOVED = ("swapaxes", "moveaxis", "transpose")
 NUMPY = ("np", "numpy", "xp", "cp", "cupy")
 
 
@@ -285,7 +289,7 @@ def _of_constant(
     for name, value in values.items():
         if np.ndim(value) and isinstance(parent, (ast.AugAssign, ast.BinOp)):
             yield 3, "term", snippets[name]
-        if np.ndim(value) == 0:
+        if np.ndim(value) == 0 and not _is_call(parent, *AXES_MOVED):  # an axis is no setting
             last = name.rpartition(".")[2]
             is_stride = "stride" in last or "pad" in last
             rank = 1 if is_stride or isinstance(value, float) else 2
@@ -318,19 +322,23 @@ def _insertions(
         return  # a mask is no number
     if isinstance(slot[0], (ast.Slice, ast.Subscript)):  # an index
         values = {name: value for name, value in values.items() if np.ndim(value) == 0}
-    for c in (2.0, 0.5, 3.0):
-        yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
     for name, value in values.items():
         kind = "ignored" if name in given else _missing_kind(name, value)
-        yield 3, kind, ast.BinOp(node, ast.Mult(), snippets[name])
+        # A setting is likelier than a number that happens to be the same.
+        rank = 2 if name.startswith("self.") and np.ndim(value) == 0 and value in (2, 3) else 3
+        yield rank, kind, ast.BinOp(node, ast.Mult(), snippets[name])
         if name == text:
             continue
-        yield 3, kind, ast.BinOp(node, ast.Div(), snippets[name])
+        yield rank, kind, ast.BinOp(node, ast.Div(), snippets[name])
         kind = "epsilon" if "eps" in name else "term"
         if name.startswith("self.") and np.ndim(value) == 0 and kind == "term":
             kind = "ignored"
+        if kind == "epsilon" and isinstance(getattr(slot[0], "op", None), ast.FloorDiv):
+            continue  # a count has none
         yield 2 if kind == "epsilon" else 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
+    for c in (2.0, 0.5, 3.0):
+        yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
     arrays = [name for name, value in values.items() if np.ndim(value) > 0]
     whole = isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple))
     one_kind = "n-1" if isinstance(values.get(text), (int, np.integer)) else "term"
@@ -417,11 +425,11 @@ def _is_term(slot: Slot) -> bool:
     return isinstance(parent, kinds) or summed or index
 
 
-def _is_call(node: ast.AST, name: str) -> bool:
+def _is_call(node: ast.AST, *names: str) -> bool:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == name
+        and node.func.attr in names
     )
 
 

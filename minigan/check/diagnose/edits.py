@@ -93,13 +93,20 @@ def edits(
         for name, value in usable.items()
         if any(np.ndim(value) and np.array_equal(value, one) for one in inputs)
     }
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    unused = {node.id for node in names if _is_stored(node)}
+    unused -= {node.id for node in names if not _is_stored(node)}
     for statement, slot, node in _expressions(function):
         parameter = _parameter(slot, parameters or {})
-        if isinstance(node, ast.Name) and "grad" in (node.id, parameter) or _is_zero(node, values):
-            continue  # what is added to must stay what it is, and what is zero proves nothing
+        if isinstance(node, ast.Name) and {"grad", "self"} & {node.id, parameter}:
+            continue  # what is added to must stay what it is
+        if _is_zero(node, values):
+            continue  # it proves nothing
         for rank, kind, new in of_expression(slot, node, usable, snippets, given):
-            if _is_absurd(slot, new):
+            if _is_absurd(slot, new, usable):
                 continue
+            if isinstance(new, ast.BinOp) and ast.unparse(new.right) in unused:
+                rank, kind = rank - 1, "ignored"
             if parameter and ast.unparse(new).rpartition(".")[2] == parameter:
                 rank -= 1  # likelier than another name that holds the same number
             yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
@@ -119,7 +126,7 @@ def _sizes_in(function: ast.FunctionDef, values: dict[str, Any]) -> dict[str, in
     sizes = {}
     for node in ast.walk(function):
         match = re.fullmatch(r"(\w+)\.shape\[(-?\d+)\]|len\((\w+)\)|(\w+)\.size", _text(node))
-        if match:
+        if match and match[0] not in values:
             shape = np.shape(values.get(match[1] or match[3] or match[4], 0))
             if match[4]:
                 sizes[match[0]] = int(np.prod(shape))
@@ -200,16 +207,22 @@ def _is_zero(node: ast.expr, values: dict[str, Any]) -> bool:
     return isinstance(value, np.ndarray) and value.size > 0 and not value.any()
 
 
-def _is_absurd(slot: Slot, new: ast.AST) -> bool:
-    """Whether a change only silences something: x/x, x − x, 0·x, moveaxis(x, 1, 1)."""
+def _is_absurd(slot: Slot, new: ast.AST, values: dict[str, Any]) -> bool:
+    """Whether a change only silences something: x/x, x − x, 0·x, x/stride for a stride of 1."""
     inside = [new] if isinstance(new, ast.BinOp) else []
     parent, field, index = slot
     if isinstance(parent, ast.Call) and ast.unparse(parent.func).endswith(("moveaxis", "swapaxes")):
         others = [ast.dump(a) for i, a in enumerate(parent.args) if (field, i) != ("args", index)]
-        return ast.dump(new) in others
+        is_axis = isinstance(_get(slot), (ast.Constant, ast.UnaryOp))
+        return ast.dump(new) in others or (is_axis and isinstance(new, ast.BinOp))
     if isinstance(parent, ast.BinOp) and isinstance(new, ast.expr):
         sides = {"left": parent.left, "right": parent.right} | {field: new}
         inside.append(ast.BinOp(sides["left"], parent.op, sides["right"]))
+    factors = (ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, factors):
+        value = values.get(ast.unparse(new), new)
+        if isinstance(value, (int, float)) and value in (0, 1):
+            return True
     for node in inside:
         same = ast.dump(node.left) == ast.dump(node.right)
         zero = any(isinstance(side, ast.Constant) and side.value == 0 for side in (new, node.left))

@@ -87,8 +87,15 @@ def plain(e: Evidence) -> Diagnosis | None:
     special = e.where.startswith(("step", "jvp_backward"))
     for guess in (*more, *of_values) if special else (*of_values, *more):
         if e.explained_by(guess.predicted):
-            return Diagnosis(guess.kind, e.where, guess.reason)
+            return _said(e, guess)
     return None
+
+
+def _said(e: Evidence, guess: Guess) -> Diagnosis:
+    """Return a guess that holds; another array, where nothing is to be, is a term too many."""
+    too_many = guess.kind == "wrong array" and not e.exact.any()
+    kind = "term" if too_many else guess.kind
+    return Diagnosis(kind, e.where, guess.reason, guess.certain)
 
 
 def diagnose(e: Evidence) -> Diagnosis:
@@ -105,7 +112,7 @@ def diagnose(e: Evidence) -> Diagnosis:
         return Diagnosis("nan", e.where, reason)
     for guess in _all_guesses(e):
         if e.explained_by(guess.predicted):
-            return Diagnosis(guess.kind, e.where, guess.reason, guess.certain)
+            return _said(e, guess)
         if not guess.alone:
             more = _and_a_factor(e, guess)
             if more:
@@ -222,12 +229,13 @@ class _Detective:
             each = [d for e in here if (d := self._at_a_glance(e))]
             # Where a term is missing, an array that has no other one is zero: that says less.
             simple = most_likely([], [d for d in each if d.kind != "zero"] or each)
-            mended = self._mended(map, partial(_may_be, wrong=here, simple=simple))
+            mended = self._mended(map, partial(_may_be, wrong=here, simple=simple), wrong)
             if mended is not None:
                 where = here[0].where if here else map
                 if simple is not None and simple.certain:
-                    # The edit says why it is zero, or what another array should be.
-                    kind = mended.kind if simple.kind in ("zero", "wrong array") else simple.kind
+                    # Why it is zero, or another array, is what the edit says.
+                    is_why = simple.kind in ("zero", "wrong array") and mended.kind == "term"
+                    kind = "term" if is_why else simple.kind
                     return replace(simple, kind=kind, reason=f"{simple.reason}; {mended.edit}")
                 numbers = diagnose(here[0]) if here and not mended.own else None
                 if numbers is not None and numbers.kind != "unknown":
@@ -257,10 +265,18 @@ class _Detective:
                 return Diagnosis("wrong array", e.where, reason)
         return None
 
-    def _mended(self, map: str, fits: Callable[[str], bool]) -> Mended | None:
-        """Return the edit, of a kind that fits, that makes a map right, if its code is at hand."""
-        if map not in self.known.patients:
+    def _mended(self, map: str, fits: Callable[[str], bool], wrong: list[str]) -> Mended | None:
+        """Return the edit, of a kind that fits, that makes a map right, if its code is at hand.
+
+        What all maps that are wrong have in common, and `forward` has not, is suspected first.
+        """
+        patients = self.known.patients
+        if map not in patients:
             return None
+        common = set[str]()
+        if len(wrong) > 1 and all(other in patients for other in wrong):
+            common = set.intersection(*(set(patients[other].functions) for other in wrong))
+            common -= {name for code in self.known.values.values() for name in code.functions}
         case = self.case
         exact = {what: right for what, right in case.right.items() if what.split()[0] == map}
         if not exact:  # it has raised before anything was compared
@@ -268,7 +284,7 @@ class _Detective:
             with suppress(Exception):  # a map on which it rests may raise, or return nothing
                 exact = {what: ask({}, {}) for what, ask in asks.items()}
         limit = COMPLEX_STEP_LIMIT if case.analytic else FINITE_DIFFERENCE_LIMIT
-        return repair(self.known.patients[map], exact, limit, fits) if exact else None
+        return repair(patients[map], exact, limit, fits, common) if exact else None
 
     def _other_value(self, map: str) -> Diagnosis | None:
         """Say so if an edit of the value makes it the one that the derivative belongs to."""
@@ -276,7 +292,8 @@ class _Detective:
         mended = repair(code, {"defect": np.zeros(())}) if code is not None else None
         if mended is None:
             return None
-        return Diagnosis(mended.kind, map, f"it is the derivative of another value: {mended.edit}")
+        kind = "value" if mended.kind == "term" else mended.kind
+        return Diagnosis(kind, map, f"it is the derivative of another value: {mended.edit}")
 
 
 def _may_be(kind: str, wrong: list[Evidence], simple: Diagnosis | None) -> bool:

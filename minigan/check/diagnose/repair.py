@@ -20,7 +20,7 @@ import sys
 import textwrap
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -94,6 +94,7 @@ def repair(
     exact: Found,
     limit: float = COMPLEX_STEP_LIMIT,
     fits: Callable[[str], bool] = lambda kind: True,
+    suspects: Set[str] = frozenset(),
 ) -> Mended | None:
     """Return the likeliest edit that makes all of `exact` come out.
 
@@ -107,6 +108,8 @@ def repair(
         The relative error that an array may have.
     fits
         Whether a kind of mistake may be what is wrong, where more is known about it.
+    suspects
+        Functions that are likelier to be wrong than others.
     """
     exact = exact | patient.kept
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
@@ -132,7 +135,7 @@ def repair(
     def rank(pair: tuple[Edit, str]) -> int:
         """Suspect what the class itself says before what it inherits."""
         inherited = patient.class_of(pair[1]) not in (None, nearest)
-        return pair[0].rank + 3 * inherited
+        return pair[0].rank + 3 * inherited - (pair[1] in suspects)
 
     for edit, name in sorted(candidates, key=rank)[:tries]:
         with edit.applied(), _little_memory():

@@ -162,7 +162,9 @@ def residues(e: Evidence) -> Iterator[Guess]:
             else:
                 text = f"along axis {axes} a multiple of {name} is missing, or too many"
             named = axes == every and abs(abs(float(c.sum())) - 1) < 1e-7
-            yield Guess("term", text, e.exact + c * base, certain=named)
+            # A multiple that has no name is no cause either.
+            kind = "term" if named else "unknown"
+            yield Guess(kind, text, e.exact + c * base, certain=named)
 
 
 def _name_multiple(c: float, name: str) -> str:
