@@ -160,10 +160,10 @@ def pair(
     return check_pair(Pair(call, backward, call.arrays), name, seed)
 
 
-def check_pair(point: Pair, name: str, seed: int) -> Report:
+def check_pair(point: Pair, name: str, seed: int, analytic: bool = False) -> Report:
     """Check a pair of functions at a point; what comes out is kept in `point`."""
     call, backward, inputs = point.call, point.backward, point.inputs
-    check = Checker(name, point)
+    check = Checker(name, point, analytic=analytic)
     with check.guarded("forward"):
         first = next(iter(inputs))
         inputs[first] = check.off_kinks(lambda a: call(inputs | {first: a})[0], inputs[first], seed)

@@ -191,7 +191,7 @@ def _(point: Pair, case: Case) -> Clues:
         return forward, functions.get(point.backward.__name__, point.backward)
 
     whole = functions_of(point.backward, point.call.forward)
-    known = _of_a_pair(point, pair, whole, functions_of(point.call.forward))
+    known = _of_a_pair(point, case, pair, whole, functions_of(point.call.forward))
     known.cotangent = next(iter(inspect.signature(point.backward).parameters), "dout")
     return known
 
@@ -207,13 +207,14 @@ def _(point: Object, case: Case) -> Clues:
         whole, value = functions_of(g, f), functions_of(f)
     else:
         whole, value = methods_of(point.made, backward, forward), methods_of(point.made, forward)
-    known = _of_a_pair(point, pair, whole, value, type(point.made))
+    known = _of_a_pair(point, case, pair, whole, value, type(point.made))
     known.cotangent = point.cotangent
     return known
 
 
 def _of_a_pair(
     point: Pair,
+    case: Case,
     pair: Callable[[Functions, Any], Methods],
     whole: Functions,
     value: Functions,
@@ -263,7 +264,8 @@ def _of_a_pair(
         forward, backward = pair(functions, there)
         call = Call(forward, there.call.arguments, there.call.names)
         call.arrays = jittered(there.call.arrays)
-        return is_right(check_pair(Pair(call, backward, call.arrays), "elsewhere", 1))
+        again = Pair(call, backward, call.arrays)
+        return is_right(check_pair(again, "elsewhere", 1, case.analytic))
 
     given, kept = (*inputs.values(), dout), {"forward out": out}
     known.patients["backward"] = Patient(whole, run, owner, given, kept, elsewhere=elsewhere)

@@ -138,7 +138,7 @@ def _of_slices(
                 part = ast.Slice(lower or snippets[name], upper, part.step)
             shifted.append(part)
         index = ast.Tuple(shifted, ast.Load()) if len(shifted) > 1 else shifted[0]
-        yield 1 if "pad" in name else 3, "stride", ast.Subscript(node.value, index, node.ctx)
+        yield 0 if "pad" in name else 3, "stride", ast.Subscript(node.value, index, node.ctx)
 
 
 def _of_tuple(slot: Slot, node: ast.Tuple | ast.List) -> Iterator[Change]:

@@ -70,7 +70,7 @@ def edits(
     inputs: tuple[Any, ...] = (),
     parameters: dict[str, list[str]] | None = None,
 ) -> Iterator[Edit]:
-    """Give all edits of a function.
+    """Give all edits of a function, the likeliest first.
 
     Parameters
     ----------
@@ -86,6 +86,23 @@ def edits(
     usable = {name: value for name, value in values.items() if _is_number(value) and name != "_"}
     usable |= _sizes_in(function, usable)
     usable = {k: v for k, v in usable.items() if not (re.search(A_SIZE, k) and v == 1)}
+    # There are tens of thousands of them, and few are ever tried: what takes long comes last.
+    possible = _possible(function, values, usable, inputs, parameters or {})
+    for edit in sorted(possible, key=lambda edit: edit.rank):
+        slot, new = edit.changes[0]
+        if not _is_absurd(slot, new, usable):
+            edit.kind = _in_context(edit.kind, slot, edit.statement)
+            yield edit
+
+
+def _possible(
+    function: ast.FunctionDef,
+    values: dict[str, Any],
+    usable: dict[str, Any],
+    inputs: tuple[Any, ...],
+    parameters: dict[str, list[str]],
+) -> Iterator[Edit]:
+    """Give them as the tree has them, absurd ones too."""
     has_views = "views(" in ast.unparse(function)
     snippets = {name: ast.parse(name, mode="eval").body for name in usable}
     given = {
@@ -97,22 +114,22 @@ def edits(
     unused = {node.id for node in names if _is_stored(node)}
     unused -= {node.id for node in names if not _is_stored(node)}
     for statement, slot, node in _expressions(function):
-        parameter = _parameter(slot, parameters or {})
+        parameter = _parameter(slot, parameters)
         if isinstance(node, ast.Name) and {"grad", "self"} & {node.id, parameter}:
             continue  # what is added to must stay what it is
         if _is_zero(node, values):
             continue  # it proves nothing
         for rank, kind, new in of_expression(slot, node, usable, snippets, given):
-            if _is_absurd(slot, new, usable):
-                continue
-            if isinstance(new, ast.BinOp) and ast.unparse(new.right) in unused:
-                rank, kind = rank - 1, "ignored"
+            right = new.right if isinstance(new, ast.BinOp) else None
+            if unused and right and not isinstance(node, ast.Constant):
+                if ast.unparse(right) in unused:
+                    rank, kind = rank - 1, "ignored"
             if parameter and ast.unparse(new).rpartition(".")[2] == parameter:
                 rank -= 1  # likelier than another name that holds the same number
-            yield Edit(rank, _in_context(kind, slot, statement), [(slot, new)], statement)
+            yield Edit(rank, kind, [(slot, new)], statement)
         if isinstance(node, ast.Call) and node.args:
             last: Slot = (node, "args", len(node.args) - 1)
-            if _parameter(last, parameters or {}) == "grad":
+            if _parameter(last, parameters) == "grad":
                 new = ast.Call(node.func, node.args[:-1], node.keywords)
                 yield Edit(0, "term", [(slot, new)], statement)
     for slot, statement in _statements(function):

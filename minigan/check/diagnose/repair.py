@@ -13,6 +13,7 @@ that a slow machine gives the answers of a fast one; and no edit may take more t
 from __future__ import annotations
 
 import ast
+import heapq
 import inspect
 import io
 import os
@@ -23,6 +24,8 @@ import warnings
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,22 +125,20 @@ def repair(
         name: [p for p in inspect.signature(f).parameters if p != "self"]
         for name, f in patient.functions.items()
     }
-    candidates = [
-        (edit, name)
-        for name, tree in trees.items()
-        for edit in edits(tree, values.get(name, {}), patient.inputs, parameters)
-        if fits(edit.kind) and not (patient.value and (edit.is_constant or edit.rank > 2))
-    ]
     # A value is compared through slopes, each of which runs it again.
     tries = LINES // (LINES_OF_AN_EDIT + lines) // (4 if patient.value else 1)
     nearest = patient.nearest_class()
 
-    def rank(pair: tuple[Edit, str]) -> int:
-        """Suspect what the class itself says before what it inherits."""
-        inherited = patient.class_of(pair[1]) not in (None, nearest)
-        return pair[0].rank + 3 * inherited - (pair[1] in suspects)
+    def of_function(name: str) -> Iterator[tuple[int, Edit, str]]:
+        """Give the edits of a function, with how likely each is: less what a class inherits."""
+        inherited = patient.class_of(name) not in (None, nearest)
+        likelihood = 3 * inherited - (name in suspects)
+        for edit in edits(trees[name], values.get(name, {}), patient.inputs, parameters):
+            if fits(edit.kind) and not (patient.value and (edit.is_constant or edit.rank > 2)):
+                yield edit.rank + likelihood, edit, name
 
-    for edit, name in sorted(candidates, key=rank)[:tries]:
+    candidates = heapq.merge(*map(of_function, trees), key=itemgetter(0))
+    for _, edit, name in islice(candidates, tries):
         with edit.applied(), _little_memory():
             f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
             if f is None or not _is_right(_run(patient, {name: f}), exact, limit):

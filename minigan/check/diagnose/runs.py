@@ -104,8 +104,9 @@ def layer_elsewhere(point: Point, map: str, functions: Functions) -> bool:
     twin = with_other_settings(with_functions(point.layer.copy(), functions))
     there = jittered({"x": _twice(point.x), "theta": twin.theta})
     twin.theta = there["theta"]
-    again = Point(Checker("elsewhere"), twin, there["x"], point.seed, point.train)
     case, report = point.check.case, point.check.report
+    check = Checker("elsewhere", analytic=case.analytic)
+    again = Point(check, twin, there["x"], point.seed, point.train)
     wrong = {m.where.split()[0] for m in case.mismatches}
     forward = type(point.layer).forward
     if functions.get("forward", forward).__code__ is not forward.__code__:
