@@ -127,6 +127,11 @@ def _possible(
             if parameter and ast.unparse(new).rpartition(".")[2] == parameter:
                 rank -= 1  # likelier than another name that holds the same number
             yield Edit(rank, kind, [(slot, new)], statement)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            own = f"_{node.func.attr}"
+            if own in parameters:  # a method of one's own, _mean, says over what the mean is
+                new = ast.parse(f"self.{own}({ast.unparse(node.func.value)})", mode="eval").body
+                yield Edit(-1, "axis", [(slot, new)], statement)
         if isinstance(node, ast.Call) and node.args:
             last: Slot = (node, "args", len(node.args) - 1)
             if _parameter(last, parameters) == "grad":
