@@ -28,7 +28,14 @@ from ..report import (
 )
 from .cases import Clues, clues
 from .evidence import Evidence, Guess, name_factor
-from .numbers import digits_lost, from_shapes, from_values, other_order, worst_entries
+from .numbers import (
+    digits_lost,
+    from_shapes,
+    from_values,
+    other_order,
+    unmasked,
+    worst_entries,
+)
 from .repair import Mended, repair
 from .terms import normalisation, residues, slopes, with_other_arrays
 
@@ -70,6 +77,7 @@ GUESSES = (
     other_order,
     with_other_arrays,
     residues,
+    unmasked,
 )
 
 

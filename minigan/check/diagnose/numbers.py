@@ -7,6 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
+from ...arrays import Array
 from .evidence import Evidence, Guess, axis_sets, name_factor
 
 
@@ -84,18 +85,26 @@ def other_order(e: Evidence) -> Iterator[Guess]:
         yield Guess("order", text, e.found, alone=True)
 
 
+def unmasked(e: Evidence) -> Iterator[Guess]:
+    """Guess that a mask is missing, where what should be zero is not, and the rest is right."""
+    wrong = _wrong(e)
+    if not wrong.all() and wrong.any() and not e.exact[wrong].any():
+        text = f"it is to be zero in {int(wrong.sum())} of {wrong.size} entries, and is not"
+        yield Guess("mask", f"{text}: is a mask missing, or another one's?", e.found, True, False)
+
+
 def _missing_in_part(e: Evidence) -> Iterator[Guess]:
-    """Guess that some entries are zero, or are not and should be, and the others right."""
+    """Guess that it is zero in some entries, and right in the others."""
+    wrong = _wrong(e)
+    if not wrong.all() and wrong.any() and not e.found[wrong].any():
+        text = f"zero in {int(wrong.sum())} of {wrong.size} entries"
+        yield Guess("zero", text, e.found, alone=True, certain=False)
+
+
+def _wrong(e: Evidence) -> Array:
+    """Return which entries are wrong."""
     size = float(np.max(np.abs(e.exact), initial=0.0))
-    wrong = ~(np.abs(e.found - e.exact) <= 1e-9 * size)
-    if wrong.all() or not wrong.any():
-        return
-    here = f"in {int(wrong.sum())} of {wrong.size} entries"
-    if not e.found[wrong].any():
-        yield Guess("zero", f"zero {here}", e.found, alone=True, certain=False)
-    if not e.exact[wrong].any():
-        text = f"it is to be zero {here}, and is not: is a mask missing, or another one's?"
-        yield Guess("mask", text, e.found, alone=True, certain=False)
+    return np.asarray(~(np.abs(e.found - e.exact) <= 1e-9 * size))
 
 
 def digits_lost(e: Evidence) -> Guess | None:
