@@ -266,8 +266,8 @@ def main(arguments: list[str]) -> int:
                 f"{number} {how}: {bug.item}: {bug.what} ({bug.kind} {bug.array})\n    {d}",
                 flush=True,
             )
-    print(f"{sum(counts.values())} bugs: {counts}", flush=True)
     total = sum(counts.values())
+    print(f"{total} bugs: {counts}", flush=True)
     return int(counts["MISSED"] > 0 or counts["named"] < NAMED_GOAL * total)
 
 

@@ -121,9 +121,9 @@ def _possible(
             continue  # it proves nothing
         for rank, kind, new in of_expression(slot, node, usable, snippets, given):
             right = new.right if isinstance(new, ast.BinOp) else None
-            if unused and right and not isinstance(node, ast.Constant):
-                if ast.unparse(right) in unused:
-                    rank, kind = rank - 1, kind if kind == "epsilon" else "ignored"
+            is_number = isinstance(node, ast.Constant)
+            if unused and right and not is_number and ast.unparse(right) in unused:
+                rank, kind = rank - 1, kind if kind == "epsilon" else "ignored"
             if parameter and ast.unparse(new).rpartition(".")[2] == parameter:
                 rank -= 1  # likelier than another name that holds the same number
             yield Edit(rank, kind, [(slot, new)], statement)
