@@ -36,7 +36,7 @@ FASTER = {"compiled_loops", "fused_adam", "fused_backward", "fused_forward", "fu
 # Arrays that a check sees only through others: θ as a whole, what a loss is made of.
 UNNAMED = ("", "theta", "dtheta", "v", "value", "d_logits", "dp")
 IMPORT = "import numpy as np\n"  # the first line of each twin
-NAMED_GOAL = 0.85  # with a line that mends, and all are caught
+NAMED_GOAL = 0.85  # with a line that mends; all are caught, and none is named wrongly
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,8 @@ def main(arguments: list[str]) -> int:
             )
     total = sum(counts.values())
     print(f"{total} bugs: {counts}", flush=True)
-    return int(counts["MISSED"] > 0 or counts["named"] < NAMED_GOAL * total)
+    failed = counts["MISSED"] + counts["named wrongly"] > 0
+    return int(failed or counts["named"] < NAMED_GOAL * total)
 
 
 if __name__ == "__main__":

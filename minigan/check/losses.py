@@ -151,14 +151,19 @@ def _near_certainty(check: Checker, half: str, call: Callable[..., Any]) -> None
     p = np.array([1e-9, 0.5, 1 - 1e-9])[:, None]
     inputs = {"real": p, "fake": p[::-1].copy()}
     for name, place in HALVES[half].items():
-        found = call(*inputs.values())[place]
+        found = call(*inputs.values())[place].ravel()
 
         def value(a: Array, name: str = name) -> Any:
             return call(*(inputs | {name: a}).values())[0]
 
         exact = np.array([complex_step(value, inputs[name], v[:, None]) for v in np.eye(3)])
-        if relative_error(found.ravel(), exact) > 1e-6:
-            text = f"d_{name} is the slope of the value near p = 0 and 1 too, where it is clipped"
+        wrong = np.abs(found - exact) > 1e-6 * np.abs(exact).max(initial=np.abs(found).max())
+        if wrong.any():
+            text = f"d_{name} has to be the slope of the value near p = 0 and 1 too"
+            if not found[wrong].any():
+                text += ": it is 0, and the value is not clipped there"
+            elif not exact[wrong].any():
+                text += ": the value is clipped there, so it has to be 0"
             check.broken(text, half, "mask")
 
 

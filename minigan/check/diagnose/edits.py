@@ -17,6 +17,7 @@ import numpy as np
 
 from .changes import Change, Slot, of_expression, swap_kind
 
+LONGEST = 200  # letters of a line in a report: one that is cut can't be copied
 A_SIZE = r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$"
 
 
@@ -61,7 +62,7 @@ class Edit:
             return ""
         text = ast.unparse(new if isinstance(new, ast.stmt) else self.statement)
         first = text.splitlines()[0]
-        return first if len(first) <= 100 else first[:99] + "…"
+        return first if len(first) <= LONGEST else first[: LONGEST - 1] + "…"
 
 
 def edits(

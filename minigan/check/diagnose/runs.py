@@ -95,6 +95,13 @@ def with_other_settings(thing: Any) -> Any:
     return thing
 
 
+def with_a_schedule(optimiser: Any) -> Any:
+    """Return a copy of an optimiser whose learning rate falls from step to step."""
+    twin = copy.deepcopy(optimiser)
+    twin.lr = lambda t: 0.1 / (1 + t)
+    return twin
+
+
 def layer_elsewhere(point: Point, map: str, functions: Functions) -> bool:
     """Whether a map is right with more samples, other weights and other settings.
 

@@ -160,8 +160,9 @@ LAYERS: dict[type[Layer], list[tuple[Layer, Shape]]] = {
     MinibatchStd: [(MinibatchStd(), (4,)), (MinibatchStd(), (2, 2, 3))],
 }
 
-# More of these, checked with batches that they divide.
-LARGER_PACKS: list[tuple[Layer, Shape]] = [(Pack(2), (3,)), (Pack(3), (2, 2, 1))]
+# More of these, checked with batches that they divide. Images of several channels come first: there
+# samples, places and features are told apart.
+LARGER_PACKS: list[tuple[Layer, Shape]] = [(Pack(3), (1, 4, 2)), (Pack(2), (3,))]
 
 # Class → a list of (a loss, what makes its arguments from normal numbers).
 LOSSES: dict[type, list[tuple[Any, Callable[[Array], Array] | None]]] = {
