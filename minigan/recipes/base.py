@@ -368,9 +368,12 @@ def recipe(
 def _docstring_in_source(function: Callable[..., object]) -> str:
     """Return the docstring of a function as its file has it; "" where there is no file."""
     try:
-        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        source = textwrap.dedent(inspect.getsource(function))
+        # From Python 3.14 on, ast.parse leaves docstrings out too under -OO.
+        tree = compile(source, "<recipe>", "exec", ast.PyCF_ONLY_AST, optimize=0)
     except (OSError, SyntaxError):
         return ""
+    definition = next(ast.iter_child_nodes(tree))
     return (isinstance(definition, ast.FunctionDef) and ast.get_docstring(definition)) or ""
 
 

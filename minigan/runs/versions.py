@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
-from importlib.util import find_spec
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,19 @@ def versions(ranks: int = 1) -> dict[str, str | int]:
         "simd": " ".join(config.get("SIMD Extensions", {}).get("found", [])) or "baseline",
         "blas": f"{name} ({kernel})" if kernel else name,
         "threads": max(int(loaded[0]["num_threads"]), shares()) if loaded else "unknown",
-        "numba": version("numba") if find_spec("numba") else "none",
+        "numba": _numba(),
         "ranks": ranks,
     }
+
+
+@cache  # a checkpoint asks for it too, and must not fail where numba's files can't be read
+def _numba() -> str:
+    """Return numba's version without importing it, which takes a second."""
+    try:
+        told = metadata("numba")
+    except PackageNotFoundError:
+        return "none"
+    return told["Version"] if "Version" in told else "unknown"
 
 
 def difference(then: Versions, now: Versions) -> str:
