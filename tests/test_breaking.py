@@ -399,19 +399,20 @@ def minigan(*arguments):
     return cli.main([str(a) for a in arguments])
 
 
-def test_the_command_says_what_broke_and_what_to_do(capsys):
-    for name in ("digits", "ring"):
-        arguments = ("--data", name, "--lr-g", "1e30", "--steps", 40, "--out", name, "--quiet")
-        assert minigan("train", *arguments) == cli.DIVERGED == 3
-        out, err = capsys.readouterr()
-        lines = out.splitlines()
-        assert lines[2].startswith("step 2: the loss of D is not finite, first in the output of la")
-        assert lines[3] == "what follows is of step 0, the last good one"
-        assert lines[-1].endswith(f"train --resume {name} --on-nan restore") and err == ""
-        assert load(f"{name}/G.safetensors").theta.any()
-        assert minigan("sample", name) == 0
-        assert minigan("train", "--resume", name, "--on-nan", "restore", "--quiet") == 3
-        assert "after 3 restores too; train again with smaller" in capsys.readouterr().out
+@pytest.mark.thorough(quick=1)
+@pytest.mark.parametrize("name", ["ring", "digits"])
+def test_the_command_says_what_broke_and_what_to_do(name, capsys):
+    arguments = ("--data", name, "--lr-g", "1e30", "--steps", 40, "--out", name, "--quiet")
+    assert minigan("train", *arguments) == cli.DIVERGED == 3
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[2].startswith("step 2: the loss of D is not finite, first in the output of la")
+    assert lines[3] == "what follows is of step 0, the last good one"
+    assert lines[-1].endswith(f"train --resume {name} --on-nan restore") and err == ""
+    assert load(f"{name}/G.safetensors").theta.any()
+    assert minigan("sample", name) == 0
+    assert minigan("train", "--resume", name, "--on-nan", "restore", "--quiet") == 3
+    assert "after 3 restores too; train again with smaller" in capsys.readouterr().out
 
 
 def test_a_snapshot_that_does_not_fit_is_refused():

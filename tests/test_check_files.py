@@ -580,6 +580,7 @@ def test_seeds_go_into_a_check(seed, x):
     check_layer(Tanh(), x, seed=seed).assert_ok()
 
 
+@pytest.mark.thorough
 def test_a_failing_example_shrinks_to_a_small_batch():
     class Wrong(Tanh):
         def derivative(self, cache):

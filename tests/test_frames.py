@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_ends_with_the_same_frames(tmp_path):
         assert steps_of(tmp_path / "parts", 1000, done=done) == whole
 
 
-@pytest.mark.thorough(quick=3)
+@pytest.mark.thorough(quick=2)
 @pytest.mark.parametrize("total", [3, 120, 700, 7_000, 70_000])
 def test_a_run_that_becomes_a_longer_one_has_the_frames_of_that(tmp_path, total):
     strides = {"stride": 64} if total > 7_000 else {}
