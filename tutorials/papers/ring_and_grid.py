@@ -37,6 +37,8 @@ are 6 to 9 hours a seed, and a row has ten.
 import json
 import sys
 import time
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from record import RESULTS, record, table
@@ -66,30 +68,52 @@ from minigan.recipes import RECIPES, Task
 from minigan.sampling import sample
 
 BUDGET = 1.0  # 1: as in results/; less: fewer steps
-STEPS = 6_000  # of our set-ups
 THEIRS = 400_000  # steps of PacGAN's set-up: 400 epochs of 100,000 points
 
 
-def mlp(*widths):
-    """Return dense layers of these widths with LeakyReLU between them."""
-    layers = []
-    for p, q in zip(widths, widths[1:], strict=False):
-        layers += [Dense(p, q), LeakyReLU(0.2)]
-    return layers[:-1]
+def budgeted(steps):
+    """Return how many of these steps there is time for."""
+    return max(20, int(steps * BUDGET))
 
 
-def ours(x, steps, seed, bits=8, width=64, batch=64):
-    """Train our set-up on points (n, 2), and return G."""
-    hidden = [width] * 4
-    G = Sequential(Sign(bits + 2, bits), *mlp(bits + 2, *hidden, 2), seed=stream(seed, "G"))
-    D = Sequential(*mlp(2, *hidden, 1), seed=stream(seed, "D"))
-    rate = schedules.cosine(4e-3, 1e-6, steps)
-    adam_G, adam_D = (Adam(rate, beta1=0.0, beta2=0.99, eps=3e-4) for _ in "GD")
-    adam_G, penalty = EMA(adam_G, 0.99), GradientPenalty(0.005, target=0)
-    how = {"batch": batch, "steps": steps, "seed": seed, "penalties": penalty}
-    for _ in train(G, D, x, RelativisticPairing(), adam_G, adam_D, **how):
-        pass
-    return adam_G.averaged(G)
+@dataclass
+class Ours:
+    """The constants of our set-up."""
+
+    steps: int
+    batch: int
+    width: int  # of the four hidden layers of both players
+    lr: float
+    eps: float
+    gamma: float  # weight of the penalty
+    bits: int = 8
+
+    def __call__(self, x, seed):
+        """Train on points (n, 2), and return the average of G."""
+        steps = budgeted(self.steps)
+        z, hidden = self.bits + 2, [self.width] * 4
+        G = Sequential(Sign(z, self.bits), *self.mlp(z, *hidden, 2), seed=stream(seed, "G"))
+        D = Sequential(*self.mlp(2, *hidden, 1), seed=stream(seed, "D"))
+        rate = schedules.cosine(self.lr, 1e-6, steps)
+        adam_G, adam_D = (Adam(rate, beta1=0.0, beta2=0.99, eps=self.eps) for _ in "GD")
+        adam_G, penalty = EMA(adam_G, 0.99), GradientPenalty(self.gamma, target=0)
+        how = {"batch": self.batch, "steps": steps, "seed": seed, "penalties": penalty}
+        for _ in train(G, D, x, RelativisticPairing(), adam_G, adam_D, **how):
+            pass
+        return adam_G.averaged(G)
+
+    def mlp(self, *widths):
+        """Return dense layers of these widths with LeakyReLU between them."""
+        layers = []
+        for p, q in pairwise(widths):
+            layers += [Dense(p, q), LeakyReLU(0.2)]
+        return layers[:-1]
+
+
+OURS = {
+    "ring": Ours(steps=6_000, batch=64, width=64, lr=4e-3, eps=3e-4, gamma=0.005),
+    "grid": Ours(steps=10_000, batch=256, width=128, lr=2e-3, eps=1e-3, gamma=0.1),
+}
 
 
 def theirs(x, steps, seed, pack):
@@ -114,10 +138,10 @@ def theirs(x, steps, seed, pack):
     return G
 
 
-def recipe(x, steps, seed):
+def recipe(x, seed):
     """Train the library's recipe for points, and return the average of G."""
     setup = RECIPES["points"].set_up(Task(x.shape[1:], seed=seed))
-    setup.steps = steps
+    setup.steps = budgeted(setup.steps)
     for _ in setup.train(x, None, seed):
         pass
     return setup.sampler()
@@ -126,8 +150,10 @@ def recipe(x, steps, seed):
 def measure(name, seed, kind):
     """Return modes, share of high quality, reverse KL and CPU minutes of one run."""
     data, began = load(name, seed=seed), time.process_time()
-    if kind in OURS:
-        G = OURS[kind](data.x, max(20, int(STEPS * BUDGET)), seed)
+    if kind == "ours":
+        G = OURS[name](data.x, seed)
+    elif kind == "points":
+        G = recipe(data.x, seed)
     else:
         G = theirs(data.x, max(5, int(THEIRS * BUDGET)), seed, pack=int(kind))
     minutes = (time.process_time() - began) / 60
@@ -135,7 +161,6 @@ def measure(name, seed, kind):
     return [*map(float, found.values()), minutes]
 
 
-OURS = {"ours": ours, "points": recipe}
 name, seeds, kind = (*sys.argv[1:], *("ring", "10", "ours")[len(sys.argv) - 1 :])
 who = {"ours": "our set-up", "points": "the recipe `points`", "1": "GAN, as PacGAN has it"}
 label = f"{name}_pacgan{kind}" if kind.isdigit() else f"{name}_{kind}"
