@@ -48,6 +48,7 @@ from .runs import (
     relative_defect,
     run_half,
     run_layer,
+    takes_a_schedule,
     with_a_schedule,
     with_other_settings,
 )
@@ -152,14 +153,9 @@ def _(point: Steps, case: Case) -> Clues:
         if point.definition is None:
             return True
         twin = with_other_settings(with_functions(copy.deepcopy(point.optimiser), functions))
-        twins = [twin, with_a_schedule(twin)] if takes_schedules else [twin]
+        twins = [twin, with_a_schedule(twin)] if takes_a_schedule(point) else [twin]
         return all(is_right(optimiser(each, seed=1)) for each in twins)
 
-    takes_schedules = hasattr(point.optimiser, "lr")
-    try:
-        trajectory(with_a_schedule(point.optimiser), point.theta, point.grads)
-    except Exception:  # whatever its code raises where a number was expected
-        takes_schedules = False
     methods, cls = methods_of(point.optimiser, "step"), type(point.optimiser)
     code = Patient(methods, run, cls, elsewhere=elsewhere)
     settings, _ = numbers_of(point.optimiser)

@@ -18,6 +18,7 @@ from ..compare import Checker
 from ..layers import Point
 from ..losses import HALVES, Players, call_half, check_half
 from ..numerical import complex_step
+from ..optimisers import Steps, trajectory
 from ..report import Arrays, Report
 from .repair import Found, Functions, with_functions
 
@@ -100,6 +101,15 @@ def with_a_schedule(optimiser: Any) -> Any:
     twin = copy.deepcopy(optimiser)
     twin.lr = lambda t: 0.1 / (1 + t)
     return twin
+
+
+def takes_a_schedule(point: Steps) -> bool:
+    """Whether an optimiser's learning rate may be a function of the step."""
+    try:
+        trajectory(with_a_schedule(point.optimiser), point.theta, point.grads)
+    except Exception:  # whatever its code raises where a number was expected
+        return False
+    return hasattr(point.optimiser, "lr")
 
 
 def layer_elsewhere(point: Point, map: str, functions: Functions) -> bool:
