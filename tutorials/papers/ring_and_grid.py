@@ -1,4 +1,4 @@
-"""Two mixtures; PacGAN's set-up (Lin et al. 2018, tables 1 and 2), and two of ours.
+"""Two mixtures; PacGAN's set-up (Lin et al. 2018, tables 1 and 2), and ours.
 
     ring    8 Gaussians on the unit circle, σ = 0.01        grid    5 × 5 Gaussians, σ = 0.05
 
@@ -8,7 +8,8 @@ Of 2,500 samples: how many modes have a sample within 3σ, the share of samples 
     ring   PacGAN2 7.9 modes / 95.6 % / 0.07    GAN 6.3 / 98.2 % / 0.45
     grid   PacGAN4 24.8 modes / 93.6 % / 0.04   GAN 17.3 / 94.8 % / 0.70
 
-    python tutorials/papers/ring_and_grid.py ring 5           made for the ring, seeds 0 to 4
+    python tutorials/papers/ring_and_grid.py ring 5           ours for the ring, seeds 0 to 4
+    python tutorials/papers/ring_and_grid.py grid 5           ours for the grid
     python tutorials/papers/ring_and_grid.py grid 5 points    the library's recipe for points
     python tutorials/papers/ring_and_grid.py ring 10 2        theirs, with packs of two
 
@@ -29,6 +30,12 @@ draw them in: 0.005 serves the ring with its narrow modes, where 9 of 10 seeds r
 recipe, for points of any kind, has 0.1. With it all modes of the ring and of the grid are found, by
 10 of 10 seeds, and about a tenth of the samples lies outside them; how many, differs much from seed
 to seed.
+
+Of a batch of 64 points two or three fall into each mode of the grid, and their number is mostly
+noise. It keeps G from settling: all samples of some signs are left on the way from one mode to
+another. Ours for the grid therefore has batches of 256, and networks twice as wide. All 25 modes
+are found by 10 of 10 seeds, 96 % of the samples lie within 3σ (the median; seed 4 has 77 %), and
+the reverse KL is 0.009, of which 2,500 true samples would show 0.005 (24 free shares/2·2,500).
 
 PacGAN's rows were not run: 400,000 steps of 50 ms (packs of one) to 80 ms (of four) on a busy core
 are 6 to 9 hours a seed, and a row has ten.
