@@ -35,7 +35,7 @@ Of a batch of 64 points two or three fall into each mode of the grid, and their 
 noise. It keeps G from settling: all samples of some signs are left on the way from one mode to
 another. Ours for the grid therefore has batches of 256, and networks twice as wide. All 25 modes
 are found by 10 of 10 seeds, 96 % of the samples lie within 3σ (the median; seed 4 has 77 %), and
-the reverse KL is 0.009, of which 2,500 true samples would show 0.005 (24 free shares/2·2,500).
+the reverse KL is 0.009. Of 2,500 true samples it would be 0.005: 24 free shares, 24/(2·2,500).
 
 PacGAN's rows were not run: 400,000 steps of 50 ms (packs of one) to 80 ms (of four) on a busy core
 are 6 to 9 hours a seed, and a row has ten.
