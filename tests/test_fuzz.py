@@ -123,6 +123,7 @@ def test_damaged_images(kind, folder):
     @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(damaged(whole))
     @example([("bytes", 200, b"\x0eW")])  # as a JPEG: 16 pixels become 22,288
+    @example([("bytes", 71, b"\xff\0\0\0")])  # as a PNG: a part claims to have 4 GB
     def check(changes):
         content = damage(whole, changes)
         # A few bytes may hold many pixels of one colour. What is too large is refused.
