@@ -80,7 +80,15 @@ THEIRS = 400_000  # steps of PacGAN's set-up: 400 epochs of 100,000 points
 
 def budgeted(steps):
     """Return how many of these steps there is time for."""
-    return max(20, int(steps * BUDGET))
+    return max(5, int(steps * BUDGET))
+
+
+def mlp(*widths):
+    """Return dense layers of these widths with LeakyReLU between them."""
+    layers = []
+    for p, q in pairwise(widths):
+        layers += [Dense(p, q), LeakyReLU(0.2)]
+    return layers[:-1]
 
 
 @dataclass
@@ -99,8 +107,8 @@ class Ours:
         """Train on points (n, 2), and return the average of G."""
         steps = budgeted(self.steps)
         z, hidden = self.bits + 2, [self.width] * 4
-        G = Sequential(Sign(z, self.bits), *self.mlp(z, *hidden, 2), seed=stream(seed, "G"))
-        D = Sequential(*self.mlp(2, *hidden, 1), seed=stream(seed, "D"))
+        G = Sequential(Sign(z, self.bits), *mlp(z, *hidden, 2), seed=stream(seed, "G"))
+        D = Sequential(*mlp(2, *hidden, 1), seed=stream(seed, "D"))
         rate = schedules.cosine(self.lr, 1e-6, steps)
         adam_G, adam_D = (Adam(rate, beta1=0.0, beta2=0.99, eps=self.eps) for _ in "GD")
         adam_G, penalty = EMA(adam_G, 0.99), GradientPenalty(self.gamma, target=0)
@@ -109,13 +117,6 @@ class Ours:
             pass
         return adam_G.averaged(G)
 
-    def mlp(self, *widths):
-        """Return dense layers of these widths with LeakyReLU between them."""
-        layers = []
-        for p, q in pairwise(widths):
-            layers += [Dense(p, q), LeakyReLU(0.2)]
-        return layers[:-1]
-
 
 OURS = {
     "ring": Ours(steps=6_000, batch=64, width=64, lr=4e-3, eps=3e-4, gamma=0.005),
@@ -123,7 +124,7 @@ OURS = {
 }
 
 
-def theirs(x, steps, seed, pack):
+def theirs(x, seed, pack):
     """Train PacGAN's set-up, the GAN of ALI (Dumoulin et al. 2017) with packs, and return G.
 
     Constants from the authors' code, github.com/fjxmlzn/PacGAN, synthetic_data_experiments. A batch
@@ -139,7 +140,7 @@ def theirs(x, steps, seed, pack):
     pieces = [Maxout(p, 200, 5, init=draw) for p in (2 * pack, 200, 200)]
     D = Sequential(Pack(pack), *pieces, Dense(200, 1, init=draw), seed=stream(seed, "D"))
     adams = Adam(1e-4, 0.8), Adam(1e-4, 0.8)
-    how = {"batch": 100 * pack, "order": "simultaneous", "steps": steps, "seed": seed}
+    how = {"batch": 100 * pack, "order": "simultaneous", "steps": budgeted(THEIRS), "seed": seed}
     for _ in train(G, D, x, NonSaturating(), *adams, **how):
         pass
     return G
@@ -162,7 +163,7 @@ def measure(name, seed, kind):
     elif kind == "points":
         G = recipe(data.x, seed)
     else:
-        G = theirs(data.x, max(5, int(THEIRS * BUDGET)), seed, pack=int(kind))
+        G = theirs(data.x, seed, pack=int(kind))
     minutes = (time.process_time() - began) / 60
     found = mixture(sample(G, 2500, seed=seed), data.centres, data.sigma)
     return [*map(float, found.values()), minutes]
