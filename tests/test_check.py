@@ -5,7 +5,7 @@ import pytest
 from kinks import smallest_distance_to_a_kink
 
 from minigan import Dense, LeakyReLU, Minimax, NonSaturating, Sequential, Tanh, check, stream
-from minigan.check.numerical import complex_step, dot_product_defect, finite_difference
+from minigan.check.numerical import complex_step, dot_product_defect, finite_difference, slopes
 from minigan.init import normal
 from minigan.numerics import sigmoid
 
@@ -231,6 +231,28 @@ def test_finite_differences_find_a_step_for_functions_that_vary_fast():
     x = np.array([0.02])
     exact = 1 / x
     assert check.relative_error(finite_difference(np.log, x, np.ones(1)), exact) < 1e-8
+
+
+def test_what_does_not_depend_on_x_is_believed_after_few_steps():
+    points = []
+
+    def f(x):
+        points.append(x)
+        return 3 * x[0]
+
+    found = slopes(f, np.array([0.3, -0.2]))
+    assert (found.best == [3, 0]).all() and found.by_differences[1] == 0
+    assert sum(point[1] != -0.2 for point in points) == 3
+
+
+def test_a_complex_step_of_zero_is_not_believed_where_f_moves():
+    def f(x):
+        return x[0].real ** 3 - x[0].real
+
+    for x in (0.0, 1.0, -1.0):  # f is the same at all three
+        found = slopes(f, np.array([x]))
+        assert found.exact is None
+        assert check.relative_error(found.best, np.array([3 * x**2 - 1])) < 1e-11
 
 
 def test_relative_error_has_no_absolute_tolerance():
