@@ -12,6 +12,8 @@ import numpy as np
 
 from .arrays import Array, array_module
 
+NOISES = ("normal", "uniform")
+
 
 def expect_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
     """Raise a ValueError unless `array` has exactly this shape: broadcasting hides mistakes."""
@@ -59,6 +61,12 @@ def expect_labels(labels: Array, samples: int) -> None:
             f"labels have shape {labels.shape} and lie in {labels.min()} … {labels.max()}; "
             f"expected one for each sample, ({samples},), counted from 0"
         )
+
+
+def expect_noise(noise: str) -> None:
+    """Raise unless this is one of `NOISES`."""
+    if noise not in NOISES:
+        raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
 
 
 def expect_mask(mask: Array, theta: Array) -> None:

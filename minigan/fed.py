@@ -1,9 +1,9 @@
-"""What a step takes from the host, noted once and then fed to a recording (`minigan.recorded`).
+"""What a step takes from Python and the CPU, the host, fed to a recording (`minigan.recorded`).
 
-A recording knows device memory alone, and a step also asks the host: for rows of the data, for
-random numbers, for the rates of its optimisers. In one plain step `Host` stands between and notes
-what is asked for; after that it hands the step device arrays (`minigan.fast.graph.Feed`), which it
-fills for whichever step is to be replayed.
+A recording knows only device memory. A step also needs rows of the data, random numbers, and the
+rates of its optimisers, and asks the host for them. In one plain step `Host` stands between and
+notes what is asked for; after that it hands the step device arrays (`minigan.fast.graph.Feed`),
+which it fills for whichever step is to be replayed.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def on_gpu(x: Any) -> Any:
 def pinned(shape: tuple[int, ...], dtype: Any) -> Any:
     """Return an empty NumPy array in memory that the GPU reads and writes by itself.
 
-    CuPy keeps such memory, once it is free, for who asks for as much.
+    CuPy keeps freed memory of this kind for the next request of that size.
     """
     import cupy
 

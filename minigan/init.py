@@ -48,7 +48,7 @@ def normal(sigma: float) -> Initialiser:
 
 
 def uniform(limit: float) -> Initialiser:
-    """Return an initialiser from U(−`limit`, `limit`): 0.05 in Goodfellow et al. 2014."""
+    """Return an initialiser from U(−`limit`, `limit`); the code of Goodfellow et al. 2014: 0.05."""
     if not limit > 0:
         raise ValueError(f"uniform: limit must be positive, got {limit}")
     return lambda rng, shape: rng.uniform(-limit, limit, shape)
@@ -61,7 +61,7 @@ def glorot(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def he(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Var W = 2/fan_in, normal: He et al. 2015, equation 10; for ReLU, which halves it."""
+    """Var W = 2/fan_in, normal: He et al. 2015, eq. 10; 2, since ReLU halves the mean square."""
     return normal(math.sqrt(2 / fans(shape)[0]))(rng, shape)
 
 

@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any
 
 from .arrays import Array, stream
-from .expect import expect_data, expect_integer, expect_loss, expect_optimisers
+from .expect import expect_data, expect_integer, expect_loss, expect_noise, expect_optimisers
 from .layers.base import Layer
 from .optim.base import SupportsStep
 from .optim.schedules import Rate, value_at
 from .penalties import Penalty
 from .recorded import recorded
-from .sampling import NOISES, Batches, draw_noise, one_hot_labels
+from .sampling import Batches, draw_noise, one_hot_labels
 from .step import Half, Loss, discriminator_half, generator_half
 from .views import Conditional, InstanceNoise
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one training step has measured.
+    """What one training step has measured; of D's halves, the last.
 
     ``record["loss_D"]`` is a float; until somebody reads it the number stays on its device, so that
     no step waits for the GPU.
@@ -92,14 +92,14 @@ def train(
         A term of D's loss, or several: see `minigan.penalties`.
     instance_noise
         Standard deviation of noise on all that D sees: a number, or a schedule (see
-        `minigan.schedules`).
+        `minigan.optim.schedules`).
     labels
         (n,) integers 0 … c − 1: G and D are conditional, both take c features more. Generated
         samples get the labels of the real batch.
     order
         ``"alternating"``: G sees the D that has just learnt. ``"simultaneous"``: both learn from
         the same point. ``"extragradient"``: both look ahead together, and learn from there, with
-        the same batch and noise (`minigan.optim.lookahead.Extragradient`); states move twice.
+        the same batch and noise (`minigan.optim.lookahead.Extragradient`).
     start
         How many steps have been taken before: the networks and optimisers come as step `start` has
         left them (see `load_state_dict` in `minigan.optim.base`).
@@ -116,8 +116,7 @@ def train(
         if value is not None:
             expect_integer(name, value, 1)
     expect_integer("start", start, 0)
-    if noise not in NOISES:
-        raise ValueError(f"noise must be one of {', '.join(NOISES)}, got {noise!r}")
+    expect_noise(noise)
     if order not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
@@ -144,7 +143,7 @@ ORDERS = ("alternating", "simultaneous", "extragradient")
 
 @dataclass
 class Game:
-    """All that a step is made of. D's i-th half is on the i-th real batch."""
+    """The arguments of `train`, and how a step is taken with them; D's half i is on batch i."""
 
     G: Layer
     D: Layer

@@ -7,7 +7,7 @@ D(x) = σ(a). Goodfellow et al. 2014, equation 1, has both play for one number,
 
 which D raises and G lowers. Here everything is minimised: D's loss is −V, and it is made of two
 binary cross-entropies, one asking D to call real samples 1, the other to call generated ones 0.
-Values and derivatives are means over the batch.
+Values and derivatives are means over the batch. What a loss of your own needs: `minigan.step.Loss`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def bce_with_logits(logits: Array, target: float | Array) -> tuple[Array, Array]
         L       = mean of  t·softplus(−a) + (1 − t)·softplus(a)
         ∂L/∂a_i = [−t·σ(−a_i) + (1 − t)·σ(a_i)]/n          (together: (p − t)/n)
 
-    Each term is computed where it is small, so nothing overflows or cancels at any logit, ±∞
-    included.
+    Near certainty that is σ(−a) itself, not 1 − σ(a): at any logit, ±∞ included, nothing overflows,
+    and with a target of 0 or 1 nothing cancels.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class NonSaturating(Minimax):
 
     Its slope σ(a) − 1 is −1 where D rejects every sample, and zero where D is fooled: G learns most
     when it loses. Both forms have the same fixed point: where generated samples are distributed as
-    the data the best D is ½ everywhere. It is flat, and no slope in a can move a sample.
+    the data the best D is ½ everywhere, so its slope in x is 0, and no ∂L_G/∂a can move a sample.
     """
 
     def generator(self, fake_logits: Array, real_logits: Array | None = None) -> Value:
@@ -159,7 +159,7 @@ class NonSaturating(Minimax):
 
 
 class Critic:
-    r"""What losses share whose D gives a number of no fixed range: a critic, not a probability."""
+    r"""What the losses below share: D's output is a score of no fixed range, and D a critic."""
 
     needs_real = False
     is_critic = True
@@ -179,7 +179,7 @@ class LeastSquares(Critic):
         L_D = ½·E (a_real − 1)² + ½·E a_fake²      d_real = (a_real − 1)/n     d_fake = a_fake/n
         L_G = ½·E (a_fake − 1)²                    d_fake = (a_fake − 1)/n
 
-    A sample that D is sure of still pulls, the more the further it lies from its target.
+    An output beyond its target has a slope too, the larger the further beyond.
     """
 
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from .arrays import Array, Rng, array_module
+from .arrays import Array, Rng, Seed, array_module
 from .expect import expect_precision, expect_shape
-from .layers.base import Layer, Shape, generator
+from .layers.base import Layer, Shape, weight_stream
 
 Caches = tuple[Any, ...]  # what each of the layers leaves behind
 
@@ -28,15 +28,16 @@ class Sequential(Layer):
         dx = J₁ᵀ·J₂ᵀ ⋯ J_Lᵀ·dy      →  `backward`, from the last layer to the first
         t  = J_L ⋯ J₂·J₁·v          →  `jvp`, from the first layer to the last
 
-    For `jvp_backward` let v_l = J_l ⋯ J₁·v be the tangent behind layer l, and the cotangent there
+    For `jvp_backward` let v_l = J_l ⋯ J₁·v be the tangent after layer l, and the cotangent there
     dy_l = J_{l+1}ᵀ ⋯ J_Lᵀ·dy. Whichever layer l we look at, the number to differentiate is
 
         s = ⟨dy, J·v⟩ = ⟨dy_l, J_l(x_{l−1}; θ_l)·v_{l−1}⟩
 
-    so layer l's own `jvp_backward` gives the part of ∇s that enters through J_l: its share of ∇_θ,
-    and e_{l−1}, its share of the gradient in x_{l−1}. Let a_l be all that arrives in x_l, a_L = 0;
-    then a_{l−1} = e_{l−1} + J_lᵀ·a_l, where layer l's own `backward` adds the part in θ_l. Three
-    sweeps: dy_l down, v_l up, a_l down.
+    By the product rule each J_l changes in turn, while the others stand still: dy_l and v_{l−1} are
+    held fixed. So layer l's own `jvp_backward` gives the part of ∇s that enters through J_l: its
+    share of ∇_θ, and e_{l−1}, its share of the gradient in x_{l−1}. Let a_l be all that arrives in
+    x_l, a_L = 0; then a_{l−1} = e_{l−1} + J_lᵀ·a_l, where layer l's own `backward` adds the part in
+    θ_l. Three sweeps: dy_l down, v_l up, a_l down.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Sequential(Layer):
         For something that is no layer.
     """
 
-    def __init__(self, *layers: Layer, dtype: Any = None, seed: int | Rng = None) -> None:
+    def __init__(self, *layers: Layer, dtype: Any = None, seed: Seed | None = None) -> None:
         name, seen = type(self).__name__, set[int]()
         if not layers:
             raise ValueError(f"{name} needs at least one layer")
@@ -81,7 +82,7 @@ class Sequential(Layer):
         for layer in layers:
             layer.owner = self
         if seed is not None:
-            self.initialise(generator(seed))
+            self.initialise(weight_stream(seed))
 
     # --- the four maps ---
 
@@ -105,7 +106,7 @@ class Sequential(Layer):
         steps = self._steps(cache, grad)[self._lowest :]
         for layer, c, g in reversed(steps[1:]):
             dy = layer.backward(dy, c, g)
-        for layer, c, g in steps[:1]:
+        for layer, c, g in steps[:1]:  # none in a network without weights
             layer.add_gradient(dy, c, g)
 
     def jvp(self, v: Array, cache: Caches) -> Array:
@@ -117,7 +118,7 @@ class Sequential(Layer):
     def jvp_backward(self, v: Array, dy: Array, cache: Caches, grad: Array | None = None) -> Array:
         """Return ∇ₓ⟨dy, J(x; θ)·v⟩; with a `grad`, add ∇_θ of it."""
         steps = self._steps(cache, grad)
-        # 1. Cotangents down: what dy becomes behind each layer.
+        # 1. Cotangents down: what dy is after each layer.
         cotangents = []
         for layer, c, _ in reversed(steps):
             cotangents.append(dy)
@@ -128,13 +129,13 @@ class Sequential(Layer):
             e.append(layer.jvp_backward(v, dy, c, g))
             v = layer.jvp(v, c)
         # 3. What arrives in the inputs, a, down. A piecewise-linear layer sends nothing, so that a
-        #    critic of dense and LeakyReLU layers never enters this sweep.
+        #    critic of dense and LeakyReLU layers calls no `backward` here.
         a = None
-        for (layer, c, g), share in zip(reversed(steps), reversed(e), strict=True):
+        for (layer, c, g), e_below in zip(reversed(steps), reversed(e), strict=True):
             if a is not None:
                 a = layer.backward(a, c, g)
             if not layer.piecewise_linear:
-                a = share if a is None else share + a
+                a = e_below if a is None else e_below + a
         return e[0] if a is None else a
 
     def update_state(self, cache: Caches) -> None:
@@ -215,7 +216,7 @@ class Sequential(Layer):
     # --- print-outs ---
 
     def summary(self, in_shape: Shape | None = None) -> str:
-        """Table of the layers: what each is, the shape of one sample behind it, its weights.
+        """Table of the layers: what each is, the shape of one sample after it, its weights.
 
         Parameters
         ----------

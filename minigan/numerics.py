@@ -1,4 +1,4 @@
-"""Three functions that float32 breaks when they are written as in the textbook.
+"""Three functions that break in float32 when they are written as in the textbook.
 
 e⁸⁹ is infinite in float32. There log(1 + eᵃ) is infinite too, and 1/(1 + e⁻ᵃ) warns of an overflow
 on its way to 0. log(1 − σ(a)) fails from a = 16.64 on, where σ(a) is exactly 1, and such logits are

@@ -1,7 +1,7 @@
 """Gradient penalties: terms of D's loss that look at the slope of D in x, and their gradient in θ.
 
 A penalty P is a function of the gradients g_i = ∂D(x_i)/∂x_i, one for each sample. They depend on
-θ, so ∂P/∂θ is of second order. The four maps make four lines of it:
+θ, so ∂P/∂θ is of second order. With the four maps it is four lines:
 
     y, cache = D.forward(x)
     g = D.backward(ones, cache)              D treats each sample by itself: g_i = ∂D(x_i)/∂x_i
@@ -83,7 +83,7 @@ class Penalty:
 class R1(Penalty):
     r"""γ/2·E‖∇D‖² at real samples (Mescheder et al. 2018, equation 9).
 
-        P = γ/2n·Σ_i ‖g_i‖²          v = ∂P/∂g_i = γ/n·g_i
+        P = γ/(2n)·Σ_i ‖g_i‖²          v_i = ∂P/∂g_i = (γ/n)·g_i
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class DRAGAN(GradientPenalty):
         x̂ = real + c·std(real)·u, u uniform in [0, 1), drawn for every number
 
     std is taken over the whole batch, and is a constant to the derivative; P and v are those of
-    `GradientPenalty`. (Some shrink each sample's step by a further random factor; we don't.)
+    `GradientPenalty`.
 
     Parameters
     ----------

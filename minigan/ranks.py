@@ -9,9 +9,10 @@ so it is the mean over N equal shares of what it is on each, and so is its gradi
 one all-reduce; each then takes the same step of its own optimiser from the same θ. This is
 synchronous data-parallel training (Goyal et al. 2017, section 2.1).
 
-A rank's share is of the very rows, noise and other numbers that one process draws. So the run of N
-ranks is the run of one, up to the order of sums. What looks at the batch as a whole sees the share
-of its rank: BatchNorm and MinibatchStd, as with PyTorch's DistributedDataParallel, and DRAGAN.
+A rank's share is cut from the very rows, noise and other numbers that one process draws. So the
+run of N ranks is the run of one, up to the order of sums. What looks at the batch as a whole sees
+the share of its rank: BatchNorm and MinibatchStd, as with PyTorch's DistributedDataParallel, and
+DRAGAN. On a GPU the steps of ranks are plain, not recorded.
 
     mpiexec -n 4 python -m mpi4py train_mine.py        # -m mpi4py: an error on one rank ends all
 """

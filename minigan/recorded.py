@@ -1,9 +1,10 @@
 """A training step on a GPU, recorded once and then replayed (`minigan.fast.graph`).
 
-`train` takes its steps by a `Recorder` where the data are on a GPU. The first two are plain. Then
-one is recorded, as `minigan.loop.Game` has it, with nothing rewritten: both halves, penalties,
-optimisers and states. What differs from step to step comes from the host, and a recording finds it
-in device arrays that are filled before each replay:
+`train` takes its steps by a `Recorder` where the data are on a GPU, except with a `make_game`, and
+so with `minigan.ranks`. The first two are plain. Then one is recorded, as `minigan.loop.Game` has
+it, with nothing rewritten: both halves, penalties, optimisers and states. What differs from step to
+step comes from the host, that is, from Python and the CPU, and a recording finds it in device
+arrays that are filled before each replay:
 
 - the rows of each batch, and all that is drawn, by whichever layer or penalty: noise, dropout
   masks, points between samples. The draws are noted and made again from the stream of each step
@@ -59,8 +60,8 @@ class Recorder:
         self.cupy, self.dtype = array_module(game.data), game.G.theta.dtype
         self.optimisers = [*unwrapped(game.optimiser_D), *unwrapped(game.optimiser_G)]
         self.recording: Recording | None = None
-        self.tries = True  # whether there may be a recording
-        self.plain, self.recordings = 0, 0  # steps taken, recordings made
+        self.may_record = True
+        self.plain, self.recordings = 0, 0  # steps since a setting changed, recordings made
         self.settings: list[tuple[Any, int, dict[str, Any]]] = []
         self.memory: dict[Remembered, Any] = {}  # when it was recorded
         try:
@@ -72,13 +73,13 @@ class Recorder:
         """Take one step of the run, counted from 0; return its record."""
         if self.recording is not None and self._changed(step):
             self.recording, self.plain = None, PLAIN - 1  # after one more plain step, a new one
-        if self.recording is None and self.tries and self.plain >= PLAIN:
+        if self.recording is None and self.may_record and self.plain >= PLAIN:
             self._try_to_record(step)
         if self.recording is not None:
             self.replays += 1
             return self._replay(step)
         self.plain += 1
-        if not self.tries or self.plain != PLAIN:
+        if not self.may_record or self.plain != PLAIN:
             return self.game.step(step)
         # The last of them: note what it takes from the host, and whether it changes anything else.
         self.host = Host(self.game, self.optimisers, step)
@@ -92,7 +93,7 @@ class Recorder:
         No error may end a training that goes well without a recording.
         """
         if any("forward" in vars(thing) for thing, *_ in self.settings):
-            self.tries = False  # somebody looks at each pass, such as `minigan.runs.finite`
+            self.may_record = False  # somebody looks at each pass, such as `minigan.runs.finite`
             return
         try:
             self._record(step)
@@ -102,7 +103,7 @@ class Recorder:
 
     def _give_up(self, error: Exception) -> None:
         """Go on with plain steps, and say so."""
-        self.recording, self.tries = None, False
+        self.recording, self.may_record = None, False
         name = "" if isinstance(error, NotRecordableError) else f"{type(error).__name__}: "
         warnings.warn(
             f"steps on the GPU are plain, and slower than recorded ones: {name}{error}",
@@ -249,7 +250,8 @@ class Recorder:
             live = vars(thing)
             for name, value in attributes.items():
                 new = live.get(name)
-                if new is not value and (type(new) is not type(value) or new != value):
+                other = type(new) is not type(value) or hasattr(value, "shape")  # other memory
+                if new is not value and (other or new != value):
                     return f"{type(thing).__name__}.{name}"
             if len(live) != count:
                 return f"a method of {type(thing).__name__}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .arrays import Array, array_module, as_like, stream, to_numpy
-from .expect import expect_labels
+from .expect import expect_labels, expect_noise
 from .layers.base import Layer
-
-NOISES = ("normal", "uniform")
 
 
 def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal") -> Array:
@@ -16,6 +14,7 @@ def draw_noise(G: Layer, n: int, rng: np.random.Generator, noise: str = "normal"
 
     It is drawn in float32 on the CPU, so that it is the same for every dtype and device.
     """
+    expect_noise(noise)
     if G.in_shape is None:
         raise ValueError(f"G must fix its number of noise features; its first layer is {G!r}")
     shape = (n, *G.in_shape)
@@ -35,7 +34,7 @@ def sample(G: Layer, n: int, seed: int = 0, noise: str = "normal") -> Array:
 
 
 class Batches:
-    """Which rows of the data make the k-th real batch: every row once an epoch, in a new order."""
+    """Which rows make the k-th real batch: new order each epoch, less what fills no whole batch."""
 
     def __init__(self, samples: int, batch: int, seed: int) -> None:
         self.samples, self.batch, self.seed = samples, batch, seed

@@ -46,7 +46,7 @@ class Half:
 
     net: Layer
     grad: Array  # ∂L/∂θ, like net.theta
-    cache: Any  # of the pass that the network's state learns from
+    cache: Any  # of the pass that the network's state learns from: D's on real samples
     measured: dict[str, Array]  # 0-d arrays, taken before the move
 
     def move(self, step: Callable[[Array, Array], None]) -> dict[str, Array]:

@@ -36,6 +36,11 @@ class View(Layer):
         twin._theta, twin._state = theta, state
         return twin
 
+    def bind(self, theta: Array, state: Array) -> None:
+        """Make these the network's vectors."""
+        self.net.bind(theta, state)
+        self._theta, self._state = theta, state
+
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw the network's weights afresh."""
         self.net.initialise(rng)
@@ -48,6 +53,10 @@ class View(Layer):
     def kernel_mask(self) -> Array:
         """The network's mask of kernels."""
         return self.net.kernel_mask
+
+    def kernel_axes(self) -> dict[str, int]:
+        """Return the network's axes of kernels."""
+        return self.net.kernel_axes()
 
     def add_gradient(self, dy: Array, cache: Any, grad: Array) -> None:
         """Let the network add the gradient of its weights."""

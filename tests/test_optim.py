@@ -287,8 +287,3 @@ def test_float16_is_refused_with_the_cure(make):
     with pytest.raises(TypeError, match=r"theta is float16.*net.astype\(np.float32\)"):
         make(0.1).step(theta, np.zeros(2, np.float16))
     assert (theta == 1).all()
-
-
-def test_the_old_name_of_the_mask_names_the_new_one():
-    with pytest.raises(TypeError, match="is now AdamW\\(mask="):
-        AdamW(kernels=np.ones(3, bool))

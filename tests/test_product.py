@@ -24,7 +24,7 @@ def test_into_adds_and_keeps_the_array(xp, to_np):
     rng = stream(0, "into")
     a, b, c = (xp.asarray(rng.standard_normal(shape)) for shape in ((5, 3), (3, 7), (5, 7)))
     expected = to_np(c + a @ b)
-    assert product(a, b, into=c) is c
+    assert product(a, b, add_to=c) is c
     assert to_np(c).tobytes() == expected.tobytes()
 
 

@@ -226,14 +226,15 @@ def test_garbage_is_not_collected_in_a_recording(recorder, standin, monkeypatch)
 
 
 @pytest.mark.thorough(quick=2)
-@pytest.mark.parametrize("what", ["rate", "beta1", "memory", "theta", "slope"])
+@pytest.mark.parametrize("what", ["rate", "beta1", "memory", "theta", "slope", "mask"])
 def test_what_is_changed_in_the_middle_counts(what, recorder):
     def left(taker):
-        setup = a_setup()
+        setup = a_setup(optimiser=AdamW)
+        adam = setup.optimiser_D
+        adam.mask = setup.D.kernel_mask
 
         def each(step):
             if step == 4:
-                adam = setup.optimiser_D
                 if what == "rate":
                     adam.lr = 1e-3
                 elif what == "beta1":
@@ -242,6 +243,8 @@ def test_what_is_changed_in_the_middle_counts(what, recorder):
                     adam.load_state_dict(adam.state_dict() | {"0.t": 1})
                 elif what == "theta":
                     setup.D.theta = 0 * setup.D.theta + 0.5
+                elif what == "mask":
+                    adam.mask = ~adam.mask
                 else:
                     setup.D.layers[1].slope = 0.5
 
@@ -470,7 +473,7 @@ def test_a_recorded_product_has_the_bits_of_a_plain_one(left, right, dtype, cp):
         for total in sums:
             total[...] = 1
         return [
-            (product(x, y), product(x, y, into=total))
+            (product(x, y), product(x, y, add_to=total))
             for (x, y), total in zip(pairs, sums, strict=True)
         ]
 

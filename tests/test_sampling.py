@@ -46,6 +46,11 @@ def test_noise_for_a_g_of_any_width_is_refused():
         draw_noise(Sequential(LeakyReLU(), Dense(2, 2)), 3, stream(0))
 
 
+def test_noise_of_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="normal, uniform, got 'gauss'"):
+        sample(a_generator(), 3, noise="gauss")
+
+
 def test_samples_depend_on_their_seed_only():
     G = a_generator()
     assert sample(G, 7).shape == (7, 2)

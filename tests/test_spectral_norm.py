@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from minigan import (
     BatchNorm,
+    Conv2d,
     ConvTranspose2d,
     Dense,
     Flatten,
@@ -186,6 +187,13 @@ def test_spectral_norm_of_a_layer_that_is_not_linear_in_x_is_right_to_second_ord
     check.layer(in_float64(SpectralNorm(TanhDense(3, 2))), draw(0, 4, 3)).assert_ok()
 
 
+def test_patches_overlap_so_a_convolution_may_stretch_an_image_by_the_kernels_side():
+    layer = Conv2d(1, 1, k=3, padding=1, bias=False, init=lambda rng, shape: np.ones(shape))
+    image = np.ones((1, 32, 32, 1), np.float32)
+    stretched = np.linalg.norm(SpectralNorm(layer)(image)) / np.linalg.norm(image)
+    assert 2.8 < stretched <= 3
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_spectral_norm_starts_with_twenty_iterations_from_the_stream_of_seed_0(dtype):
     layer = SpectralNorm(Dense(4, 3).astype(dtype))
@@ -218,7 +226,9 @@ def test_spectral_norm_adopts_a_layer_once():
 
 
 def test_spectral_norm_refuses_what_is_not_linear_in_a_kernel():
-    for layer in (Tanh(), BatchNorm(2), Maxout(2, 2), SpectralNorm(Dense(2, 2)), Flatten()):
+    unsaid = Dense(2, 2)
+    unsaid.output_axis = None
+    for layer in (Tanh(), BatchNorm(2), Maxout(2, 2), SpectralNorm(Dense(2, 2)), Flatten(), unsaid):
         with pytest.raises(ValueError, match="linear in a kernel W.*got "):
             SpectralNorm(layer)
         assert layer.owner is None

@@ -62,9 +62,13 @@ def test_a_view_has_the_theta_of_its_network():
     assert view.theta is network.theta and view.in_shape == (2,)
     assert list(view.parameters()) == list(network.parameters())
     assert (view.kernel_mask == network.kernel_mask).all()
+    assert view.kernel_axes() == network.kernel_axes()
     twin = view.copy()
     twin.theta += 1
     assert (twin.net.net.theta == network.theta + 1).all()
+    larger = Sequential(view, Dense(1, 1))
+    larger.theta += 1
+    assert view.theta.base is larger.theta and (twin.theta == network.theta).all()
 
 
 def test_joined_puts_labels_behind_features_and_into_channels():

@@ -19,14 +19,14 @@ WORKSPACE = 2**25  # bytes that cuBLAS may work in: what NVIDIA advises for an H
 _HANDLES: dict[int, tuple[int, Array]] = {}
 
 
-def product(a: Array, b: Array, into: Array | None = None) -> Array:
-    """Return a·b; with `into`, add it into that array instead, and return that.
+def product(a: Array, b: Array, add_to: Array | None = None) -> Array:
+    """Return a·b; with `add_to`, add it into that array instead, and return that.
 
     Parameters
     ----------
     a, b
         (m, k) and (k, n); one of them may be a vector (k,), and so is the result then.
-    into
+    add_to
         C-contiguous and of the result's shape and dtype.
 
     Raises
@@ -37,14 +37,14 @@ def product(a: Array, b: Array, into: Array | None = None) -> Array:
     if type(a) is not np.ndarray:
         handle = _HANDLES.get(array_module(a, b).cuda.get_current_stream().ptr)
         if handle is not None:
-            return _by_cublas(handle[0], a, b, into)
-    if into is None:
+            return _by_cublas(handle[0], a, b, add_to)
+    if add_to is None:
         return a @ b
-    into += a @ b
-    return into
+    add_to += a @ b
+    return add_to
 
 
-def _by_cublas(handle: int, a: Array, b: Array, into: Array | None) -> Array:
+def _by_cublas(handle: int, a: Array, b: Array, add_to: Array | None) -> Array:
     """Return `product`, by cuBLAS.
 
     cuBLAS takes matrices column by column. Ours, row by row, are to it their own transposes, and
@@ -57,10 +57,10 @@ def _by_cublas(handle: int, a: Array, b: Array, into: Array | None) -> Array:
     a, b = a.reshape(-1, a.shape[-1]), b.reshape(len(b), -1)
     a, b = (x if _is_solid(x) else xp.ascontiguousarray(x) for x in (a, b))
     (m, k), n = a.shape, b.shape[1]
-    c = xp.empty(shape, dtype=a.dtype) if into is None else into
+    c = xp.empty(shape, dtype=a.dtype) if add_to is None else add_to
     # Where both flags are right, for vectors, CuPy's own choice: it gives CuPy's bits.
     flag_a, flag_b = int(not a.flags.c_contiguous), int(b.flags.f_contiguous)
-    one, beta = np.ones(1, a.dtype), np.full(1, into is not None, a.dtype)
+    one, beta = np.ones(1, a.dtype), np.full(1, add_to is not None, a.dtype)
     gemm = cublas.sgemm if a.dtype.char == "f" else cublas.dgemm
     gemm(
         *(handle, flag_b, flag_a, n, m, k, one.ctypes.data),

@@ -1,7 +1,7 @@
 """Functions applied to each number by itself: one y for each x, so the Jacobian is diagonal.
 
-All four maps of such a layer follow from f, f′ and f″; they are written once, in `Elementwise`, and
-each activation below is its three formulas.
+`backward`, `jvp` and `jvp_backward` of such a layer follow from f′ and f″, and are written once, in
+`Elementwise`; an activation below is its `forward` and two formulas.
 """
 
 from __future__ import annotations
@@ -51,20 +51,32 @@ class Elementwise(Layer):
         return self.second_derivative(cache) * v * dy
 
 
-class LeakyReLU(Elementwise):
+class PiecewiseLinear(Elementwise):
+    """Made of straight pieces: f″ = 0. The cache is f′, one number for each x."""
+
+    piecewise_linear = True
+
+    def derivative(self, cache: Array) -> Array:
+        """Return f′, which is what the cache holds."""
+        return cache
+
+    def second_derivative(self, cache: Array) -> Array:
+        """Return zeros."""
+        return array_module(cache).zeros_like(cache)
+
+
+class LeakyReLU(PiecewiseLinear):
     r"""y = x for x > 0,  slope·x for x ≤ 0          (Maas et al. 2013)
 
         f′ = 1 for x > 0, slope for x ≤ 0          f″ = 0
 
-    At the kink, x = 0, f′ is taken from the left: `slope`. The cache is f′.
+    At the kink, x = 0, f′ is taken from the left: `slope`.
 
     Parameters
     ----------
     slope
         0.2, as in DCGAN (Radford et al. 2016), unless said otherwise.
     """
-
-    piecewise_linear = True
 
     def __init__(self, slope: float = 0.2) -> None:
         self.slope = slope
@@ -78,16 +90,8 @@ class LeakyReLU(Elementwise):
         # This is exactly 1 for x > 0. `where` is several times slower: it decides number by number.
         slope = x.real.dtype.type(self.slope)
         derivative = slope + (1 - slope) * (x.real > 0)
-        # 0·(−∞) is NaN, where max(−∞, 0) = 0 is meant.
-        return derivative * x if slope else array_module(x).maximum(x, 0), derivative
-
-    def derivative(self, cache: Array) -> Array:
-        """Return f′, which is what the cache holds."""
-        return cache
-
-    def second_derivative(self, cache: Array) -> Array:
-        """Return zeros."""
-        return array_module(cache).zeros_like(cache)
+        y = derivative * x if slope else array_module(x).maximum(x, 0)  # 0·(−∞) would be NaN
+        return y, derivative
 
 
 class ReLU(LeakyReLU):

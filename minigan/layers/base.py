@@ -2,10 +2,10 @@
 
 With y = f(x; θ) and J = ∂y/∂x at the point that `cache` holds:
 
-    forward(x) → (y, cache)                  y = f(x; θ)
-    backward(dy, cache, grad=None) → dx      Jᵀ·dy, and adds (∂y/∂θ)ᵀ·dy to grad
-    jvp(v, cache) → t                        J·v
-    jvp_backward(v, dy, cache, grad=None)    ∇ₓ of ⟨dy, J(x; θ)·v⟩, and adds ∇_θ of it to grad
+    forward(x) → (y, cache)                       y = f(x; θ)
+    backward(dy, cache, grad=None) → dx           Jᵀ·dy, and adds (∂y/∂θ)ᵀ·dy to grad
+    jvp(v, cache) → t                             J·v
+    jvp_backward(v, dy, cache, grad=None) → dx    ∇ₓ of ⟨dy, J(x; θ)·v⟩, and adds ∇_θ of it to grad
 
 x and y are whole batches, taken as long vectors, and ⟨a, b⟩ is the sum of all products a_i·b_i. v,
 a direction in which x may move, is called a tangent; dy = ∂L/∂y, on its way back, a cotangent.
@@ -32,23 +32,13 @@ from .old_names import OldNames
 Shape = tuple[int, ...]
 
 
-def split(vector: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
-    """Named views into one flat vector, one after the other; writing to a view writes to it."""
-    views, start = {}, 0
-    for name, shape in shapes.items():
-        stop = start + math.prod(shape)
-        views[name] = vector[start:stop].reshape(shape)
-        start = stop
-    return views
-
-
 class Layer(OldNames):
     """A function with four maps, which owns its weights as one vector.
 
     To write a layer: call ``super().__init__`` with the shapes of the weights, then each of them is
     an attribute (``self.W``), a view into `theta`; write the four maps, and `initialise` if
     there is something to draw. `output_shape` says which samples the layer takes; `forward` begins
-    with ``self.check_input(x)``.
+    with ``self.check_input(x)``. Gradient penalties rest on `piecewise_linear`, `couples_samples`.
 
     Parameters
     ----------
@@ -64,8 +54,8 @@ class Layer(OldNames):
     owner: Layer | None = None  # the network that has adopted this layer
     piecewise_linear = False  # True: J does not change with x (almost everywhere), ∇ₓ⟨dy, J·v⟩ = 0
     couples_samples = False  # True: a sample's y depends on the others in the batch (in training)
-    # Which axis of a kernel W counts outputs; None: y is not linear in W (see SpectralNorm).
-    output_axis: int | None = -1
+    # For a y that is linear in a kernel W, the axis of W that counts outputs (see SpectralNorm).
+    output_axis: int | None = None
 
     def __init__(
         self,
@@ -194,9 +184,7 @@ class Layer(OldNames):
 
     def to(self, device: str) -> Self:
         """Return an equal layer on ``"cpu"`` or ``"gpu"``."""
-        return self._twin(
-            to_device(self.theta.copy(), device), to_device(self.state.copy(), device)
-        )
+        return self._twin(*(to_device(v.copy(), device) for v in (self.theta, self.state)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """`copy()`: a plain deep copy would cut the views loose from θ."""
@@ -213,8 +201,8 @@ class Layer(OldNames):
     def check_input(self, x: Array) -> None:
         """Raise a clear error unless `x` is a batch of float samples that this layer takes.
 
-        It is checked where it comes in: a layer within a network takes what the network gives it,
-        which has checked x, and when it was made, that each layer takes what the one before makes.
+        Only a layer outside any network checks. A network checks its own x, and checked when it was
+        made that its layers fit together.
         """
         if self.owner is None:
             expect_input(self, x)
@@ -235,6 +223,16 @@ class Layer(OldNames):
         return f"{type(self).__name__}({arguments})"
 
 
-def generator(seed: Seed) -> np.random.Generator:
+def split(vector: Array, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+    """Named views into one flat vector, one after the other; writing to a view writes to it."""
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        views[name] = vector[start:stop].reshape(shape)
+        start = stop
+    return views
+
+
+def weight_stream(seed: Seed) -> np.random.Generator:
     """Stream from which initial weights are drawn; a generator is taken as it is."""
     return seed if isinstance(seed, np.random.Generator) else stream(seed, "init")

@@ -32,7 +32,7 @@ from ..fast.convolution import compiled_loops
 from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
-from .base import Layer, Shape, generator
+from .base import Layer, Shape, weight_stream
 
 
 def conv(x: Array, W: Array, stride: int, padding: int) -> Array:
@@ -113,7 +113,7 @@ def conv_kernel(x: Array, y: Array, stride: int, padding: int, k: int) -> Array:
 def patches(x: Array, k: int, stride: int, padding: int) -> Array:
     """P_nijabc = x_n,si+a−p,sj+b−p,c: what the window sees at each place.
 
-    A view (n, h', w', k, k, c) into the padded x: only strides, no number is copied here.
+    A view (n, h', w', k, k, c) into the padded x; the k² copies of x are made by who reshapes it.
     """
     p = padding
     xp = array_module(x)
@@ -129,7 +129,7 @@ class Convolution(Layer):
 
         ∂L/∂x    →  dx = A(W)ᵀ·dy       `adjoint`
         ∂L/∂W    →  dW = K(x, dy)       `kernel_gradient`, with ⟨K(x, dy), W⟩ = ⟨dy, A(W)·x⟩
-        ∂L/∂b_o  →  db = Σ_nij dy_nij
+        ∂L/∂b_o = Σ_nij dy_nijo  →  db = Σ_nij dy
 
     Moving x along v moves y by t = A(W)·v. In the number ⟨dy, A(W)·v⟩ the tangent v stands where x
     stood: its gradient with respect to W is K(v, dy); neither b nor x occurs in it.
@@ -161,7 +161,7 @@ class Convolution(Layer):
         self.c_in, self.c_out, self.k, self.stride, self.padding = c_in, c_out, k, stride, padding
         self.bias, self.init = bias, init
         super().__init__({"W": W_shape} | ({"b": (c_out,)} if bias else {}), kernels=("W",))
-        self.initialise(generator(seed))
+        self.initialise(weight_stream(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says, for (k, k, c_in, c_out), c_out then put on its axis; b is zero."""
@@ -319,7 +319,7 @@ class ConvTranspose2d(Convolution):
     functions of this module x and y have changed places, and so they have in the derivatives:
 
         ∂L/∂W    →  dW = conv_kernel(dy, x)
-        ∂L/∂b_c  →  db = Σ_nuv dy_nuv
+        ∂L/∂b_c = Σ_nuv dy_nuvc  →  db = Σ_nuv dy
         ∂L/∂x    →  dx = conv(dy, W)
 
     h = (h' − 1)·s − 2p + k + output_padding, and w likewise: s sizes h lead to the same h' in the

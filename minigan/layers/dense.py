@@ -11,7 +11,7 @@ from ..expect import expect_shape
 from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
-from .base import Layer, Shape, generator
+from .base import Layer, Shape, weight_stream
 
 
 class Dense(Layer):
@@ -42,6 +42,7 @@ class Dense(Layer):
     W: Array
     b: Array
     piecewise_linear = True
+    output_axis = -1
 
     def __init__(
         self, p: int, q: int, bias: bool = True, init: Initialiser = glorot, seed: Seed = 0
@@ -51,7 +52,7 @@ class Dense(Layer):
         self.p, self.q, self.bias, self.init = p, q, bias, init
         super().__init__({"W": (p, q)} | ({"b": (q,)} if bias else {}), kernels=("W",))
         self.in_shape = (p,)
-        self.initialise(generator(seed))
+        self.initialise(weight_stream(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b becomes zero."""
@@ -78,7 +79,7 @@ class Dense(Layer):
         """Add dW = xᵀ·dy and db = Σ_n dy into `grad`."""
         x, d = cache, self.views(grad)
         expect_shape("dy", dy, (len(x), self.q))
-        product(x.T, dy, into=d["W"])
+        product(x.T, dy, add_to=d["W"])
         if self.bias:
             d["b"] += sum_rows(dy)
 
@@ -93,7 +94,7 @@ class Dense(Layer):
         expect_shape("v", v, x.shape)
         expect_shape("dy", dy, (len(x), self.q))
         if grad is not None:
-            product(v.T, dy, into=self.views(grad)["W"])
+            product(v.T, dy, add_to=self.views(grad)["W"])
         return array_module(x).zeros_like(x)
 
     def output_shape(self, in_shape: Shape) -> Shape:

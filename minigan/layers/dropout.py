@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array, Rng, array_module
-from .activations import Elementwise
+from .activations import PiecewiseLinear
 
 
-class Dropout(Elementwise):
+class Dropout(PiecewiseLinear):
     r"""y = mask·x,  mask_i = 0 with probability p, else 1/(1 − p)          (Srivastava et al. 2014)
 
         f′ = mask          f″ = 0
@@ -27,8 +27,6 @@ class Dropout(Elementwise):
     ValueError
         From `forward` in training without an `rng`.
     """
-
-    piecewise_linear = True
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p < 1:
@@ -52,11 +50,3 @@ class Dropout(Elementwise):
         kept = xp.asarray(rng.random(x.shape, dtype=np.float32)) >= self.p
         mask = kept.astype(x.real.dtype) / (1 - self.p)
         return mask * xp.where(kept, x, 0), mask  # 0·∞ is NaN, where 0 is meant
-
-    def derivative(self, cache: Array) -> Array:
-        """Return the mask, which is what the cache holds."""
-        return cache
-
-    def second_derivative(self, cache: Array) -> Array:
-        """Return zeros."""
-        return array_module(cache).zeros_like(cache)

@@ -9,7 +9,7 @@ from ..expect import expect_shape
 from ..fast.product import product
 from ..init import Initialiser, glorot
 from ..numerics import sum_rows
-from .base import Layer, Shape, generator
+from .base import Layer, Shape, weight_stream
 
 
 class Maxout(Layer):
@@ -42,7 +42,6 @@ class Maxout(Layer):
     W: Array
     b: Array
     piecewise_linear = True
-    output_axis = None  # half of W does not give half of z − b: another piece may win
 
     def __init__(
         self, p: int, q: int, pieces: int = 5, init: Initialiser = glorot, seed: Seed = 0
@@ -52,7 +51,7 @@ class Maxout(Layer):
         self.p, self.q, self.pieces, self.init = p, q, pieces, init
         super().__init__({"W": (p, q * pieces), "b": (q * pieces,)}, kernels=("W",))
         self.in_shape = (p,)
-        self.initialise(generator(seed))
+        self.initialise(weight_stream(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b becomes zero."""
@@ -75,7 +74,7 @@ class Maxout(Layer):
         dz = self._to_winner(dy, winner)
         if grad is not None:
             d = self.views(grad)
-            product(x.T, dz, into=d["W"])
+            product(x.T, dz, add_to=d["W"])
             d["b"] += sum_rows(dz)
         return product(dz, self.W.T)
 
@@ -93,7 +92,7 @@ class Maxout(Layer):
         expect_shape("v", v, x.shape)
         expect_shape("dy", dy, winner.shape)
         if grad is not None:
-            product(v.T, self._to_winner(dy, winner), into=self.views(grad)["W"])
+            product(v.T, self._to_winner(dy, winner), add_to=self.views(grad)["W"])
         return array_module(x).zeros_like(x)
 
     def _of_winner(self, z: Array, winner: Array) -> Array:

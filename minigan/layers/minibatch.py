@@ -17,15 +17,15 @@ class MinibatchStd(Layer):
     A generator that makes the same image again and again is caught by it. For each of the F
     features (pixels and channels) of a sample the standard deviation over the batch,
 
-        xc_ni = x_ni − Σ_n x_ni/n          sd_i = √(Σ_n xc_ni²/n + 1e-8)
+        xc_ni = x_ni − Σ_k x_ki/n          sd_i = √(Σ_k xc_ki²/n + 1e-8)
 
     and f = Σ_i sd_i/F, one number, becomes the last channel of every pixel of every sample. Its
     cotangent df is the sum of all entries of dy's last channel, and
 
-        ∂f/∂x_ni = xc_ni/(n F sd_i)
+        ∂f/∂x_ni = xc_ni/(n F sd_i)          (the cache)
 
     for sd_i changes with xc_ni by xc_ni/(n sd_i), and the mean that xc loses sends nothing back
-    since Σ_n xc_ni = 0. Neither J·v nor Jᵀ·dy asks for more than this gradient of f.
+    since Σ_k xc_ki = 0. Neither J·v nor Jᵀ·dy asks for more than this gradient of f.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from ..arrays import Array, Rng, array_module
 from ..expect import expect_shape
 from ..fast.batchnorm import fused_backward, fused_forward
 from ..numerics import sum_rows
-from .base import Layer, Shape, generator
+from .base import Layer, Shape, weight_stream
 
 
 class BatchNormCache(NamedTuple):
@@ -47,9 +47,9 @@ class BatchNorm(Layer):
     N = n·h·w values of a channel; in evaluation they are `running_mean` and `running_var`, which
     `update_state` moves towards those of the batches seen. `backward` undoes the five lines of the
     module's docstring, last line first. Each x_i enters in three places: in xc_i, through var and
-    through the mean. Collected, with dxh = gain·dy, they give
+    through the mean. Collected in this order, with dxh = gain·dy, and m(xc) = 0, they give
 
-        ∂L/∂x_i = r [dxh_i − m(dxh) − xh_i m(dxh·xh)]
+        ∂L/∂x_i = r [dxh_i − xh_i m(dxh·xh) − m(dxh)]
 
     In evaluation mean and r are constants, J is diagonal:
 
@@ -89,7 +89,7 @@ class BatchNorm(Layer):
         super().__init__(
             weights={"gain": (c,), "shift": (c,)}, state={"running_mean": (c,), "running_var": (c,)}
         )
-        self.initialise(generator(0))
+        self.initialise(weight_stream(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Reset, with nothing random: y = xh, and running statistics of mean 0, variance 1."""
@@ -214,12 +214,12 @@ class LayerNorm(Layer):
     m(·) is the mean over the N features of a sample; no sample sees another one.
 
     *First order.* Let x_i move by a_i. Then m(x) moves by m(a), xc = x − m(x) by a − m(a),
-    var = m(xc²) by 2 m(xc·a), and r = (var + eps)^(−1/2) by −r³ m(xc·a) = −r² m(xh·a). So xh = r·xc
-    moves by
+    var = m(xc²) by 2 m(xc·a), since m(xc) = 0, and r = (var + eps)^(−1/2) by −r³ m(xc·a), which is
+    −r² m(xh·a). So xh = r·xc moves by
 
         P(a) = r (a − m(a)) − r² m(xh·a) xc = r [a − m(a) − xh m(xh·a)]
 
-    which is symmetric, Σ_i b_i P(a)_i = Σ_i P(b)_i a_i: xh goes back the way it came.
+    which is symmetric, Σ_i b_i P(a)_i = Σ_i P(b)_i a_i: the same P takes cotangents of xh to x.
 
         t = gain·P(v)          dx = P(gain·dy)          dgain = Σ_n dy·xh          dshift = Σ_n dy
 
@@ -258,7 +258,7 @@ class LayerNorm(Layer):
         self.eps = eps
         super().__init__({"gain": self.shape, "shift": self.shape})
         self.in_shape = self.shape
-        self.initialise(generator(0))
+        self.initialise(weight_stream(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Reset, with nothing random: y = xh."""

@@ -5,32 +5,28 @@ from __future__ import annotations
 import math
 
 from ..arrays import Array, Rng, array_module
-from .activations import Elementwise
+from .activations import PiecewiseLinear
 
 
-class Rescale(Elementwise):
+class Rescale(PiecewiseLinear):
     r"""y = scale·x + offset, number by number, with two constants that do not learn
 
     x, y  any shape (n, …)
 
         f′ = scale          f″ = 0
 
-    The cache is f′.
-
-    ``Rescale(0.5, 0.5)`` takes pixels from [−1, 1] to [0, 1]. A Dense layer behind it could do the
+    ``Rescale(0.5, 0.5)`` takes pixels from [−1, 1] to [0, 1]. A Dense layer after it could do the
     same with other weights, yet it would learn at another pace: dW = xᵀ·dy is larger where most
-    of x is −1, as in pictures of digits, than where it is 0. And a `Dropout` behind it drops pixels
+    of x is −1, as in pictures of digits, than where it is 0. And a `Dropout` after it drops pixels
     to black, where in [−1, 1] it drops them to grey.
 
     Parameters
     ----------
     scale
-        A finite number but 0, with which no gradient would come back.
+        A finite number other than 0; with 0 no gradient would come back.
     offset
         A finite number.
     """
-
-    piecewise_linear = True
 
     def __init__(self, scale: float, offset: float) -> None:
         if not (math.isfinite(scale) and math.isfinite(offset) and scale):
@@ -45,11 +41,3 @@ class Rescale(Elementwise):
         self.check_input(x)
         derivative = array_module(x).full_like(x.real, self.scale)
         return self.scale * x + self.offset, derivative
-
-    def derivative(self, cache: Array) -> Array:
-        """Return f′, which is what the cache holds."""
-        return cache
-
-    def second_derivative(self, cache: Array) -> Array:
-        """Return zeros."""
-        return array_module(cache).zeros_like(cache)

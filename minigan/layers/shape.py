@@ -141,7 +141,7 @@ class AvgPool2d(LinearMap):
 
         ∂L/∂x_nuvc = 1/s² dy_n,⌊u/s⌋,⌊v/s⌋,c          →  dx = blocks of dy/s²
 
-    So up to 1/s² it is the adjoint of Upsample(s), and Upsample(s) is its adjoint.
+    So AvgPool2d(s) is the adjoint of Upsample(s), divided by s².
 
     Parameters
     ----------

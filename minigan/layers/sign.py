@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ..arrays import Array, Rng, array_module
 from ..expect import expect_integer
-from .activations import Elementwise
+from .activations import PiecewiseLinear
 from .base import Shape
 
 
-class Sign(Elementwise):
+class Sign(PiecewiseLinear):
     r"""y_i = ±1, the sign of x_i, for the first `bits` features; y_i = x_i for the others
 
     x, y (n, p). On either side of its jump a sign is constant, so
 
         f′ = 0 for the first `bits` features, 1 for the others          f″ = 0
 
-    At the jump itself, x_i = 0, y_i is −1. The cache is f′.
+    At the jump itself, x_i = 0, y_i is −1.
 
     As the first layer of a generator it makes 2^bits values, all equally likely, of the first
     numbers of z. A continuous G makes one connected set of the plane or space in which a Gaussian z
@@ -31,8 +31,6 @@ class Sign(Elementwise):
     bits
         How many of them become signs, from 0 to p.
     """
-
-    piecewise_linear = True
 
     def __init__(self, p: int, bits: int) -> None:
         expect_integer("Sign: p", p, 1)
@@ -50,14 +48,6 @@ class Sign(Elementwise):
         y[:, : self.bits] = 2 * (x[:, : self.bits].real > 0) - 1
         derivative[:, : self.bits] = 0
         return y, derivative
-
-    def derivative(self, cache: Array) -> Array:
-        """Return f′, which is what the cache holds."""
-        return cache
-
-    def second_derivative(self, cache: Array) -> Array:
-        """Return zeros."""
-        return array_module(cache).zeros_like(cache)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         """(p,) for samples of shape (p,)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array, Rng, array_module
 from ..fast.product import product
-from .base import Layer, Shape, generator
+from .base import Layer, Shape, weight_stream
 
 START_ITERATIONS = 20  # power iterations on a kernel that has just been drawn
 
@@ -26,12 +26,14 @@ class SpectralNormCache(NamedTuple):
 class SpectralNorm(Layer):
     r"""y = x·W̄ + b,  W̄ = W/σ,  σ = uᵀ·W·v          (Miyato et al. 2018, section 2.1)
 
-    Written for Dense; it wraps any layer whose y − b is linear in its kernel W. W as a matrix has a
-    row for each input of an output and a column for each output: for a convolution it is
-    (k·k·c_in, c_out). u and v, one number a row and one a column, are near W's first singular
-    vectors, so σ is near its largest singular value, and x → x·W̄ stretches no x by more than
-    about 1. A twin of the layer that holds W̄ does the work: y, dx and t are the twin's, and so is
-    dW̄, the gradient in W̄.
+    Written for Dense; it wraps any layer whose y − b is linear in its kernel W, and which says so
+    by its `output_axis`. W as a matrix has a row for each input of an output and a column for each
+    output: for a convolution it is (k·k·c_in, c_out). (The paper's W is its transpose, so that u
+    and v have changed places.) u and v, one number a row and one a column, are near W's first
+    singular vectors, so σ is near its largest singular value, and x → x·W̄ stretches no x by more
+    than about 1. Of a convolution that holds for each patch; patches overlap, so that an image may
+    be stretched by up to ⌈k/stride⌉. A twin of the layer that holds W̄ does the work: y, dx and t
+    are the twin's, and so is dW̄, the gradient in W̄.
 
     u and v (here not a tangent) are constants of the pass (equation 9 of the paper), so
     W̄_ij = W_ij/σ depends on W directly and through σ, with ∂σ/∂W_ij = u_i v_j:
@@ -78,7 +80,8 @@ class SpectralNorm(Layer):
         if layer.output_axis is None or names not in ({"W"}, {"W", "b"}) or layer.state.size:
             raise ValueError(
                 f"SpectralNorm takes a layer that is linear in a kernel W, with or without a bias "
-                f"b, such as Dense; got {layer!r}"
+                f"b, and names the axis of W that counts outputs, output_axis = -1, such as Dense; "
+                f"got {layer!r}"
             )
         self.layer = layer
         self.in_shape = layer.in_shape
@@ -90,7 +93,7 @@ class SpectralNorm(Layer):
         self._states = {"u": (rows,), "v": (columns,)}
         theta = layer.theta
         self.bind(theta, array_module(theta).zeros(rows + columns, dtype=theta.dtype))
-        self._start(generator(0))
+        self._start(weight_stream(0))
         layer.owner = self
 
     def initialise(self, rng: np.random.Generator) -> None:

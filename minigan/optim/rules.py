@@ -2,9 +2,9 @@
 
 ``step(theta, grad)`` moves `theta` in place and leaves `grad` alone. What an optimiser remembers
 are vectors like θ, made at the first step, on θ's device and of its dtype, and `t`, the number of
-steps taken (see `minigan.optim.base`). A learning rate is a number or a schedule, a function of t
-(`minigan.optim.schedules`). What else belongs to a step, such as clipping or averaging, is put
-around an optimiser: see `minigan.optim.wrappers`.
+steps taken. A learning rate is a number or a schedule, a function of t (`minigan.optim.schedules`);
+what changes with t comes from `numbers_at` (see `minigan.optim.base`). What else belongs to a step,
+such as clipping or averaging, is put around an optimiser: see `minigan.optim.wrappers`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class RMSProp(Optimiser):
     """
 
     remembers: tuple[str, ...] = ("t", "v")
-    numbers_at = Optimiser.numbers_at
+    numbers_at = Optimiser.numbers_at  # lr alone changes with t
 
     def __init__(self, lr: Rate, rho: float = 0.99, eps: float = 1e-8) -> None:
         expect_rate("lr", lr, include_low=False)
@@ -100,7 +100,7 @@ class RMSProp(Optimiser):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        (lr,), xp = self.numbers_at(self.t), array_module(theta)
+        lr, xp = self.numbers_at(self.t)[0], array_module(theta)
         if self.v is None:
             self.v = xp.zeros_like(theta)
         self.t += 1
@@ -165,7 +165,8 @@ class Adam(Optimiser):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        (rate, eps_hat, *_), xp = self.numbers_at(self.t), array_module(theta)
+        rate, eps_hat = self.numbers_at(self.t)[:2]  # AdamW has a third
+        xp = array_module(theta)
         if self.m is None:
             self.m, self.v = xp.zeros_like(theta), xp.zeros_like(theta)
             self.v_max = xp.zeros_like(theta) if self.amsgrad else None
@@ -220,10 +221,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
         mask: Array | None = None,
         amsgrad: bool = False,
-        kernels: None = None,
     ) -> None:
-        if kernels is not None:
-            raise TypeError("AdamW(kernels=…) is now AdamW(mask=…), with net.kernel_mask")
         super().__init__(lr, beta1, beta2, eps, amsgrad)
         expect_between("weight_decay", weight_decay, 0, math.inf)
         if mask is not None:
@@ -235,7 +233,7 @@ class AdamW(Adam):
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
         expect_vectors(theta, grad)
-        *_, keep = self.numbers_at(self.t)
+        keep = self.numbers_at(self.t)[2]
         if self.mask is None:
             theta *= keep
         else:

@@ -23,11 +23,11 @@ from .. import __version__
 from ..arrays import to_numpy
 from ..data import NAMES, Dataset
 from ..data import load as load_data
+from ..expect import expect_noise
 from ..files.atomic import replacing
 from ..files.outside import expect_file
 from ..loop import total_steps
 from ..recipes import Setup, Task, recipe_file
-from ..sampling import NOISES
 from .config import OWN, Config
 from .folder import RUN
 from .made import made, made_before
@@ -78,8 +78,7 @@ def read(folder: Path) -> Settings:
         )
     try:
         settings: Settings = json.loads(path.read_text(encoding="utf-8"))
-        if settings["noise"] not in NOISES:
-            raise ValueError(f"unknown noise {settings['noise']!r}, expected {' or '.join(NOISES)}")
+        expect_noise(settings["noise"])
         if not all(isinstance(n, int) and n > 0 for n in settings["shape"]):
             raise ValueError(f"shape is {settings['shape']!r}, expected whole numbers")
         if not (isinstance(settings["classes"], int) and settings["classes"] >= 0):
