@@ -49,6 +49,7 @@ def run(tmp_path, monkeypatch):
 
 CASES = [  # script, arguments, budget
     ("dirac_gan", (), 0.005),
+    ("losses_and_penalties", ("ring", "1"), 1e-4),
     ("parzen", ("goodfellow-2014",), 1e-4),
     ("parzen", ("steady",), 1e-4),
     ("ring_and_grid", ("ring", "1"), 1e-4),
