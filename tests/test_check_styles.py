@@ -11,7 +11,7 @@ from minigan.check.find import command
 from minigan.check.find.discover import search
 
 FOREIGN = Path(__file__).parent / "foreign"
-STYLES = "attributes returned two_methods networks pairs optimisers"
+STYLES = "attributes returned two_methods networks pairs optimisers courses"
 FILES = [f"{style}.py" for style in STYLES.split()]
 
 
@@ -58,6 +58,20 @@ def test_right_is_right_and_wrong_is_wrong(item, is_wrong, kind):
 def test_the_gradient_of_each_weight_is_compared(name, arrays):
     (item,) = search(f"{FOREIGN / 'attributes.py'}:{name}")[0]
     assert [f.array for f in item.check(0).findings if f.map == "backward"] == arrays.split()
+
+
+def test_a_name_for_dy_does_not_get_into_code_that_is_quoted(tmp_path):
+    file = tmp_path / "study_softmax.py"
+    file.write_text(
+        "import numpy as np\n\n\nclass Softmax:\n    def forward(self, x):\n"
+        "        e = np.exp(x - x.max(axis=1, keepdims=True))\n"
+        "        self.y = e / e.sum(axis=1, keepdims=True)\n        return self.y\n\n"
+        "    def backward(self, dLdy):\n        body = (dLdy * self.y).sum(axis=0, keepdims=True)\n"
+        "        return self.y * (dLdy - body)\n"
+    )
+    (item,) = search(str(file))[0]
+    reason = item.check(0).diagnosis.reason
+    assert "of study_softmax.py would be right as `body = (dLdy * self.y).sum(axis=1," in reason
 
 
 def test_what_is_not_checked_is_said_and_never_all_right(capsys):

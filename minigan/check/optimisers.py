@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -102,20 +103,39 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
             return check.finish()
         right = moves(exact, theta)
         check.compare_with("step theta", moves(found, theta), Slope(right, right), {})
+        if not all(finding.ok for finding in check.report.findings):
+            _rule_of_one_array(check, optimiser, theta, grads[0])
     return check.finish()
 
 
 def _nearest(check: Checker, point: Steps, found: list[Array]) -> list[Array]:
     """Return the steps of the definition that is followed; of the usual one where none is."""
     assert point.definition is not None
-    of_forms = {
-        words: steps(point.numbers, point.grads, point.theta)
-        for words, steps in forms(point.definition, point.numbers).items()
-    }
-    words = next((w for w, a in of_forms.items() if np.allclose(a, found)), next(iter(of_forms)))
-    if words:
-        check.note(f"held against {point.definition}: {words}")
-    return of_forms[words]
+    first = None
+    for eps in _epsilons(point):
+        numbers = point.numbers | {"eps": eps}
+        for words, steps in forms(point.definition, numbers).items():
+            exact = steps(numbers, point.grads, point.theta)
+            first = exact if first is None else first
+            if np.allclose(exact, found, rtol=1e-9, atol=0):
+                point.numbers = numbers
+                if words:
+                    check.note(f"held against {point.definition}: {words}")
+                return exact
+    assert first is not None
+    return first
+
+
+def _epsilons(point: Steps) -> list[float]:
+    """Return what ε may be: a setting, else one of the small numbers that the code has in it."""
+    eps = point.numbers["eps"]
+    if any(hasattr(point.optimiser, name) for name in NAMES["eps"]):
+        return [eps]
+    functions = [getattr(point.optimiser, "rule", None)]
+    functions += [f for cls in type(point.optimiser).__mro__ for f in vars(cls).values()]
+    codes = [f.__code__ for f in functions if inspect.isfunction(f)]
+    small = {c for code in codes for c in code.co_consts if isinstance(c, float) and 0 < c < 1e-3}
+    return [eps, *sorted(small - {eps})]
 
 
 def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
@@ -208,6 +228,18 @@ def _rules(check: Checker, optimiser: Any, theta: Array, grads: list[Array]) -> 
         if kept.dtype == np.float64 and kept.shape == theta.shape:
             text = f"float32 stays float32, but {name} is kept in float64: twice the memory"
             check.broken(text, "step", "dtype")
+
+
+def _rule_of_one_array(check: Checker, optimiser: Any, theta: Array, grad: Array) -> None:
+    """Say so if two things that it remembers are one and the same array."""
+    used = copy.deepcopy(optimiser)
+    used.step(theta.copy(), grad.copy())
+    kept = [(name, a) for name, a in _arrays_in(vars(used)) if a.shape == theta.shape]
+    for i, (name, a) in enumerate(kept):
+        for other, b in kept[i + 1 :]:
+            if np.shares_memory(a, b):
+                text = f"{name} and {other} are one array: what is written to one is in the other"
+                check.broken(text, "step", "state")
 
 
 def _arrays_in(thing: Any, name: str = "") -> list[tuple[str, Array]]:

@@ -8,6 +8,7 @@ WRONG = {
     "WrongClippedSGD": None,
     "WrongAdaGrad": None,
     "WrongNadam": None,
+    "BuggyAdam": "state",
 }
 NOTES = {
     "AveragedMomentum": "v = μ·v + (1 − μ)·g",
@@ -196,6 +197,37 @@ class MomentumDecoupled:
         self.v = self.momentum * self.v + grad
         theta *= 1 - self.lr * self.weight_decay
         theta -= self.lr * self.v
+
+
+class RMSprop:
+    """ε stands in the code."""
+
+    def __init__(self, lr=0.01, decay_rate=0.99):
+        self.lr, self.decay_rate, self.h = lr, decay_rate, 0
+
+    def update(self, params, grads):
+        for key in params:
+            self.h = self.decay_rate * self.h + (1 - self.decay_rate) * grads[key] ** 2
+            params[key] -= self.lr * grads[key] / (np.sqrt(self.h) + 1e-7)
+
+
+class BuggyAdam:
+    """m and v are one array."""
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
+        self.m, self.t = None, 0
+
+    def step(self, w, grad):
+        if self.m is None:
+            self.m = self.v = np.zeros_like(w)
+        self.t += 1
+        self.m *= self.beta1
+        self.m += (1 - self.beta1) * grad
+        self.v *= self.beta2
+        self.v += (1 - self.beta2) * grad**2
+        m_hat, v_hat = self.m / (1 - self.beta1**self.t), self.v / (1 - self.beta2**self.t)
+        return w - self.learning_rate * m_hat / (np.sqrt(np.abs(v_hat)) + self.eps)
 
 
 def sgd(w, dw, config=None):

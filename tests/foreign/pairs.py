@@ -13,6 +13,7 @@ WRONG = {
     "wrong_swapped": None,
     "wrong_branch": "sign",
     "wrong_layer, tanh": None,
+    "wrong_generator_loss": "term",
 }
 
 
@@ -357,3 +358,44 @@ def compute_gradient(w, b, X, y):
     dj_dw = X.T @ d / len(X)
     dj_db = d.mean()
     return dj_dw, dj_db
+
+
+# --- losses of a GAN: of D's outputs, one a sample, without a target ------------------------------
+
+
+def critic_loss(real_logits, fake_logits):
+    n = len(real_logits)
+    loss = -np.log(sigma(real_logits)).mean() - np.log(1 - sigma(fake_logits)).mean()
+    return loss, (sigma(real_logits) - 1) / n, sigma(fake_logits) / n
+
+
+def generator_loss(fake_logits):
+    return -np.log(sigma(fake_logits)).mean(), (sigma(fake_logits) - 1) / fake_logits.shape[0]
+
+
+def wrong_generator_loss(fake_logits):
+    return -np.log(sigma(fake_logits)).mean(), sigma(fake_logits) / fake_logits.shape[0]
+
+
+def slope_penalty(x_hat, W1, b1, w2):
+    """Weights of several layers have shapes that fit."""
+    s = np.tanh(x_hat @ W1 + b1)
+    g = ((1 - s * s) * w2) @ W1.T
+    du = 2 * g @ W1 / len(x_hat)
+    dz = -2 * du * w2 * s * (1 - s * s)
+    grads = {"w2": (du * (1 - s * s)).sum(axis=0), "b1": dz.sum(axis=0)}
+    grads["W1"] = x_hat.T @ dz + 2 * g.T @ ((1 - s * s) * w2) / len(x_hat)
+    return (g * g).sum() / len(x_hat), grads
+
+
+# --- settings in a dict whose name has another word in it -----------------------------------------
+
+
+def dropout_forward(x, dropout_param):
+    np.random.seed(dropout_param["seed"])
+    mask = (np.random.rand(*x.shape) < dropout_param["p"]) / dropout_param["p"]
+    return x * mask, (dropout_param, mask)
+
+
+def dropout_backward(dout, cache):
+    return dout * cache[1]

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-WRONG = {"WrongTanh": None, "WrongSquare": "factor", "WrongEntropy": "sign", "WrongLogistic": None}
+WRONG = {
+    "WrongTanh": None,
+    "WrongSquare": "factor",
+    "WrongEntropy": "sign",
+    "WrongLogistic": None,
+    "WrongAttention": None,
+}
 
 
 class Loss:
@@ -94,3 +100,25 @@ class WrongSquare(Square):
 class WrongEntropy(Entropy):
     def backward(self):
         return self.y_true / self.y_pred / len(self.y_true)
+
+
+class Attention:
+    """Three inputs, and a gradient for each."""
+
+    def forward(self, q, k, v):
+        self.q, self.k, self.v = q, k, v
+        s = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+        p = np.exp(s - s.max(axis=-1, keepdims=True))
+        self.p = p / p.sum(axis=-1, keepdims=True)
+        return self.p @ v
+
+    def backward(self, dout):
+        dp = dout @ self.v.swapaxes(-1, -2)
+        ds = self.p * (dp - (dp * self.p).sum(axis=-1, keepdims=True)) / np.sqrt(self.q.shape[-1])
+        return ds @ self.k, ds.swapaxes(-1, -2) @ self.q, self.p.swapaxes(-1, -2) @ dout
+
+
+class WrongAttention(Attention):
+    def backward(self, dout):
+        dq, dk, dv = super().backward(dout)
+        return dq, dk * np.sqrt(self.q.shape[-1]), dv

@@ -6,6 +6,7 @@ NOT_CHECKED = {
     "Scaled": "backward dgain: no gradient of it is found",
     "Odd": "needle",
     "Hidden": "backward dx",
+    "Called": "has backward, forward",
 }
 
 
@@ -40,3 +41,18 @@ class Hidden:
 
     def backward(self, dout):
         self.upward = 3 * dout
+
+
+class Called:
+    """Is used by __call__, which keeps what backward needs; gradients lie in its arguments."""
+
+    def __call__(self, *given):
+        self.given, self.out = given, self.forward(*given)
+        return self.out
+
+    def forward(self, x, y):
+        return ((x - y) ** 2).mean()
+
+    def backward(self):
+        x, y = self.given
+        x.g = 2 * (x - y) / x.size

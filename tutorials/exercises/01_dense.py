@@ -24,7 +24,7 @@ import numpy as np
 
 import minigan
 from minigan.init import Initialiser, glorot
-from minigan.layers.base import Layer, generator
+from minigan.layers.base import Layer, weight_stream
 
 
 class Dense(Layer):
@@ -45,7 +45,7 @@ class Dense(Layer):
         self.p, self.q, self.bias, self.init = p, q, bias, init
         super().__init__({"W": (p, q)} | ({"b": (q,)} if bias else {}), kernels=("W",))
         self.in_shape = (p,)
-        self.initialise(generator(seed))
+        self.initialise(weight_stream(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b is zero."""

@@ -23,7 +23,7 @@ import numpy as np
 import minigan
 from minigan.init import Initialiser, glorot
 from minigan.layers import Elementwise
-from minigan.layers.base import Layer, generator
+from minigan.layers.base import Layer, weight_stream
 
 
 class Dropout(Elementwise):
@@ -66,7 +66,7 @@ class Maxout(Layer):
         self.p, self.q, self.pieces, self.init = p, q, pieces, init
         super().__init__({"W": (p, q * pieces), "b": (q * pieces,)}, kernels=("W",))
         self.in_shape = (p,)
-        self.initialise(generator(seed))
+        self.initialise(weight_stream(seed))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw W as `init` says; b is zero."""

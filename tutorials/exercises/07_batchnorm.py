@@ -37,7 +37,7 @@ Channel by channel, over its N values (N = n, or n·h·w for images), with i for
 import numpy as np
 
 import minigan
-from minigan.layers.base import Layer, generator
+from minigan.layers.base import Layer, weight_stream
 
 
 class BatchNorm(Layer):
@@ -54,7 +54,7 @@ class BatchNorm(Layer):
             weights={"gain": (c,), "shift": (c,)},
             state={"running_mean": (c,), "running_var": (c,)},
         )
-        self.initialise(generator(0))
+        self.initialise(weight_stream(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Reset: gain and running_var are 1, shift and running_mean 0."""

@@ -30,7 +30,7 @@ Second order
 import numpy as np
 
 import minigan
-from minigan.layers.base import Layer, Shape, generator
+from minigan.layers.base import Layer, Shape, weight_stream
 
 
 class LayerNorm(Layer):
@@ -44,7 +44,7 @@ class LayerNorm(Layer):
         self.eps = eps
         super().__init__({"gain": self.shape, "shift": self.shape})
         self.in_shape = self.shape
-        self.initialise(generator(0))
+        self.initialise(weight_stream(0))
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Reset: gain is 1 and shift 0."""

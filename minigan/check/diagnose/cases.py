@@ -331,7 +331,7 @@ def in_the_cache(cache: Any) -> tuple[Arrays, Settings]:
     def walk(name: str, thing: Any) -> None:
         if isinstance(thing, dict):
             for key, value in thing.items():
-                walk(f"{name}{key}", value)
+                walk(str(key) if name.startswith("cache") else f"{name}[{key!r}]", value)
         elif hasattr(thing, "_asdict"):
             walk("", thing._asdict())
         elif isinstance(thing, (tuple, list)):

@@ -195,8 +195,16 @@ def explain(report: Report) -> Diagnosis | None:
     known = clues(case.subject, case)
     named = known.inside() or _Detective(report, known).diagnosis()
     if named is not None and known.cotangent != "dy":
-        named = replace(named, reason=named.reason.replace("dy", known.cotangent))
+        named = replace(named, reason=_called(known.cotangent, named.reason))
     return named
+
+
+def _called(cotangent: str, text: str) -> str:
+    """Put somebody's own word for dy into a text, but not into what it quotes."""
+    quoted = r"(`[^`]*`|'[^']*')"
+    parts = re.split(quoted, text)
+    parts[::2] = [re.sub(r"\bdy\b", cotangent, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 class _Detective:

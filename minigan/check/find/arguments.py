@@ -133,7 +133,7 @@ PARAMETERS: Declaration = {
 
 
 TARGETS = ("true", "target", "label", "actual", "truth")  # what the name of a target has in it
-PREDICTIONS = ("pred", "hat", "logit", "out", "score", "prob")
+PREDICTIONS = re.compile(r"(.*_|y)?(pred|hat|logit|out|score|prob)[a-z]*(_.*)?")
 
 
 def is_target(name: str, names: list[str], loss: bool = True) -> bool:
@@ -144,8 +144,8 @@ def is_target(name: str, names: list[str], loss: bool = True) -> bool:
     alone = not any(word in n.lower() for n in names for word in TARGETS) and len(names) > 1
     if lower in ("y", "t"):
         return loss and alone
-    predicted = any(word in n.lower() for n in names if n != name for word in PREDICTIONS)
-    return loss and alone and len(names) == 2 and predicted
+    predicted = [n for n in names if PREDICTIONS.fullmatch(n.lower())]
+    return loss and alone and len(names) == 2 and len(predicted) == 1 and name not in predicted
 
 
 Shapes = dict[str, Any]
@@ -163,18 +163,19 @@ def _worlds(
     gates: Shapes = step | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
     n, c, h, w = image
     per_channel: Shapes = {"b": (F,), "gamma": (c,), "beta": (c,)}
+    two: Shapes = {"w1": (D, M), "b1": (M,), "w2": (M, even), "b2": (even,)}  # layers
     return (
-        {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | step,
+        {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | step | two,
         {"x": (N, D, even), "w": (D * even, M), "b": (M,)},
         {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel,
         {"x": (n, h, w, c), "w": (k, k, c, F)} | per_channel,
         {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
         | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
         {"x": (N, D), "w": (M, D), "b": (M,)} | step | {"wx": (M, D)},
-        {"x": (N, D)} | gates,
+        {"x": (N, D)} | gates | two | {"w2": (M, 1), "b2": (1,)},
         {"x": (N, T, D), "w": (D, M)} | step,
         {"x": (N, T, D)} | gates,
-        {"x": (N, D), "w": (D,), "b": ()},
+        {"x": (N, D), "w": (D,), "b": ()} | two | {"b": (), "w2": (M,), "b2": ()},
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
@@ -302,6 +303,8 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
             return shapes.get(role, shapes["x"])
     if lower.startswith("beta"):
         return shapes.get("beta", (3,))
+    if lower in shapes:
+        return shapes[lower]
     for start in ("w", "b", "theta"):
         if lower.startswith(start):
             return shapes.get(start[0], shapes.get("w", (3,)))

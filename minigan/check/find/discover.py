@@ -45,6 +45,13 @@ from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
 from .arguments import Declaration, function_arguments, make, sample_shapes, words_for
+from .courses import (
+    check_backprop,
+    check_course_network,
+    has_backprop,
+    is_cost,
+    is_course_network,
+)
 from .steps import check_class, check_rule, is_optimiser, is_rule
 from .styles import (
     FORWARD,
@@ -181,8 +188,10 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         return f"no {backward} beside it"
     if any(word in name.lower() for word in ("numeric", "check", "clip")):
         return ""
+    if is_cost(thing) and _has_course_network(module):
+        return ""
     if any(word in name.lower() for word in LOOKS_LIKE_ONE):
-        return "a function is checked as a pair x_forward, x_backward, or as x_loss"
+        return "a function is checked as a pair x_forward, x_backward, or as x_loss or x_penalty"
     return ""
 
 
@@ -245,8 +254,12 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             called = stem(name if i < max(1, len(words)) else g)
             more = {argument: word} if word else {}
             check = partial(_check_pair, thing, getattr(module, g), more | said)
+            if is_course_network(thing, getattr(module, g)):
+                others = [f for f in vars(module).values() if inspect.isfunction(f)]
+                check = partial(check_course_network, thing, getattr(module, g), others)
             yield _item(f"{called}, {word}" if word else called, "functions", said, check)
-        if not partners and _is_loss(name) and not _is_derivative(module, name):
+        is_part = is_cost(thing) and _has_course_network(module)
+        if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
             check = partial(_check_loss_function, thing, said)
             yield _item(name, "loss function", said, check)
 
@@ -261,8 +274,14 @@ def _is_derivative(module: ModuleType, name: str) -> bool:
     return any(name in _partners(module, other) for other in vars(module))
 
 
+def _has_course_network(module: ModuleType) -> bool:
+    own = {k: f for k, f in vars(module).items() if inspect.isfunction(f) and _is_of(module, f)}
+    pairs = ((f, own[g]) for k, f in own.items() for g in _partners(module, k))
+    return any(is_course_network(f, g) for f, g in pairs)
+
+
 def _is_loss(name: str) -> bool:
-    words = ("loss", "cost", "entropy", "objective", "propagate")
+    words = ("loss", "cost", "entropy", "objective", "propagate", "penalty")
     return any(word in name.lower() for word in words)
 
 
@@ -299,6 +318,9 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
             said,
             lambda seed: optimiser(made(), seed=seed, reference=_reference(said)),
         )
+    elif has_backprop(cls):
+        sizes = {"sizes": [3, 4, 2]} if "sizes" in inspect.signature(cls).parameters else {}
+        yield _item(name, "class", said, lambda seed: check_backprop(make(cls, sizes | said), seed))
     elif (check := check_of(cls)) is not None:
         yield _item(name, "class", said, lambda seed: check(said, seed))
     elif is_optimiser(cls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,8 @@ class Network(Remembering):
         if self.slopes:
             with seeded():
                 returned = getattr(twin, self.slopes)(*copy.deepcopy(self.given))
+            if isinstance(returned, tuple) and all(isinstance(part, list) for part in returned):
+                returned = [a for part in returned for a in part]  # of all biases, of all weights
         elif isinstance(returned, tuple):
             returned = returned[1] if len(returned) == 2 else returned[1:]
         return {"rest": returned, "self": twin}
@@ -70,7 +72,19 @@ def _strength(loss: Callable[..., Any]) -> list[float]:
     return [0.17] if len(names) > 2 and names[2].startswith(("reg", "lam", "l2")) else []
 
 
-def network(made: Any, slopes: str, shapes: Iterable[Path], *, seed: int = 0) -> Report:
+def examples(made: Any, shapes: Iterable[Path], seed: int = 0) -> Iterator[tuple[Array, Array]]:
+    """Give X and y to try, for shapes of X: labels, and rows of 0 and 1."""
+    classes = dict.fromkeys(get(made, ways[0]).shape[-1] for ways in arrays_of(made).values())
+    for shape in shapes:
+        x = stream(seed, "x").standard_normal(shape)
+        labels = np.arange(len(x))
+        for y in (labels % 2, *(np.eye(c)[labels % c] for c in classes)):
+            yield x, y
+
+
+def network(
+    made: Any, slopes: str, tries: Iterable[tuple[Array, Array]], *, seed: int = 0
+) -> Report:
     """Check an object whose loss(X, y) gives a value and the gradients of its weights.
 
     Parameters
@@ -79,37 +93,33 @@ def network(made: Any, slopes: str, shapes: Iterable[Path], *, seed: int = 0) ->
         The object. It is copied, and not changed.
     slopes
         The method that gives the gradients, called as loss is; empty if loss returns them.
-    shapes
-        Of X, to try.
+    tries
+        X and y, the likely ones first: see `examples`.
     seed
-        Of X, and of what the weights are moved by.
+        Of what the weights are moved by.
     """
     name = type(made).__name__
     named = arrays_of(made)
     keys = {key_of(path): n for n, ways in named.items() for path in ways}
-    classes = dict.fromkeys(get(made, ways[0]).shape[-1] for ways in named.values())
     error: Exception = NotKnown("loss returns no gradients that belong to its weights")
-    for shape in shapes:
-        x = stream(seed, "x").standard_normal(shape)
-        labels = np.arange(len(x))
-        for y in (labels % 2, *(np.eye(c)[labels % c] for c in classes)):
-            takes = len(inspect.signature(made.loss).parameters)
-            checked = Network(made, slopes=slopes, given=(x, y)[:takes])
-            try:
-                out, kept = checked.forward()
-                everything = checked.gradients_of(kept)
-            except Exception as raised:
-                error = raised if isinstance(error, NotKnown) else error
-                continue
-            checked.gradients = where_gradients_are(everything, keys, made, named)
-            if np.size(out) != 1 or not np.isfinite(out) or not checked.gradients:
-                continue
-            checked.weights = {n: named[n] for n in named if n in checked.gradients}
-            report = check_object(checked, [], slopes or "loss", seed)
-            for n, ways in named.items():
-                if n not in checked.weights and matters(checked, out, ways):
-                    report.not_checked.append(f"backward d{n}: no gradient of it is found")
-            return report
+    for example in tries:
+        takes = len(inspect.signature(made.loss).parameters)
+        checked = Network(made, slopes=slopes, given=example[:takes])
+        try:
+            out, kept = checked.forward()
+            everything = checked.gradients_of(kept)
+        except Exception as raised:
+            error = raised if isinstance(error, NotKnown) else error
+            continue
+        checked.gradients = where_gradients_are(everything, keys, made, named)
+        if np.size(out) != 1 or not np.isfinite(out) or not checked.gradients:
+            continue
+        checked.weights = {n: named[n] for n in named if n in checked.gradients}
+        report = check_object(checked, [], slopes or "loss", seed)
+        for n, ways in named.items():
+            if n not in checked.weights and matters(checked, out, ways):
+                report.not_checked.append(f"backward d{n}: no gradient of it is found")
+        return report
     if isinstance(error, NotKnown):
         return Report(name, not_checked=[str(error)])
     raise error

@@ -9,6 +9,7 @@ are the functions that come in pairs, see `minigan.check.find.pairs`, or as two 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -22,8 +23,8 @@ from ...arrays import Array, stream
 from ..functions import Call, Object, check_pair
 from ..layers import away_from_zero
 from ..report import Report
-from .arguments import Declaration, function_arguments, make, worlds_for
-from .networks import network
+from .arguments import Declaration, function_arguments, make, source_of, worlds_for
+from .networks import examples, network
 from .objects import MODES, NotKnown, arrays_in, get, remembering, seeded
 from .pairs import CONSTANTS, Source, Style, style_of
 
@@ -38,11 +39,13 @@ TWO_METHODS = tuple(
 
 def check_of(cls: type) -> Check | None:
     """Return how a class of somebody's is checked; None for one in no style that is known."""
+    if _keeps_in_call(cls):  # fast.ai's: gradients lie in attributes of what forward was given
+        return None
     if all(inspect.isfunction(getattr(cls, name, None)) for name in ("forward", "backward")):
         takes = len(asks(cls, "forward"))
         if takes == 1 and asks(cls, "backward"):
             return lambda said, seed: _remembering(cls, said, seed)
-        if takes == 2:
+        if takes > 1:
             return lambda said, seed: _two(cls, ("forward", "backward"), said, seed)
     if inspect.isfunction(getattr(cls, "loss", None)) and 1 <= len(asks(cls, "loss")) <= 2:
         return lambda said, seed: _loss_of(cls, said, seed)
@@ -63,6 +66,12 @@ def asks(cls: type, method: str) -> list[str]:
         for p in parameters[bound:]
         if p.default is p.empty and p.kind not in kinds and p.name not in MODES
     ]
+
+
+def _keeps_in_call(cls: type) -> bool:
+    """Whether a class is to be used by ``__call__``, which keeps what backward needs."""
+    call = getattr(cls, "__call__", None)  # noqa: B004, what is asked is how it was written
+    return inspect.isfunction(call) and bool(re.search(r"self\.\w+ *=.*forward", source_of(call)))
 
 
 def is_unwritten(cls: type) -> bool:
@@ -168,8 +177,12 @@ def _loss_of(cls: type, said: Declaration, seed: int) -> Report:
     if not any(True for _ in arrays_in(made)):
         return _two(cls, ("loss", slopes), said, seed)
     shapes = [tuple(said["x"])] if "x" in said else list(_shapes(made))
-    report = network(made, slopes, shapes, seed=seed)
-    return _with_second(report, cls, said, lambda made, x: network(made, slopes, [x.shape]))
+    report = network(made, slopes, examples(made, shapes, seed), seed=seed)
+
+    def second(made: Any, x: Array) -> Report:
+        return network(made, slopes, examples(made, [x.shape]))
+
+    return _with_second(report, cls, said, second)
 
 
 # --- functions in pairs ---------------------------------------------------------------------------
@@ -229,6 +242,12 @@ def check_functions(
         with suppress(Exception):  # else edits are judged at this point alone
             other = next(islice(tries(seed, True), place, None))
             report.case.subject.second = _point(style_of(made, names, other), made)
+        # Whoever gets one number a sample wrong too is told what is wrong with that.
+        for meant in _one_number(style, report):
+            again = _checked(meant, made, name, seed)
+            kinds = [getattr(r.diagnosis, "kind", "unknown") for r in (report, again)]
+            if kinds[0] == "unknown" != kinds[1]:
+                return again
     return report
 
 
@@ -316,11 +335,26 @@ def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[
         note = f"{style.names[1]} takes the {what} of {style.names[0]}"
         yield replace(style, given=dict.fromkeys(style.given, other)), note
     arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    for one in _one_number(style, report):
+        yield one, f"right for one number a sample, not for {arrays[0].shape[1]}"
     first, *others = report.findings
     if others and first.ok and not any(f.ok for f in others) and all(a.ndim == 2 for a in arrays):
         n = arrays[0].shape[1]
         note = f"the gradients of weights are means over the {n} columns, the samples"
         yield replace(style, samples=n), note
+
+
+def _one_number(style: Style, report: Report) -> Iterator[Style]:
+    """Give a loss of outputs (n, k) with one output a sample, which is what a D has.
+
+    Whoever divides by n, where n·k numbers are averaged, has no other in mind.
+    """
+    point, arrays = report.case.subject, style.arguments
+    if point.out is None or point.out.ndim or set(arrays) != set(style.inputs):
+        return
+    shapes = {a.shape for a in arrays.values()}
+    if len(shapes) == 1 and len(shape := shapes.pop()) == 2 and shape[1] > 1:
+        yield replace(style, arguments={name: a[:, :1] for name, a in arrays.items()})
 
 
 # --- which function is the derivative of which ----------------------------------------------------
