@@ -74,6 +74,12 @@ def test_a_name_for_dy_does_not_get_into_code_that_is_quoted(tmp_path):
     assert "of study_softmax.py would be right as `body = (dLdy * self.y).sum(axis=1," in reason
 
 
+def test_which_of_two_conventions_is_meant_is_not_guessed():
+    (item,) = search(f"{FOREIGN / 'pairs.py'}:wrong_mixed")[0]
+    reason = item.check(0).diagnosis.reason
+    assert reason.startswith("dW is divided by the 5 columns, the samples, and db is not")
+
+
 def test_what_is_not_checked_is_said_and_never_all_right(capsys):
     file = FOREIGN / "unknown.py"
     assert command.run([str(file)]) == command.NOT_ALL_CHECKED

@@ -14,6 +14,7 @@ WRONG = {
     "wrong_branch": "sign",
     "wrong_layer, tanh": None,
     "wrong_generator_loss": "term",
+    "wrong_mixed": "factor",
 }
 
 
@@ -399,3 +400,15 @@ def dropout_forward(x, dropout_param):
 
 def dropout_backward(dout, cache):
     return dout * cache[1]
+
+
+# --- samples are columns: dW is a mean over them, db a sum ----------------------------------------
+
+
+def wrong_mixed_forward(A_prev, W, b):
+    return W @ A_prev + b, (A_prev, W)
+
+
+def wrong_mixed_backward(dZ, cache):
+    A_prev, W = cache
+    return W.T @ dZ, dZ @ A_prev.T / dZ.shape[1], dZ.sum(axis=1, keepdims=True)

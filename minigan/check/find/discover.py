@@ -23,6 +23,7 @@ import difflib
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -363,14 +364,20 @@ def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report
         try:
             return check(seed)
         except Exception as error:
-            text = f"it {what_was_raised(error)}"
-            hint = f"with other arguments? Say which: CHECK = {{{name!r}: dict(…)}}"
-            text = f"{name} can be made and called, but {text}; {hint}"
-            if not said and not isinstance(error, NameError):
-                return Report(name, not_checked=[text])
-            return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
+            how = "what CHECK says" if said else "arguments that are guessed"
+            hint = f"with others? Say which: CHECK = {{{name!r}: dict(…)}}"
+            text = f"with {how} it {what_was_raised(error)}; {hint}"
+            if isinstance(error, NameError) or (said and _is_theirs(error)):
+                return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
+            return Report(name, not_checked=[text])
 
     return Item(name, kind, guarded)
+
+
+def _is_theirs(error: Exception) -> bool:
+    """Whether code that is checked has raised an error, and not the library's in calling it."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return not files[-1].startswith(str(Path(__file__).parents[2]))
 
 
 def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Report:

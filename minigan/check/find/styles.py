@@ -22,7 +22,7 @@ import numpy as np
 from ...arrays import Array, stream
 from ..functions import Call, Object, check_pair
 from ..layers import away_from_zero
-from ..report import Report
+from ..report import Diagnosis, Report
 from .arguments import Declaration, function_arguments, make, source_of, worlds_for
 from .networks import examples, network
 from .objects import MODES, NotKnown, arrays_in, get, remembering, seeded
@@ -242,6 +242,8 @@ def check_functions(
         with suppress(Exception):  # else edits are judged at this point alone
             other = next(islice(tries(seed, True), place, None))
             report.case.subject.second = _point(style_of(made, names, other), made)
+        if mixed := _mixed(style, report):
+            report.diagnosis = mixed
         # Whoever gets one number a sample wrong too is told what is wrong with that.
         for meant in _one_number(style, report):
             again = _checked(meant, made, name, seed)
@@ -342,6 +344,21 @@ def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[
         n = arrays[0].shape[1]
         note = f"the gradients of weights are means over the {n} columns, the samples"
         yield replace(style, samples=n), note
+
+
+def _mixed(style: Style, report: Report) -> Diagnosis | None:
+    """Say so if some gradients of weights are means over the samples, in columns, and some sums."""
+    x = get(style.arguments, next(iter(style.inputs.values())))
+    n, wrong = x.shape[-1], report.case.mismatches
+    right = [f.what.split()[-1] for f in report.findings[1:] if f.ok]
+    if x.ndim != 2 or not right or not wrong or report.broken_rules or not report.findings[0].ok:
+        return None
+    fit = (m.found.shape == m.right.shape and np.allclose(n * m.found, m.right) for m in wrong)
+    if not all(fit):
+        return None
+    divided = ", ".join(m.where.split()[-1] for m in wrong)
+    text = f"{divided} is divided by the {n} columns, the samples, and {', '.join(right)} is not"
+    return Diagnosis("factor", wrong[0].where, f"{text}: one of the two is wrong", certain=False)
 
 
 def _one_number(style: Style, report: Report) -> Iterator[Style]:
