@@ -239,11 +239,20 @@ def check_functions(
             again.notes.append(note)
             return again
     if not report.ok:
+        second: Style | None = None
         with suppress(Exception):  # else edits are judged at this point alone
-            other = next(islice(tries(seed, True), place, None))
-            report.case.subject.second = _point(style_of(made, names, other), made)
-        if mixed := _mixed(style, report):
-            report.diagnosis = mixed
+            second = style_of(made, names, next(islice(tries(seed, True), place, None)))
+            report.case.subject.second = _point(second, made)
+        if (mixed := _mixed(style, report)) is not None:
+            n, text = mixed
+            means = _checked(replace(style, samples=n), made, name, seed)
+            if second is not None:
+                columns = get(second.arguments, next(iter(second.inputs.values()))).shape[-1]
+                means.case.subject.second = _point(replace(second, samples=columns), made)
+            line = re.search(r"line \d+ of .*", getattr(means.diagnosis, "reason", ""))
+            text += f"; if means are meant, {line[0]}" if line else ""
+            where = report.case.mismatches[0].where
+            report.diagnosis = Diagnosis("factor", where, text, certain=False)
         # Whoever gets one number a sample wrong too is told what is wrong with that.
         for meant in _one_number(style, report):
             again = _checked(meant, made, name, seed)
@@ -346,8 +355,11 @@ def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[
         yield replace(style, samples=n), note
 
 
-def _mixed(style: Style, report: Report) -> Diagnosis | None:
-    """Say so if some gradients of weights are means over the samples, in columns, and some sums."""
+def _mixed(style: Style, report: Report) -> tuple[int, str] | None:
+    """Return how many samples there are, and what to say, if some gradients are means over them.
+
+    Samples are columns there, and the other gradients of weights are sums.
+    """
     x = get(style.arguments, next(iter(style.inputs.values())))
     n, wrong = x.shape[-1], report.case.mismatches
     right = [f.what.split()[-1] for f in report.findings[1:] if f.ok]
@@ -358,7 +370,7 @@ def _mixed(style: Style, report: Report) -> Diagnosis | None:
         return None
     divided = ", ".join(m.where.split()[-1] for m in wrong)
     text = f"{divided} is divided by the {n} columns, the samples, and {', '.join(right)} is not"
-    return Diagnosis("factor", wrong[0].where, f"{text}: one of the two is wrong", certain=False)
+    return n, f"{text}: one of the two is wrong"
 
 
 def _one_number(style: Style, report: Report) -> Iterator[Style]:
