@@ -67,7 +67,6 @@ def run(
             if not as_json:
                 _print_rows(outcomes[-1], seeds, full)
     left_out |= {o.item.name: "; ".join(o.missing) for o in outcomes if o.missing}
-    seconds = time.perf_counter() - start
     wrong = [outcome for outcome in outcomes if outcome.wrong is not None]
     code = WRONG if wrong else NOT_ALL_CHECKED if left_out else ALL_RIGHT
     if as_json:
@@ -85,6 +84,7 @@ def run(
     checked = sum(item.name not in left_out for item in items)
     right = "all right" if not left_out else "right" if checked else "nothing is judged"
     verdict = f"{len(wrong)} wrong: {names}" if wrong else right
+    seconds = time.perf_counter() - start
     print(f"\n{checked} checked in {seconds:.1f} s, {verdict}{not_checked}")
     return code
 
@@ -180,7 +180,8 @@ def _rows(item: Item, report: Report) -> Iterator[str]:
         cells = (f"  {map}", _cut(shapes, WIDTHS[1] - 2), *(number(x) for x in worst), seconds)
         yield "".join(c.ljust(w) for c, w in zip(cells, WIDTHS, strict=True)).rstrip()
     for text in report.not_checked:
-        yield f"  not checked: {text}"
+        if any(word in text for word in ABSENT):  # all else is listed at the end
+            yield f"  not checked: {text}"
 
 
 def _worst(column: tuple[float | None, ...]) -> float | None:
