@@ -96,9 +96,18 @@ def expect_between(
         raise ValueError(f"{name} must lie in {interval}, got {value}")
 
 
-def expect_vectors(theta: Array, grad: Array) -> None:
-    """Raise unless both are vectors of one length, dtype and device, of 32 bits or more."""
+def expect_vectors(theta: Array, grad: Array, *kept: Array | None) -> None:
+    """Raise unless both are vectors of one length, dtype and device, of 32 bits or more.
+
+    So must be what an optimiser has `kept` of earlier steps, if it has any.
+    """
     array_module(theta, grad)
+    for vector in kept:
+        if vector is not None and vector.shape != theta.shape:
+            raise ValueError(
+                f"this optimiser has stepped a theta of shape {vector.shape}, and is given one of "
+                f"{theta.shape}; each player needs an optimiser of its own"
+            )
     if theta.shape != grad.shape or theta.ndim != 1 or theta.dtype != grad.dtype:
         raise ValueError(
             f"step expects theta and grad as vectors of one length and dtype, got "
@@ -162,6 +171,8 @@ def expect_data(G: Any, D: Any, data: Array, batch: int) -> None:
     xp = array_module(data, G.theta, D.theta)
     if data.size == 0:
         raise ValueError(f"data is empty, {data.shape}, expected one or more samples (n, …)")
+    if data.dtype == np.uint8:
+        raise TypeError("data are uint8; scale images to the range of G's outputs: x / 127.5 - 1")
     if len(data) < batch:
         raise ValueError(
             f"batch is {batch}, but there are only {len(data)} samples of data; "

@@ -18,6 +18,8 @@ from .sampling import Batches, draw_noise, one_hot_labels
 from .step import Half, Loss, discriminator_half, generator_half
 from .views import Conditional, InstanceNoise
 
+ORDERS = ("alternating", "simultaneous", "extragradient")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -125,7 +127,7 @@ def train(
     expect_optimisers(optimiser_G, optimiser_D, order)
     penalties = list(penalties) if isinstance(penalties, Iterable) else [penalties]
     for penalty in penalties:
-        if not callable(penalty):
+        if not callable(penalty) or isinstance(penalty, type):
             raise TypeError(f"penalties holds {penalty!r}, expected penalties, such as R1(10)")
     conditions = None if labels is None else one_hot_labels(labels, data)
     game = (make_game or Game)(
@@ -136,9 +138,6 @@ def train(
     total = total_steps(len(data), batch, d_steps, steps, epochs)
     take = game.step if make_game else recorded(game)  # on a GPU, by a recording where it can be
     return (take(step) for step in range(start, total))
-
-
-ORDERS = ("alternating", "simultaneous", "extragradient")
 
 
 @dataclass

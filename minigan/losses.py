@@ -176,10 +176,8 @@ class Critic:
 class LeastSquares(Critic):
     r"""Outputs are pulled to 1 for real and 0 for generated samples (Mao et al. 2017, equation 9).
 
-        L_D = ½·E (a_real − 1)² + ½·E a_fake²      d_real = (a_real − 1)/n     d_fake = a_fake/n
-        L_G = ½·E (a_fake − 1)²                    d_fake = (a_fake − 1)/n
-
-    An output beyond its target has a slope too, the larger the further beyond.
+    L_D = ½·E (a_real − 1)² + ½·E a_fake²      d_real = (a_real − 1)/n     d_fake = a_fake/n
+    L_G = ½·E (a_fake − 1)²                    d_fake = (a_fake − 1)/n
     """
 
     def discriminator(self, real_logits: Array, fake_logits: Array) -> tuple[Array, Array, Array]:

@@ -128,8 +128,7 @@ class Sequential(Layer):
         for (layer, c, g), dy in zip(steps, reversed(cotangents), strict=True):
             e.append(layer.jvp_backward(v, dy, c, g))
             v = layer.jvp(v, c)
-        # 3. What arrives in the inputs, a, down. A piecewise-linear layer sends nothing, so that a
-        #    critic of dense and LeakyReLU layers calls no `backward` here.
+        # 3. What arrives in the inputs, a, down. Where all is piecewise linear, that is nothing.
         a = None
         for (layer, c, g), e_below in zip(reversed(steps), reversed(e), strict=True):
             if a is not None:

@@ -3,10 +3,6 @@
 A half is a gradient and a move. `discriminator_half` and `generator_half` find the gradient, and
 change nothing; `Half.move` takes the step. So the caller chooses, in plain lines, who moves when:
 one after the other, or both from the same point (`minigan.train`).
-
-Nothing is hidden: `backward` with a `grad` adds the network's gradient to it, `backward` without
-one only lets the gradient pass through, and `add_gradient` adds the network's gradient and lets
-nothing through.
 """
 
 from __future__ import annotations

@@ -222,7 +222,12 @@ def test_a_file_may_import_its_neighbours(write):
         ("notes.txt", ValueError, "expected a file that ends in .py"),
         ("empty.py", ValueError, "nothing to check.*got nothing"),
         ("other.py", ValueError, "nothing to check.*got Plain, f"),
-        ("other.py:Absent", ValueError, "other.py:Absent: nothing to check"),
+        (
+            "other.py:Plian",
+            ValueError,
+            "other.py:Plian: there is no 'Plian'.*you mean 'Plain'",
+        ),
+        ("leaving.py", ImportError, "leaving.py can't be imported: it raised SystemExit"),
         ("syntax.py", ImportError, "syntax.py can't be imported: it raised SyntaxError"),
         ("raising.py", ImportError, r"it raised ZeroDivisionError.*raising.py, line 3"),
         ("imports.py", ImportError, "it raised ModuleNotFoundError.*not_there"),
@@ -235,6 +240,7 @@ def test_what_can_not_be_found_is_said(write, target, error, says):
     write("def f(:\n", "syntax.py")
     write("x = 1\n\ny = x / 0\n", "raising.py")
     write("import not_there\n", "imports.py")
+    write("import sys\nsys.exit()\n", "leaving.py")
     with pytest.raises(error, match=says):
         find(target)
 
@@ -293,6 +299,13 @@ def test_without_its_declaration_the_report_asks_for_one(write):
     report = item.check(0)
     assert report.verdict == "not checked" and "expected 'wide'" in str(report)
     assert "CHECK = {'Picky': dict(…)}" in report.not_checked[0]
+
+
+def test_code_that_ends_the_process_ends_no_check(write):
+    backward = "def f_backward(dout, cache):\n    exit(0)\n"
+    (item,) = find(write(f"def f_forward(x):\n    return 2 * x, x\n\n\n{backward}"))
+    report = item.check(0)
+    assert report.verdict == "WRONG" and "raised SystemExit" in str(report)
 
 
 UNGUESSED = """

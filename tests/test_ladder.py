@@ -147,6 +147,7 @@ def test_a_run_that_can_not_be_trained_is_told_when_the_others_are_done(capsys):
         ("r1: --steps many", "--steps"),
         ("r1: --seed 3", "without --seed"),
         ("r1: 'open", "quotation"),
+        ("r1: --data digits", "on the same --data; digits and ring came"),
     ],
 )
 def test_a_line_that_can_not_be_read_is_named(line, what, capsys):
@@ -159,8 +160,10 @@ def test_a_line_that_can_not_be_read_is_named(line, what, capsys):
 def test_no_rows_and_no_file(capsys):
     Path("changes.txt").write_text("--data ring\n")
     assert climb() == 2 and "has no row" in capsys.readouterr().err
+    Path("changes.txt").write_bytes(b"\xfb\x00")
+    assert climb() == 2 and "changes.txt is no text" in capsys.readouterr().err
     Path("changes.txt").unlink()
-    assert climb() == 2 and "changes.txt" in capsys.readouterr().err
+    assert climb() == 2 and "changes.txt does not exist, expected a" in capsys.readouterr().err
 
 
 @pytest.mark.slow

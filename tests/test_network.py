@@ -18,6 +18,7 @@ from minigan import (
     check,
     stream,
 )
+from minigan.layers.base import Layer
 
 
 def make(seed=0, **more):
@@ -253,3 +254,26 @@ def test_x_is_checked_once_where_it_comes_in(monkeypatch):
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             net.forward(bad)
+
+
+class Scale(Layer):
+    """Gives its weights a start by assigning to them."""
+
+    def __init__(self, n):
+        super().__init__({"s": (n,)})
+        self.n = n
+        self.s = np.full(n, 2, np.float32)
+
+    def forward(self, x, train=True, rng=None):
+        return self.s * x, x
+
+
+def test_what_is_assigned_to_a_weight_is_in_theta():
+    net = Sequential(Dense(2, 3), Scale(3), Dense(3, 1))
+    assert (net.layers[1].s == 2).all() and (net.views(net.theta)["1.s"] == 2).all()
+    net.layers[0].W = np.full((2, 3), 0.5)
+    assert (net.views(net.theta)["0.W"] == 0.5).all()
+    net.theta += 1
+    assert (net.layers[0].W == 1.5).all() and (net.copy().layers[1].s == 3).all()
+    with pytest.raises(ValueError, match="broadcast"):
+        net.layers[0].W = np.ones((3, 2))

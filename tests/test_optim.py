@@ -287,3 +287,22 @@ def test_float16_is_refused_with_the_cure(make):
     with pytest.raises(TypeError, match=r"theta is float16.*net.astype\(np.float32\)"):
         make(0.1).step(theta, np.zeros(2, np.float16))
     assert (theta == 1).all()
+
+
+@pytest.mark.parametrize("make", [Adam, AdamW, RMSProp, lambda lr: SGD(lr, momentum=0.5)])
+def test_one_optimiser_for_two_networks_is_refused(make):
+    """Compiled, Adam would write behind the end of what it remembers."""
+    optimiser, theta = make(0.1), np.ones(3, np.float32)
+    optimiser.step(theta, theta)
+    for other in (np.ones(5, np.float32), np.ones(2, np.float32)):
+        with pytest.raises(ValueError, match=r"stepped a theta of shape \(3,\).*of its own"):
+            optimiser.step(other, other.copy())
+        assert (other == 1).all()
+
+
+def test_memory_of_another_size_is_refused():
+    adam, other = Adam(0.1), Adam(0.1)
+    adam.step(np.ones(5, np.float32), np.ones(5, np.float32))
+    other.load_state_dict(adam.state_dict())
+    with pytest.raises(ValueError, match=r"shape \(5,\), and is given one of \(9,\)"):
+        other.step(np.ones(9, np.float32), np.ones(9, np.float32))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import AT_THE_END, OWN_RECIPE, same
+from running import AT_THE_END, OWN_RECIPE, Drawing, same
 
-from minigan import Adam, Dense, LeakyReLU, NonSaturating, Sequential, stream
-from minigan.cli import main
+from minigan import R1, Adam, Dense, Hinge, LeakyReLU, NonSaturating, Sequential, stream
+from minigan.cli import main, train
 from minigan.data import Dataset
 from minigan.recipes import RECIPES, Setup
-from minigan.runs import watch
+from minigan.runs import output, watch
 from minigan.runs.config import Config
 from minigan.runs.run import Run
-from minigan.runs.training import resume_run, train_run
+from minigan.runs.training import Outcome, resume_run, train_run
 
 pytestmark = pytest.mark.usefixtures("quick_runs")
 
@@ -223,3 +223,64 @@ def test_a_data_set_brings_its_labels():
     )
     train_run(Config(), data, setup=setup, out="a", quiet=True)
     assert Run.open(Path("a")).classes == 3
+
+
+def test_points_of_any_scale_are_drawn_on_the_scale_that_d_sees(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(output, "picture", lambda *given: drawn.append(given) or Drawing(given[0]))
+    x = stream(0, "far").standard_normal((300, 2))
+    np.savez("far.npz", x=100 + 7 * x)
+    train_run(Config(data="far.npz", steps=3), out="a", quiet=True, policy=AT_THE_END)
+    ((samples, real, *_),) = drawn
+    assert np.abs(samples).max() < 50 and np.abs(real.mean(axis=0)).max() < 1e-6
+    assert np.abs(Run.open("a").samples(50)).max() > 50
+
+
+def test_the_command_to_go_on_names_a_recipe_of_ones_own(capsys, monkeypatch):
+    interrupted = Outcome(Path("a"), "ring", 1, 2, 1, 1.0, False, 2, None, 0)
+    monkeypatch.setattr(train, "_run", lambda *_: interrupted)
+    minigan("train", "--data", "ring", "--recipe", "mine.py")
+    assert "train --resume a --recipe mine.py\n" in capsys.readouterr().out
+
+
+def test_steps_that_are_undone_are_not_counted(capsys):
+    minigan("train", "--data", "ring", "--lr-g", "1e3", "--steps", 12, "--on-nan", "restore")
+    said = capsys.readouterr().out
+    assert "restores" in said and " steps in " not in said
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ("    Setup(G, D, NonSaturating(), Adam(), Adam(), steps=5)", "returns None, expected"),
+        (
+            "    return Setup(Dense(3, 2), D, NonSaturating(), Adam(), Adam(), steps=5)",
+            "Sequential",
+        ),
+    ],
+)
+def test_a_recipe_that_makes_no_set_up_is_told(end, says, capsys):
+    lines = OWN_RECIPE.rstrip().split("\n")
+    at = next(i for i, line in enumerate(lines) if line.lstrip().startswith("return Setup"))
+    Path("mine.py").write_text("\n".join([*lines[:at], end]))
+    assert minigan("train", "--data", "ring", "--recipe", "mine.py") == 2
+    assert says in capsys.readouterr().err
+
+
+def test_data_and_penalties_from_python():
+    x = np.eye(2, dtype=np.float32).repeat(8, axis=0)
+
+    def setup(loss):
+        G, D = Sequential(Dense(2, 2), seed=1), Sequential(Dense(2, 1), seed=2)
+        return Setup(G, D, loss, Adam(), Adam(), batch=4, steps=2, penalties=R1(1.0))
+
+    train_run(Config(), x, setup=setup(NonSaturating()), out="a", quiet=True, policy=AT_THE_END)
+    with pytest.raises(ValueError, match="pass them as data="):
+        resume_run("a", setup=setup(NonSaturating()))
+    with pytest.raises(ValueError, match="loss of this run was .*NonSat.*Hinge.*begun with"):
+        resume_run("a", setup=setup(Hinge()), data=x, steps=4)
+    with pytest.raises(TypeError, match="data are uint8.*/ 127.5 - 1"):
+        train_run(Config(), x.astype(np.uint8), setup=setup(NonSaturating()), out="b")
+    assert len(Run.open("a").samples(3)) == 3
+    with pytest.raises(ValueError, match="n must be an integer of at least 1"):
+        Run.open("a").samples(0)

@@ -213,7 +213,7 @@ class Checker:
                 self.report.not_checked.append(f"{map}: not written")
         except WrongReturn as wrong:
             self.broken(str(wrong), map, "raised")
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit() in code under check ends no check
             self.broken(f"{map} {what_was_raised(error)}", map, "raised")
 
     def off_kinks(self, f: Function, x: Array, seed: int) -> Array:
@@ -267,7 +267,7 @@ def _kind_of(returned: Any) -> str:
     return f"{type(returned).__name__}{many}"
 
 
-def what_was_raised(error: Exception) -> str:
+def what_was_raised(error: BaseException) -> str:
     """Return an error with its place, which is in the code under check, not in the library's."""
     if isinstance(error, SyntaxError):  # says itself where it is: it is no frame's
         return f"raised {type(error).__name__}: {error}"

@@ -140,6 +140,7 @@ def _rules_of_penalty(check: Checker, point: Pull, grad: Array, value: Any) -> N
         check.broken("the value is one number", "penalty", "dtype")
         return
     if relative_error(twice, 2 * grad) > 1e-12:
-        check.broken("penalty adds to what grad holds", "penalty", "overwritten")
+        text = "a penalty has to add to what grad holds, not to overwrite it"
+        check.broken(text, "penalty", "overwritten")
     if not value == again == point.value(point.penalty, point.inputs):
         check.broken("called again, or without grad, it gives the same value", "penalty", "state")

@@ -181,7 +181,7 @@ class _Rules:
     def adds(self, map: str, once: Array, call: Any) -> None:
         twice = once.copy()
         call(twice)
-        text = f"{map} adds to what grad holds"
+        text = f"{map} has to add to what grad holds, not to overwrite it"
         self.rule(self.close(twice, 2 * once), text, map, "overwritten")
 
     def close(self, a: Array, b: Array) -> bool:

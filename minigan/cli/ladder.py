@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from ..evaluate.judge import SAMPLES
+from ..files.outside import expect_file
 from ..runs import evaluation
 from ..runs.ladder import run_ladder
 from .options import count
@@ -60,7 +61,13 @@ def read_changes(path: Path) -> dict[str, list[str]]:
     train_options(parser)
     shared: list[str] = []
     rows: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    data: set[str] = set()
+    expect_file(path, "a text file with a line for each row, NAME: OPTIONS")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text ({error}), expected lines NAME: OPTIONS") from error
+    for number, line in enumerate(lines, 1):
         name, colon, text = ("", ":", line) if line.startswith("--") else line.partition(":")
         if not line.strip() or line.startswith("#"):
             continue
@@ -69,6 +76,11 @@ def read_changes(path: Path) -> dict[str, list[str]]:
             if unknown or "seed" in given or given.out or given.resume:
                 raise ValueError(
                     "expected options of minigan train, without --seed, --out, --resume"
+                )
+            if len(data := data | {getattr(given, "data", None) or ""} - {""}) > 1:
+                raise ValueError(
+                    f"the rows of a table are compared with each other, on the same --data; "
+                    f"{' and '.join(sorted(data))} came"
                 )
             if not colon or name in rows or Path(name).name != name:
                 raise ValueError("expected NAME: OPTIONS, every name once, and fit for a folder")

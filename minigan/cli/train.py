@@ -87,12 +87,12 @@ def train_command(options: argparse.Namespace) -> int:
     policy = CheckpointPolicy(options.save_every, options.keep)
     ranks = ranks_of_job()
     if ranks is None:
-        return _tell(_run(options, given, policy, None))
+        return _tell(_run(options, given, policy, None), given)
     if ranks.rank > 0:
         follow(ranks)
         return 0
     with Leader(ranks) as leader:
-        return _tell(_run(options, given, policy, leader))
+        return _tell(_run(options, given, policy, leader), given)
 
 
 def _run(
@@ -120,9 +120,11 @@ def _run(
     return resume_run(Path(options.resume), **changed, **how)
 
 
-def _tell(outcome: Outcome) -> int:
+def _tell(outcome: Outcome, given: dict[str, Any]) -> int:
     """Say how a run has ended, what is in its folder and how to go on; return the exit code."""
     folder, quoted = outcome.folder, shlex.quote(str(outcome.folder))
+    own = recipe_file(given.get("recipe") or "") is not None  # is named again to go on
+    resume = f"{quoted} --recipe {shlex.quote(given['recipe'])}" if own else quoted
     lines = []
     how = "done" if outcome.steps == outcome.total else "interrupted"
     if outcome.broken:
@@ -132,8 +134,8 @@ def _tell(outcome: Outcome) -> int:
             f"what follows is of step {outcome.steps:,}, the last good one",
         ]
     took = f"{outcome.taken:,} steps in {outcome.seconds:.1f} s"
-    if outcome.broken:  # some of the steps that were taken are undone
-        took = f"after {outcome.seconds:.1f} s"
+    if outcome.broken or outcome.restores:  # some of the steps that were taken are undone
+        took = f"after {outcome.seconds:.1f} s and {outcome.restores} restores"
     pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
     lines.append(f"{how}: {took}{pace}")
     files = {
@@ -160,12 +162,12 @@ def _tell(outcome: Outcome) -> int:
         lines += [
             "training diverged. Train again with smaller --lr-g and --lr-d, or go on from there "
             "with half the rates",
-            f"  {_command()} train --resume {quoted} --on-nan restore",
+            f"  {_command()} train --resume {resume} --on-nan restore",
         ]
     elif outcome.steps < outcome.total:
         lines += [
             f"{outcome.steps:,} of {outcome.total:,} steps are taken; to go on,",
-            f"  {_command()} train --resume {quoted}",
+            f"  {_command()} train --resume {resume}",
         ]
     else:
         lines += [

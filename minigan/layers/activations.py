@@ -28,11 +28,11 @@ class Elementwise(Layer):
 
     def derivative(self, cache: Array) -> Array:
         """Return f′ at the point that `cache` holds."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
     def second_derivative(self, cache: Array) -> Array:
         """Return f″ at the point that `cache` holds."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no second_derivative, for a penalty")
 
     def backward(self, dy: Array, cache: Array, grad: Array | None = None) -> Array:
         """Return dx = f′·dy."""

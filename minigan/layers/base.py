@@ -125,7 +125,15 @@ class Layer(OldNames):
         expect_precision("theta", theta)
         self._theta, self._state = theta, state
         for name, view in (split(theta, self._weights) | split(state, self._states)).items():
-            setattr(self, name, view)
+            vars(self)[name] = view
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Copy what is assigned to a named weight or state into its view; set all else as usual."""
+        own = vars(self)
+        if name in own and (name in own.get("_weights", ()) or name in own.get("_states", ())):
+            own[name][...] = value
+        else:
+            super().__setattr__(name, value)
 
     @property
     def theta(self) -> Array:

@@ -50,7 +50,7 @@ class SGD(Optimiser):
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        expect_vectors(theta, grad)
+        expect_vectors(theta, grad, self.v)
         lr, momentum = self.numbers_at(self.t)
         self.t += 1
         if self.momentum == 0:
@@ -99,7 +99,7 @@ class RMSProp(Optimiser):
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        expect_vectors(theta, grad)
+        expect_vectors(theta, grad, self.v)
         lr, xp = self.numbers_at(self.t)[0], array_module(theta)
         if self.v is None:
             self.v = xp.zeros_like(theta)
@@ -164,7 +164,7 @@ class Adam(Optimiser):
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        expect_vectors(theta, grad)
+        expect_vectors(theta, grad, self.m, self.v)
         rate, eps_hat = self.numbers_at(self.t)[:2]  # AdamW has a third
         xp = array_module(theta)
         if self.m is None:
@@ -232,7 +232,7 @@ class AdamW(Adam):
 
     def step(self, theta: Array, grad: Array) -> None:
         """Move `theta` in place."""
-        expect_vectors(theta, grad)
+        expect_vectors(theta, grad, self.m, self.v)
         keep = self.numbers_at(self.t)[2]
         if self.mask is None:
             theta *= keep

@@ -96,6 +96,11 @@ class Setup:
     flat: bool = False
     classes: int = 0  # how many labels G is told, once `train` has seen them
 
+    def __post_init__(self) -> None:
+        """Take one penalty for a list of it."""
+        if isinstance(self.penalties, Penalty):
+            self.penalties = [self.penalties]
+
     def train(
         self,
         x: Array,
@@ -315,6 +320,12 @@ class Recipe:
                 f"{task.shape}; take: {', '.join(fitting)}"
             )
         setup = self.make(task)
+        nets = getattr(setup, "G", None), getattr(setup, "D", None)
+        if not all(isinstance(net, Sequential) for net in nets):
+            raise ValueError(
+                f"recipe {self.name} returns {setup!r:.200}, expected a Setup whose G and D are "
+                "Sequential; is a return missing?"
+            )
         if task.latent is not None:
             told = task.classes if setup.conditional else 0
             if setup.G.in_shape != (task.latent + told,):

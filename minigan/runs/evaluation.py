@@ -86,6 +86,9 @@ def evaluate(
     FileNotFoundError, ValueError
         For a target that is neither, for runs of different data, for samples of another shape.
     """
+    for path in targets:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist, expected a run, .npz file or folder")
     runs = {path: read_settings(path) for path in targets if (path / RUN).is_file()}
     known = {(s.get("path") or s["data"], s["seed"]) for s in runs.values()}
     if data is None and len(known) != 1:
@@ -242,9 +245,9 @@ def table(evaluations: Sequence[Evaluation], width: int = 80) -> str:
             for e in evaluations
         ]
     text.append(
-        f"\n{first.samples:,} samples of each are compared with as many of {first.data}. In "
-        "brackets: what is good; after ±: half\nof a 95 % interval. Features are those of a "
-        "classifier of this library: no number is comparable\nwith Inception's."
+        f"\n{first.samples:,} samples of each are compared with as many of {first.data}.\nIn "
+        "brackets: what is good; after ±: half of a 95 % interval. The features of images are "
+        "those\nof a classifier of this library: no number is comparable with Inception's."
     )
     return "\n".join(text)
 

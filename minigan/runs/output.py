@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -171,7 +172,8 @@ class Output:
         if has_picture(self.task.shape):
             run = Run.open(folder, self.task.device)
             caption = f"{folder.name} · step {step:,} · seed {self.task.seed}"
-            figure = picture(run.samples(), self.x, setup.D, setup.loss, run.classes, caption)
+            as_D_sees = replace(run, mean=None, scale=None).samples()  # as self.x is, too
+            figure = picture(as_D_sees, self.x, setup.D, setup.loss, run.classes, caption)
             with replacing(folder / names.SAMPLES) as path:
                 figure.savefig(path)
             if with_film and len(list_frames(folder / names.FRAMES)) >= FEWEST:

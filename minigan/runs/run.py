@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array, array_module, as_like, stream, to_numpy
+from ..expect import expect_integer
 from ..files.arrays import write_arrays
 from ..files.networks import load
 from ..files.pytorch import describe, state_dict
@@ -47,7 +48,7 @@ class Run:
     scale: Array | None = None
 
     @staticmethod
-    def open(folder: Path, device: str = "cpu") -> Run:
+    def open(folder: str | os.PathLike[str], device: str = "cpu") -> Run:
         """Read the settings and the generator of a run.
 
         Raises
@@ -57,6 +58,7 @@ class Run:
         ValueError
             For damaged settings or weights, and for a run that diverged.
         """
+        folder = Path(folder)
         settings = read(folder)
         path = folder / G_FILE
         G = load(path).to(device)
@@ -113,7 +115,8 @@ class Run:
         ValueError
             For a label that the run does not have, and for a walk through noise that isn't normal.
         """
-        n = n or how_many(self.shape)
+        n = how_many(self.shape) if n is None else n
+        expect_integer("n", n, 1)
         if label is not None and not 0 <= label < self.classes:
             known = f"0 to {self.classes - 1}" if self.classes else "none: G is not conditional"
             raise ValueError(f"label is {label}, the labels of this run are {known}")

@@ -124,6 +124,8 @@ def make_again(
         name = str(settings["data"])
         if data is None:
             place = settings["path"] or name
+            if old.recipe == OWN and name not in NAMES and not Path(place).exists():
+                raise ValueError(f"{folder} was begun with data from Python: pass them as data=")
             # Runs of minigan 0.1.0 took vectors as they are.
             as_today = "scale" in settings
             # A folder that has the data's name is worth no warning here.
@@ -153,8 +155,9 @@ def make_again(
             continue
         if (old.steps, old.epochs) != (setup.steps, setup.epochs):
             raise ValueError(
-                f"the schedule in {name} of this run depends on how long it is; leave out --steps "
-                "and --epochs"
+                f"{name} of this run was {was}, and is {now} now. If a schedule in it depends on "
+                "the length of the run, leave out --steps and --epochs; else give the run what it "
+                "was begun with"
             )
         raise ValueError(
             f"the recipe {config.recipe} makes another {name} than when this run began: expected "

@@ -232,7 +232,7 @@ def _run(patient: Patient, edited: Functions, run: Callable[[Functions], Any] | 
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return (run or patient.run)(functions)
-    except Exception:
+    except (Exception, SystemExit):
         return {}
 
 

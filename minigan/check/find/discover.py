@@ -102,6 +102,12 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
         for key, thing in vars(module).items()
         if (not name or name in (key, stem(key))) and not (key.startswith("_") and key != name)
     }
+    if name and not things:
+        own = [key for key, thing in vars(module).items() if _is_of(module, thing)]
+        near = difflib.get_close_matches(name, [*own, *map(stem, own)], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        found = ", ".join(own) or "nothing"
+        raise ValueError(f"{target}: there is no {name!r} in it, but {found}{hint}")
     declarations = _declarations(module, place)
     items, passed_over = [], {}
     for key, thing in things.items():
@@ -209,7 +215,7 @@ def _import(place: str) -> ModuleType:
         raise FileNotFoundError(f"{place}: no such file")
     try:
         return _import_file(path.resolve())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
 
@@ -363,7 +369,7 @@ def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report
     def guarded(seed: int) -> Report:
         try:
             return check(seed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             how = "what CHECK says" if said else "arguments that are guessed"
             hint = f"with others? Say which: CHECK = {{{name!r}: dict(…)}}"
             text = f"with {how} it {what_was_raised(error)}; {hint}"
@@ -374,7 +380,7 @@ def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report
     return Item(name, kind, guarded)
 
 
-def _is_theirs(error: Exception) -> bool:
+def _is_theirs(error: BaseException) -> bool:
     """Whether code that is checked has raised an error, and not the library's in calling it."""
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
     return not files[-1].startswith(str(Path(__file__).parents[2]))

@@ -261,7 +261,7 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     checked.moves = any(name in RATES for name in required(made.backward))
     try:
         everything = run_backward(dout, *kept)
-    except Exception:  # the report says what was raised, or not written
+    except (Exception, SystemExit):  # the report says what was raised, or not written
         everything = {}
     keys = {key_of(path): name for name, ways in named.items() for path in ways}
     if checked.moves:
