@@ -63,7 +63,10 @@ def cell(rows):
     modes, near, divergence, _ = np.array(rows).T
     share = mean_of(100 * near)
     half = "" if np.isnan(share.low) else f" ± {(share.high - share.low) / 2:.0f}"
-    return f"{modes.mean():.3g} / {share.value:.0f}{half} % / {divergence.mean():.2g}"
+    lost = np.isnan(divergence)
+    KL = "diverged" if lost.all() else f"{divergence[~lost].mean():.2g}"
+    more = f", {lost.sum()} diverged" if 0 < lost.sum() < len(rows) else ""
+    return f"{modes.mean():.3g} / {share.value:.0f}{half} % / {KL}{more}"
 
 
 name, seeds = (*sys.argv[1:], *("ring", "3")[len(sys.argv) - 1 :])
