@@ -17,6 +17,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,7 +27,7 @@ from ...arrays import stream
 from ..report import Report
 from .arguments import is_target, source_of
 from .networks import network
-from .objects import NotKnown, required
+from .objects import required
 from .styles import Held, check_functions
 
 PARAMETERS = ("parameters", "params", "theta", "weights")
@@ -46,6 +47,43 @@ def is_cost(f: Callable[..., Any]) -> bool:
     return bool(re.search("cost|loss", f.__name__)) and len(required(f)) == 2
 
 
+class Course(Held):
+    """The three functions as one value of X, Y and the parameters, and its gradient."""
+
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], cost: Callable[..., Any]
+    ) -> None:
+        super().__init__(backward, forward, cost)  # the likeliest to be wrong first
+        self.names = forward.__name__, backward.__name__, cost.__name__
+
+    def loss(self, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return the cost of what forward makes of X."""
+        forward, _, cost = (getattr(self, name) for name in self.names)
+        self.A, *cache = forward(
+            *(parameters if name.lower() in PARAMETERS else X for name in required(forward))
+        )
+        self.cache = cache[0] if len(cache) == 1 else cache
+        first, second = required(cost)
+        target_first = is_target(first, [first, second]) and not is_target(second, [first, second])
+        return cost(Y, self.A) if target_first else cost(self.A, Y)
+
+    def gradient(self, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return what backward finds, after `loss` with the same arguments."""
+        backward = getattr(self, self.names[1])
+        return backward(*(self._asked(name, X, Y, parameters) for name in required(backward)))
+
+    def _asked(self, name: str, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return what an argument of backward is, by its name."""
+        lower = name.lower()
+        if lower in PARAMETERS:
+            return parameters
+        if any(word in lower for word in CACHES):
+            return self.cache
+        if is_target(name, [name, "A"]):  # beside A, a bare Y is one
+            return Y
+        return X if lower == "x" else self.A
+
+
 def check_course_network(
     forward: Callable[..., Any], backward: Callable[..., Any], others: list[Any], seed: int
 ) -> Report:
@@ -54,7 +92,7 @@ def check_course_network(
     Parameters
     ----------
     forward, backward
-        Its functions.
+        Two of them.
     others
         What else is in the file: among it the cost of A and Y.
     seed
@@ -64,55 +102,35 @@ def check_course_network(
     cost = next(filter(is_cost, others), None)
     if cost is None:
         return Report(name, not_checked=["there is no cost(A, Y) beside it to take the slopes of"])
-
-    def loss(self: Any, X: Any, Y: Any, parameters: Any) -> Any:
-        given = [parameters if n.lower() in PARAMETERS else X for n in required(forward)]
-        self.out, *cache = getattr(self, forward.__name__)(*given)
-        self.cache = cache[0] if len(cache) == 1 else cache
-        first, second = required(cost)
-        swapped = is_target(first, [first, second]) and not is_target(second, [first, second])
-        return getattr(self, cost.__name__)(*((Y, self.out) if swapped else (self.out, Y)))
-
-    def gradient(self: Any, X: Any, Y: Any, parameters: Any) -> Any:
-        given = []
-        for asked in required(backward):
-            lower = asked.lower()
-            if lower in PARAMETERS:
-                given.append(parameters)
-            elif any(word in lower for word in CACHES):
-                given.append(self.cache)
-            elif is_target(asked, [asked, "A"]):
-                given.append(Y)
-            else:
-                given.append(X if lower == "x" else self.out)
-        return getattr(self, backward.__name__)(*given)
-
-    made = Held(backward, forward, cost)  # the likeliest to be wrong first
-    own = {"loss": loss, "gradient": gradient, "__module__": forward.__module__}
-    made.__class__ = type(forward.__name__, (Held,), own)
-
-    def tries(seed: int, other: bool) -> Iterator[dict[str, Any]]:
-        code = source_of(forward)
-        depth = max(map(int, re.findall(r"[\"']W(\d)[\"']", code)), default=3)
-        ends = (2, 1) if "softmax" in code else (1, 2)
-        for out in ends:
-            sizes = [*((5, 3, 6) if other else (3, 4, 5))[:depth], out]
-            draw = stream(seed + other, "network").standard_normal
-            parameters: dict[str, Any] = {}
-            for i, (p, q) in enumerate(pairwise(sizes), 1):
-                parameters |= {f"W{i}": draw((q, p)), f"b{i}": draw((q, 1))}
-            labels = np.arange(7) % 2
-            Y = np.eye(out)[labels].T if out > 1 else labels[None].astype(float)
-            yield {"X": draw((sizes[0], 7)), "Y": Y, "parameters": parameters}
-
+    made = Course(forward, backward, cost)
+    # Of the user's module: none of the methods above is a suspect.
+    made.__class__ = type(forward.__name__, (Course,), {"__module__": forward.__module__})
+    tries = partial(_arguments, source_of(forward))
     return check_functions(name, made, ("loss", "gradient"), tries, seed)
+
+
+def _arguments(code: str, seed: int, other: bool) -> Iterator[dict[str, Any]]:
+    """Give X, Y and parameters: of as many layers as the code of forward names, else of three.
+
+    Y is a row of 0 and 1 for one output; with a softmax it has a column of them for each sample.
+    """
+    depth = max(map(int, re.findall(r"[\"']W(\d)[\"']", code)), default=3)
+    draw = stream(seed + other, "network").standard_normal
+    for out in (2, 1) if "softmax" in code else (1, 2):
+        sizes = [*((5, 3, 6) if other else (3, 4, 5))[:depth], out]
+        parameters: dict[str, Any] = {}
+        for i, (p, q) in enumerate(pairwise(sizes), 1):
+            parameters |= {f"W{i}": draw((q, p)), f"b{i}": draw((q, 1))}
+        labels = np.arange(7) % 2
+        Y = np.eye(out)[labels].T if out > 1 else labels[None].astype(float)
+        yield {"X": draw((sizes[0], 7)), "Y": Y, "parameters": parameters}
 
 
 def check_backprop(made: Any, seed: int) -> Report:
     """Check a network with ``feedforward(x)`` and ``backprop(x, y)``."""
     weights = getattr(made, "weights", None)
     if not isinstance(weights, list):
-        raise NotKnown(f"{type(made).__name__} has no list of weights")
+        return Report(type(made).__name__, not_checked=["it has no list of weights"])
 
     def loss(self: Any, x: Any, y: Any) -> Any:
         a = self.feedforward(x)
