@@ -13,8 +13,8 @@ import numpy as np
 from ..arrays import Array, stream
 from .compare import Checker
 from .definitions import DEFINITIONS, Numbers, forms
-from .numerical import Slope
-from .report import Report
+from .numerical import Slope, relative_error
+from .report import FINITE_DIFFERENCE_LIMIT, Report
 
 # What a setting may be called.
 NAMES = {
@@ -111,19 +111,21 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
 def _nearest(check: Checker, point: Steps, found: list[Array]) -> list[Array]:
     """Return the steps of the definition that is followed; of the usual one where none is."""
     assert point.definition is not None
-    first = None
+    did = moves(found, point.theta)
+    candidates = []
     for eps in _epsilons(point):
         numbers = point.numbers | {"eps": eps}
         for words, steps in forms(point.definition, numbers).items():
             exact = steps(numbers, point.grads, point.theta)
-            first = exact if first is None else first
-            if np.allclose(exact, found, rtol=1e-9, atol=0):
-                point.numbers = numbers
-                if words:
-                    check.note(f"held against {point.definition}: {words}")
-                return exact
-    assert first is not None
-    return first
+            error = relative_error(did, moves(exact, point.theta))
+            candidates.append((error, words, numbers, exact))
+    best = min(candidates, key=lambda candidate: candidate[0])
+    if not best[0] <= FINITE_DIFFERENCE_LIMIT:
+        best = candidates[0]
+    _, words, point.numbers, exact = best
+    if words:
+        check.note(f"held against {point.definition}: {words}")
+    return exact
 
 
 def _epsilons(point: Steps) -> list[float]:
