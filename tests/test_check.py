@@ -283,7 +283,7 @@ def test_a_layer_of_any_shape_needs_a_point():
 def test_the_report_can_be_read():
     text = str(check.layer(BUGS["sign of dW"]()))
     assert "WRONG" in text and "backward dW" in text and "← wrong" in text
-    assert "rule broken: backward adds" in str(check.layer(BUGS["grad overwritten"]()))
+    assert "rule broken: backward has to add" in str(check.layer(BUGS["grad overwritten"]()))
 
 
 @pytest.mark.slow

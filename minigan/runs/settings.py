@@ -156,7 +156,7 @@ def make_again(
         if (old.steps, old.epochs) != (setup.steps, setup.epochs):
             raise ValueError(
                 f"{name} of this run was {was}, and is {now} now. If a schedule in it depends on "
-                "the length of the run, leave out --steps and --epochs; else give the run what it "
+                "how long the run is, leave out --steps and --epochs; else give the run what it "
                 "was begun with"
             )
         raise ValueError(

@@ -45,10 +45,18 @@ from ..losses import loss
 from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import BrokenRule, Report
-from .arguments import Declaration, function_arguments, make, sample_shapes, words_for
-from .courses import (
+from .arguments import (
+    Declaration,
+    function_arguments,
+    make,
+    sample_shapes,
+    source_of,
+    words_for,
+)
+from .networks import (
+    Course,
     check_backprop,
-    check_course_network,
+    course_arguments,
     has_backprop,
     is_cost,
     is_course_network,
@@ -263,7 +271,7 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             check = partial(_check_pair, thing, getattr(module, g), more | said)
             if is_course_network(thing, getattr(module, g)):
                 others = [f for f in vars(module).values() if inspect.isfunction(f)]
-                check = partial(check_course_network, thing, getattr(module, g), others)
+                check = partial(_check_course, thing, getattr(module, g), others)
             yield _item(f"{called}, {word}" if word else called, "functions", said, check)
         is_part = is_cost(thing) and _has_course_network(module)
         if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
@@ -416,6 +424,17 @@ def _check_pair(
     name = f"{forward.__name__}, {backward.__name__}"
     made, names = Held(forward, backward), (forward.__name__, backward.__name__)
     return check_functions(name, made, names, partial(function_arguments, forward, said), seed)
+
+
+def _check_course(
+    forward: Callable[..., Any], backward: Callable[..., Any], others: list[Any], seed: int
+) -> Report:
+    name = f"{forward.__name__}, {backward.__name__}"
+    cost = next(filter(is_cost, others), None)
+    if cost is None:
+        return Report(name, not_checked=["there is no cost(A, Y) beside it to take the slopes of"])
+    made, tries = Course(forward, backward, cost), partial(course_arguments, source_of(forward))
+    return check_functions(name, made, ("loss", "gradient"), tries, seed)
 
 
 def _check_loss_function(f: Callable[..., Any], said: Declaration, seed: int) -> Report:

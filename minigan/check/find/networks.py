@@ -1,17 +1,30 @@
-"""Networks whose ``loss(X, y)`` is a value, with the gradients of their weights."""
+"""Networks, whose value is a loss: with the gradients of their weights beside it, or apart.
+
+    loss(X, y)                                  the value, and gradients beside it or by a method
+    feedforward(x), backprop(x, y)              Nielsen's class: the gradients of all biases and of
+                                                all weights, of ½·‖a − y‖² or of its `cost`
+    A, cache = forward_propagation(X, parameters)               Ng's three functions, which share a
+    cost = compute_cost(A, Y)                                   dict of parameters: grads["dW1"] is
+    grads = backward_propagation(parameters, cache, X, Y)       the gradient of parameters["W1"]
+
+In the last two (from two books called *Neural Networks and Deep Learning*) a sample is a column.
+"""
 
 from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array, stream
 from ..report import Report
+from .arguments import is_target
 from .objects import (
     NotKnown,
     Path,
@@ -22,6 +35,7 @@ from .objects import (
     key_of,
     matters,
     put,
+    required,
     seeded,
     where_gradients_are,
 )
@@ -123,3 +137,102 @@ def network(
     if isinstance(error, NotKnown):
         return Report(name, not_checked=[str(error)])
     raise error
+
+
+# --- of two courses ------------------------------------------------------------------------------
+
+
+def check_backprop(made: Any, seed: int) -> Report:
+    """Check a network with ``feedforward(x)`` and ``backprop(x, y)``."""
+    weights = getattr(made, "weights", None)
+    if not isinstance(weights, list):
+        return Report(type(made).__name__, not_checked=["it has no list of weights"])
+
+    def loss(self: Any, x: Any, y: Any) -> Any:
+        a = self.feedforward(x)
+        cost = getattr(getattr(self, "cost", None), "fn", None)
+        return cost(a, y) if cost else 0.5 * ((a - y) ** 2).sum()
+
+    cls = type(made)
+    made.__class__ = type(cls.__name__, (cls,), {"loss": loss, "__module__": cls.__module__})
+    x = stream(seed, "x").standard_normal((weights[0].shape[1], 1))
+    y = stream(seed, "y").random((len(weights[-1]), 1))
+    return network(made, "backprop", [(x, y)], seed=seed)
+
+
+def has_backprop(cls: type) -> bool:
+    """Whether a class is such a network."""
+    return all(inspect.isfunction(getattr(cls, name, None)) for name in ("feedforward", "backprop"))
+
+
+PARAMETERS = ("parameters", "params", "theta", "weights")
+CACHES = ("cache", "caches", "memory", "forward")
+
+
+def is_course_network(forward: Callable[..., Any], backward: Callable[..., Any]) -> bool:
+    """Whether backward is told the target, forward is not, and both share their parameters."""
+    asks, told = required(backward), required(forward)
+    targets = [name for name in asks if is_target(name, [*asks, "A"])]
+    shared = [name for name in told if name.lower() in PARAMETERS]
+    return len(told) == 2 and len(shared) == 1 and bool(targets) and not set(targets) & set(told)
+
+
+def is_cost(f: Callable[..., Any]) -> bool:
+    """Whether a function may be the cost of such a network: of two arguments."""
+    return bool(re.search("cost|loss", f.__name__)) and len(required(f)) == 2
+
+
+class Course:
+    """The three functions as one value of X, Y and the parameters, and its gradient."""
+
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], cost: Callable[..., Any]
+    ) -> None:
+        self.names = forward.__name__, backward.__name__, cost.__name__
+        vars(self).update({f.__name__: f for f in (backward, forward, cost)})
+        # Of the user's module: none of the methods here is a suspect, and backward is the first.
+        self.__class__ = type(self.names[0], (Course,), {"__module__": forward.__module__})
+
+    def loss(self, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return the cost of what forward makes of X."""
+        forward, _, cost = (getattr(self, name) for name in self.names)
+        self.A, *cache = forward(
+            *(parameters if name.lower() in PARAMETERS else X for name in required(forward))
+        )
+        self.cache = cache[0] if len(cache) == 1 else cache
+        first, second = required(cost)
+        target_first = is_target(first, [first, second]) and not is_target(second, [first, second])
+        return cost(Y, self.A) if target_first else cost(self.A, Y)
+
+    def gradient(self, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return what backward finds, after `loss` with the same arguments."""
+        backward = getattr(self, self.names[1])
+        return backward(*(self._asked(name, X, Y, parameters) for name in required(backward)))
+
+    def _asked(self, name: str, X: Any, Y: Any, parameters: Any) -> Any:
+        """Return what an argument of backward is, by its name."""
+        lower = name.lower()
+        if lower in PARAMETERS:
+            return parameters
+        if any(word in lower for word in CACHES):
+            return self.cache
+        if is_target(name, [name, "A"]):  # beside A, a bare Y is one
+            return Y
+        return X if lower == "x" else self.A
+
+
+def course_arguments(code: str, seed: int, other: bool) -> Iterator[dict[str, Any]]:
+    """Give X, Y and parameters: of as many layers as the code of forward names, else of three.
+
+    Y is a row of 0 and 1 for one output; with a softmax it has a column of them for each sample.
+    """
+    depth = max(map(int, re.findall(r"[\"']W(\d)[\"']", code)), default=3)
+    draw = stream(seed + other, "network").standard_normal
+    for out in (2, 1) if "softmax" in code else (1, 2):
+        sizes = [*((5, 3, 6) if other else (3, 4, 5))[:depth], out]
+        parameters: dict[str, Any] = {}
+        for i, (p, q) in enumerate(pairwise(sizes), 1):
+            parameters |= {f"W{i}": draw((q, p)), f"b{i}": draw((q, 1))}
+        labels = np.arange(7) % 2
+        Y = np.eye(out)[labels].T if out > 1 else labels[None].astype(float)
+        yield {"X": draw((sizes[0], 7)), "Y": Y, "parameters": parameters}
