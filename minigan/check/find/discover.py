@@ -22,7 +22,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,11 +34,11 @@ from typing import Any
 import numpy as np
 
 from ...arrays import stream
-from ...files.modules import import_file
+from ...files.modules import import_with_package
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
-from ..compare import what_was_raised
+from ..compare import PACKAGE, what_was_raised
 from ..layers import away_from_zero, layer
 from ..losses import loss
 from ..optimisers import optimiser
@@ -61,16 +60,9 @@ from .networks import (
     is_cost,
     is_course_network,
 )
+from .pairs import FORWARD, is_partner, stem
 from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import (
-    FORWARD,
-    Held,
-    check_functions,
-    check_of,
-    is_partner,
-    is_unwritten,
-    stem,
-)
+from .styles import Held, check_functions, check_of, is_unwritten
 
 
 @dataclass(frozen=True)
@@ -112,9 +104,7 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     }
     if name and not things:
         own = [key for key, thing in vars(module).items() if _is_of(module, thing)]
-        near = difflib.get_close_matches(name, [*own, *map(stem, own)], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        found = ", ".join(own) or "nothing"
+        hint, found = _did_you_mean(name, {*own, *map(stem, own)}), ", ".join(own) or "nothing"
         raise ValueError(f"{target}: there is no {name!r} in it, but {found}{hint}")
     declarations = _declarations(module, place)
     items, passed_over = [], {}
@@ -146,10 +136,14 @@ def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:
     names = {*vars(module), *map(stem, vars(module))}
     for key in declared:
         if key not in names:
-            near = difflib.get_close_matches(key, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = _did_you_mean(key, names)
             raise ValueError(f"{place}: CHECK has {key!r}, expected a name in this file{hint}")
     return declared
+
+
+def _did_you_mean(name: str, names: set[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _is_base(module: ModuleType, cls: Any) -> bool:
@@ -222,34 +216,10 @@ def _import(place: str) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"{place}: no such file")
     try:
-        return _import_file(path.resolve())
+        return import_with_package(path.resolve())
     except (Exception, SystemExit) as error:
         text = what_was_raised(error)
         raise ImportError(f"{place} can't be imported: it {text}") from error
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Import a file, as a part of its package if it lies in one, which may import its relatives."""
-    root = path.parent
-    while (root / "__init__.py").is_file():
-        root = root.parent
-    # The project's root may lie above: `from course.layers import …` says so.
-    above = [str(root), *map(str, list(root.parents)[:2])]
-    sys.path.extend(above)
-    try:
-        if root != path.parent:
-            name = ".".join(path.relative_to(root).with_suffix("").parts)
-            sys.path.insert(0, str(root))
-            try:
-                module = importlib.import_module(name.removesuffix(".__init__"))
-            finally:
-                sys.path.remove(str(root))
-            if getattr(module, "__file__", None) == str(path):
-                return module  # else another package of that name was there before
-        return import_file(path, f"checked_{path.stem}")
-    finally:
-        for place in above:
-            sys.path.remove(place)
 
 
 def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iterator[Item]:
@@ -281,8 +251,11 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
 
 def _partners(module: ModuleType, name: str) -> list[str]:
     """Return the functions of a module that are the derivative of one, by their names."""
-    own = [k for k, v in vars(module).items() if inspect.isfunction(v) and _is_of(module, v)]
-    return [other for other in own if other != name and is_partner(name, other)]
+    return [g for g in _own_functions(module) if g != name and is_partner(name, g)]
+
+
+def _own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    return {k: f for k, f in vars(module).items() if inspect.isfunction(f) and _is_of(module, f)}
 
 
 def _is_derivative(module: ModuleType, name: str) -> bool:
@@ -290,7 +263,7 @@ def _is_derivative(module: ModuleType, name: str) -> bool:
 
 
 def _has_course_network(module: ModuleType) -> bool:
-    own = {k: f for k, f in vars(module).items() if inspect.isfunction(f) and _is_of(module, f)}
+    own = _own_functions(module)
     pairs = ((f, own[g]) for k, f in own.items() for g in _partners(module, k))
     return any(is_course_network(f, g) for f, g in pairs)
 
@@ -334,8 +307,7 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
             lambda seed: optimiser(made(), seed=seed, reference=_reference(said)),
         )
     elif has_backprop(cls):
-        sizes = {"sizes": [3, 4, 2]} if "sizes" in inspect.signature(cls).parameters else {}
-        yield _item(name, "class", said, lambda seed: check_backprop(make(cls, sizes | said), seed))
+        yield _item(name, "class", said, lambda seed: check_backprop(made(), seed))
     elif (check := check_of(cls)) is not None:
         yield _item(name, "class", said, lambda seed: check(said, seed))
     elif is_optimiser(cls):
@@ -390,8 +362,8 @@ def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report
 
 def _is_theirs(error: BaseException) -> bool:
     """Whether code that is checked has raised an error, and not the library's in calling it."""
-    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    return not files[-1].startswith(str(Path(__file__).parents[2]))
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return PACKAGE not in Path(last.filename).parents
 
 
 def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Report:

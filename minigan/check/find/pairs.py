@@ -297,3 +297,34 @@ def returned_names(f: Callable[..., Any]) -> list[str]:
     last = returns[-1] if returns else None
     parts = last.elts if isinstance(last, ast.Tuple) else [last]
     return [part.id if isinstance(part, ast.Name) else "" for part in parts]
+
+
+# --- which function is the derivative of which ----------------------------------------------------
+
+FORWARD = {"forward": "backward", "fwd": "bwd", "fprop": "bprop"}
+VALUE = {word: ("gradient", "grad", "derivative", "prime") for word in ("loss", "cost")}
+DERIVATIVE = ("derivative", "deriv", "prime", "grad", "gradient", "d", *FORWARD.values())
+BARE = ("f", "fn", "func", "function", "activation")
+
+
+def stem(name: str) -> str:
+    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
+    words = [word for word in name.split("_") if word not in (*FORWARD, *FORWARD.values())]
+    return "_".join(words) or name
+
+
+def is_partner(f: str, g: str) -> bool:
+    """Whether a function called g is, by its name, the derivative of one called f."""
+    words, others = f.lower().split("_"), g.lower().split("_")
+    backward = [FORWARD.get(word, word) for word in words]
+    if backward != words:  # conv_backward, conv_backward_alt
+        return others[: len(backward)] == backward
+    bare = [word for word in others if word not in DERIVATIVE]
+    if len(bare) < len(others):
+        in_place = [
+            [*words[:i], other, *words[i + 1 :]]
+            for i, word in enumerate(words)
+            for other in VALUE.get(word, ())
+        ]
+        return bare == words or others in in_place or (not bare and f in BARE)
+    return g.lower() == f"d{f.lower()}"

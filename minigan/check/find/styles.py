@@ -235,11 +235,13 @@ def check_functions(
     if style is None:
         raise error or TypeError("no argument is an array of floats")
     report = _checked(style, made, name, seed)
+    tried = []
     for meant, note in _other_conventions(style, report, isinstance(made, Held)):
         again = _checked(meant, made, name, seed)
         if again.ok:
             again.notes.append(note)
             return again
+        tried.append((meant, again))
     if not report.ok:
         second: Style | None = None
         with suppress(Exception):  # else edits are judged at this point alone
@@ -256,8 +258,7 @@ def check_functions(
             where = report.case.mismatches[0].where
             report.diagnosis = Diagnosis("factor", where, text, certain=False)
         # Whoever gets one number a sample wrong too is told what is wrong with that.
-        for meant in _one_number(style, report):
-            again = _checked(meant, made, name, seed)
+        for again in (again for meant, again in tried if meant.arguments is not style.arguments):
             kinds = [getattr(r.diagnosis, "kind", "unknown") for r in (report, again)]
             if kinds[0] == "unknown" != kinds[1]:
                 return again
@@ -386,34 +387,3 @@ def _one_number(style: Style, report: Report) -> Iterator[Style]:
     shapes = {a.shape for a in arrays.values()}
     if len(shapes) == 1 and len(shape := shapes.pop()) == 2 and shape[1] > 1:
         yield replace(style, arguments={name: a[:, :1] for name, a in arrays.items()})
-
-
-# --- which function is the derivative of which ----------------------------------------------------
-
-FORWARD = {"forward": "backward", "fwd": "bwd", "fprop": "bprop"}
-VALUE = {word: ("gradient", "grad", "derivative", "prime") for word in ("loss", "cost")}
-DERIVATIVE = ("derivative", "deriv", "prime", "grad", "gradient", "d", *FORWARD.values())
-BARE = ("f", "fn", "func", "function", "activation")
-
-
-def stem(name: str) -> str:
-    """Return what a pair is called: relu for relu_forward and relu_backward, or forward_relu."""
-    words = [word for word in name.split("_") if word not in (*FORWARD, *FORWARD.values())]
-    return "_".join(words) or name
-
-
-def is_partner(f: str, g: str) -> bool:
-    """Whether a function called g is, by its name, the derivative of one called f."""
-    words, others = f.lower().split("_"), g.lower().split("_")
-    backward = [FORWARD.get(word, word) for word in words]
-    if backward != words:  # conv_backward, conv_backward_alt
-        return others[: len(backward)] == backward
-    bare = [word for word in others if word not in DERIVATIVE]
-    if len(bare) < len(others):
-        in_place = [
-            [*words[:i], other, *words[i + 1 :]]
-            for i, word in enumerate(words)
-            for other in VALUE.get(word, ())
-        ]
-        return bare == words or others in in_place or (not bare and f in BARE)
-    return g.lower() == f"d{f.lower()}"
