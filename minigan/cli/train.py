@@ -135,7 +135,8 @@ def _tell(outcome: Outcome, given: dict[str, Any]) -> int:
         ]
     took = f"{outcome.taken:,} steps in {outcome.seconds:.1f} s"
     if outcome.broken or outcome.restores:  # some of the steps that were taken are undone
-        took = f"after {outcome.seconds:.1f} s and {outcome.restores} restores"
+        took = f"after {outcome.seconds:.1f} s"
+        took += f" and {outcome.restores} restores" if outcome.restores else ""
     pace = f", {1000 * outcome.seconds / outcome.taken:.2f} ms a step" if outcome.taken else ""
     lines.append(f"{how}: {took}{pace}")
     files = {
