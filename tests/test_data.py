@@ -37,6 +37,12 @@ def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(name: str, m
         load(name)
 
 
+@pytest.mark.parametrize(("name", "cure"), [("a.npy", "np.load"), ("a.csv", "np.loadtxt")])
+def test_another_kind_of_file_is_told_how_to_become_one(name: str, cure: str) -> None:
+    with pytest.raises(ValueError, match=rf"np.savez_compressed\('a.npz', x={cure}\("):
+        load(name)
+
+
 def test_an_empty_name_on_the_command_line_does_not_mean_the_digits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +96,7 @@ def test_other_unknown_names(name: str) -> None:
 
 def test_a_file_of_another_kind_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1,2")
-    with pytest.raises(ValueError, match="unknown data set"):
+    with pytest.raises(ValueError, match="expected .npz"):
         load(tmp_path / "a.csv")
 
 

@@ -204,7 +204,9 @@ def test_a_size_resizes_and_crops_around_the_middle(tmp_path: Path) -> None:
 def test_an_unreadable_image(tmp_path: Path, name: str, content: bytes) -> None:
     write(tmp_path / "a.png", RGB)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} cannot be read as an image .*replace or remove"):
+    with pytest.raises(
+        ValueError, match=rf"{name} (is no|cannot be read as an) image [^<>]*replace"
+    ):
         load(tmp_path)
 
 

@@ -267,6 +267,15 @@ def test_a_recipe_that_makes_no_set_up_is_told(end, says, capsys):
     assert says in capsys.readouterr().err
 
 
+def test_an_error_in_a_recipe_in_a_file_has_its_place(capsys):
+    bad = "class Bad(NonSaturating):\n    def generator(self, *logits):\n        return 1 + [2]\n"
+    text = OWN_RECIPE.replace("NonSaturating()", "Bad()").replace("\n\n", f"\n\n{bad}\n", 1)
+    Path("mine.py").write_text(text)
+    line = 1 + text.split("\n").index("        return 1 + [2]")
+    assert minigan("train", "--data", "ring", "--recipe", "mine.py") == 2
+    assert f"(mine.py, line {line})\n" in capsys.readouterr().err
+
+
 def test_data_and_penalties_from_python():
     x = np.eye(2, dtype=np.float32).repeat(8, axis=0)
 

@@ -28,13 +28,13 @@ from minigan.data import Dataset
 from minigan.optim.schedules import linear
 from minigan.penalties import R1
 from minigan.plot.clouds import points
-from minigan.plot.stills import loss_curves
+from minigan.plot.stills import loss_curves, sample_grid
 from minigan.plot.walk import walk
 from minigan.recipes import RECIPES, Recipe, Setup, Task
 from minigan.runs.config import Config
 from minigan.runs.history import read_history
 from minigan.runs.metrics import METRICS
-from minigan.runs.run import COLUMNS, Run
+from minigan.runs.run import COLUMNS, Run, picture
 from minigan.runs.threads import blas_threads
 from minigan.runs.training import train_run
 from minigan.sampling import draw_noise, sample
@@ -257,6 +257,17 @@ def test_labels_come_in_turn(conditional):
     np.testing.assert_array_equal(drawn.reshape(7, 4), expected)
     assert conditional.samples().shape == (100, *SHAPE)
     assert imread("run/samples.png").shape[0] > 100
+
+
+@pytest.mark.parametrize(("classes", "columns"), [(2, 10), (3, 9), (6, 6), (20, 20), (21, 10)])
+def test_a_column_of_a_picture_shows_one_class(classes, columns):
+    samples = np.zeros((2 * columns, 2, 2, 1), np.float32)
+    drawn = picture(samples, classes=classes)
+    plain = sample_grid(samples, columns)
+    assert drawn.get_figwidth() == plain.get_figwidth()
+    above = [text.get_text() for text in drawn.texts]
+    expected = [str(i % classes) for i in range(columns)] if classes <= 20 else []
+    assert above == expected
 
 
 @pytest.mark.parametrize("label", range(CLASSES))

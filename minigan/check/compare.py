@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, stream
+from ..files.modules import own_frames
 from .numerical import (
     Function,
     Slope,
@@ -40,7 +41,6 @@ Ask = Callable[[Arrays, Settings], "Derivative"]
 CANCELLED = 100 * float(np.finfo(np.float64).eps)  # of the size of the terms: rounding is left
 TINY = 1e-13  # of the largest entry: an error beyond that is hardly rounding
 MOVES = 20  # how often a point is moved off a kink before that is given up
-PACKAGE = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -271,11 +271,8 @@ def what_was_raised(error: BaseException) -> str:
     """Return an error with its place, which is in the code under check, not in the library's."""
     if isinstance(error, SyntaxError):  # says itself where it is: it is no frame's
         return f"raised {type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [f for f in frames if PACKAGE not in Path(f.filename).parents] or list(frames)
-    # NumPy's own Python files are not where the mistake is either.
-    own = [f for f in outside if "site-packages" not in f.filename] or outside
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    frames = own_frames(error) or list(traceback.extract_tb(error.__traceback__))
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"raised {type(error).__name__}: {error}{place}"
 
 

@@ -10,6 +10,8 @@ import sys
 from typing import NoReturn
 
 from .. import __version__
+from ..files.modules import own_frames
+from ..files.outside import did_you_mean
 from ..recipes.named import unknown
 from ..runs.ladder import DIVERGED
 from ..runs.progress import say, silence
@@ -51,7 +53,7 @@ examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     _open_streams()
-    options = _parser().parse_args(arguments)
+    options = _read(arguments)
     try:
         return int(options.run(options))
     except BrokenPipeError:  # the reader has gone: minigan check | head
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, OverflowError) as error:
         if options.traceback:
             raise
-        say(f"minigan: {error}", sys.stderr)
+        say(f"minigan: {error}{_where(error)}", sys.stderr)
         return CAN_NOT
     except MemoryError as error:
         if options.traceback:
@@ -74,6 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minigan: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _where(error: BaseException) -> str:
+    """Return the line of a file of the user's, such as a recipe, in which an error arose."""
+    own = own_frames(error)
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
 def _open_streams() -> None:
@@ -106,6 +114,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(CAN_NOT, f"minigan: {message}; see {self.prog} --help\n")
 
 
+def _read(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line; what is wrong with it ends the program."""
+    options, rest = _parser().parse_known_args(arguments)
+    if rest and rest[0].startswith("-"):
+        known = [name for name in options.parser._option_string_actions if name.startswith("--")]
+        name = rest[0].partition("=")[0]
+        meant = did_you_mean(name, known).rstrip()
+        options.parser.error(f"there is no option {name}{': ' + meant if meant else ''}")
+    if rest:
+        options.parser.error(f"{rest[0]!r} came besides, expected no more than options")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = _Parser(
@@ -133,5 +154,5 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(
             "--traceback", action="store_true", help="on an error, show where it arose"
         )
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, parser=added)
     return parser

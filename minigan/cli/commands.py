@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -72,7 +73,14 @@ def sample_command(options: argparse.Namespace) -> int:
         with replacing(out) as path:
             figure.savefig(path)
     else:
-        _write_npz(out, (n, *run.shape), run.batches(*asked))
+        shape = (n, *run.shape)
+        size, free = math.prod(shape) * run.G.theta.itemsize, shutil.disk_usage(out.parent).free
+        if size > free:
+            raise ValueError(
+                f"{n:,} samples take {size / 1e9:,.1f} GB, and {out.parent} has {free / 1e9:,.1f} "
+                "GB left; take fewer, or write to another disk"
+            )
+        _write_npz(out, shape, run.batches(*asked))
     print(f"{n:,} samples of {folder}, seed {options.seed}: {out}")
     return 0
 

@@ -19,11 +19,11 @@ is float32. Files are checked before they are believed, and nothing in them is e
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from pathlib import Path
 
+from ..files.outside import did_you_mean, printable
 from .builtin import grid, load_digits, ring, swissroll
 from .dataset import Dataset
 from .images import IMAGE_PATTERNS, load_folder
@@ -118,12 +118,16 @@ def load(
         return load_folder(path, size)
     if path.suffix.lower() == ".npz":
         return load_npz(path, standardise)
-    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
+    if path.suffix.lower() in (".npy", ".csv", ".txt", ".tsv"):
+        read = "np.load(file)" if path.suffix.lower() == ".npy" else "np.loadtxt(file, …)"
+        raise ValueError(
+            f"{printable(path)} is a {path.suffix} file, expected .npz; write it as one, "
+            f"np.savez_compressed({path.with_suffix('.npz').name!r}, x={read})"
+        )
     raise ValueError(
-        f"unknown data set {name!r}: {meant}expected one of {', '.join(NAMES)}, or a path to "
-        f"FILE.npz, or to a FOLDER of images ({IMAGE_PATTERNS}); check the spelling, and that the "
-        "path exists"
+        f"unknown data set {name!r}: {did_you_mean(name, NAMES)}expected one of "
+        f"{', '.join(NAMES)}, or a path to FILE.npz, or to a FOLDER of images ({IMAGE_PATTERNS}); "
+        "check the spelling, and that the path exists"
     )
 
 

@@ -23,6 +23,7 @@ IMAGE_PATTERNS = "*.png *.jpg *.jpeg *.bmp *.webp"
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")  # as Pillow calls them
 MOST_PIXELS = 1 << 24  # of one picture, 4,096 × 4,096
 MOST_PIXELS_TO_RESIZE = 55_000_000  # of one that is resized at once; all this is within 1 GB
+RESIZE = "minigan train --size 64, or load(folder, size=64),"  # as errors recommend it
 GREY = ("1", "L", "LA")  # Pillow's modes
 
 
@@ -45,7 +46,7 @@ def load_folder(folder: Path, size: int | None = None) -> Dataset:
             raise ValueError(
                 f"{printable(path)} has {image.shape[0]}×{image.shape[1]} pixels, but "
                 f"{printable(paths[0])} has {h}×{w}; expected images of one size: "
-                "load(folder, size=64) resizes and crops all to 64×64"
+                f"{RESIZE} resizes and crops all to 64×64"
             )
         if len(images) == 1:
             expect_room((len(paths), *image.shape), printable(folder))
@@ -85,7 +86,7 @@ def _is_hidden(path: Path) -> bool:
 def _read(path: Path, size: int | None) -> Array:
     """Return the pixels of an image: uint8 (h, w, 1) if it is grey, else (h, w, 3)."""
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise ImportError("reading a folder of images needs Pillow: pip install pillow") from error
     try:
@@ -97,13 +98,18 @@ def _read(path: Path, size: int | None) -> Array:
             w, h = image.size
             most = MOST_PIXELS if size is None else MOST_PIXELS_TO_RESIZE
             if w * h > most:
-                cure = "; load(folder, size=64) takes larger ones" if size is None else ""
+                cure = f"; {RESIZE} takes larger ones" if size is None else ""
                 raise ValueError(f"it has {h:,}×{w:,} pixels, expected at most {most:,}{cure}")
             return _pixels(image, size)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"{printable(path)} is no image that is read, expected PNG, JPEG, BMP or WebP; replace "
+            "or remove it"
+        ) from error
     except Exception as error:  # the decoders fail in many ways, SyntaxError among them
         raise ValueError(
             f"{printable(path)} cannot be read as an image ({type(error).__name__}: "
-            f"{printable(error)}), expected PNG, JPEG, BMP or WebP; replace or remove it"
+            f"{printable(error)}); replace or remove it"
         ) from error
 
 

@@ -68,9 +68,10 @@ def load_npz(path: Path, standardise: bool = True) -> Dataset:
             f"{where}, array {label_key!r}: {labels.dtype} of shape {labels.shape} came, "
             f"expected integers of shape ({len(x)},), one a point; save them so, or leave them out"
         )
-    if labels.max() >= MOST_CLASSES:
+    odd = labels[(labels < 0) | (labels >= MOST_CLASSES)]
+    if odd.size:
         raise ValueError(
-            f"{where}, array {label_key!r}: {labels.max()} is among the labels, expected classes "
+            f"{where}, array {label_key!r}: {odd[0]} is among the labels, expected classes "
             f"0, 1, 2 … and no more than {MOST_CLASSES:,} of them; number them again, labels = "
             "np.unique(labels, return_inverse=True)[1], or leave them out"
         )

@@ -5,9 +5,29 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import sysconfig
+import traceback
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from traceback import FrameSummary
 from types import CodeType, ModuleType
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def own_frames(error: BaseException) -> list[FrameSummary]:
+    """Return the frames of an error, innermost last, that are in files of the user's.
+
+    Those of the library, of Python and of installed packages are none.
+    """
+
+    def is_own(path: Path) -> bool:
+        folders = {PACKAGE, Path(sysconfig.get_path("stdlib"))}
+        installed = {"site-packages", "dist-packages"}.intersection(path.parts)
+        return not installed and folders.isdisjoint(path.parents) and path.suffix == ".py"
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if is_own(Path(frame.filename))]
 
 
 class FromSource(SourceFileLoader):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -25,6 +27,13 @@ def expect_file(path: str | os.PathLike[str], expected: str) -> Path:
         raise ValueError(f"{printable(path)} is a pipe or a device, expected {expected}")
     what = "is a folder" if path.is_dir() else "does not exist"
     raise FileNotFoundError(f"{printable(path)} {what}, expected {expected}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'X'? " if one of the known names is like this one, else nothing."""
+    names = {known_name.lower(): known_name for known_name in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {names[close[0]]!r}? " if close else ""
 
 
 def printable(text: object) -> str:

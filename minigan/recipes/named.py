@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable
 
+from ..files.outside import did_you_mean
 from ..losses import Hinge, LeastSquares, Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from ..penalties import DRAGAN, R1, R2, GradientPenalty, Penalty
 from ..step import Loss
@@ -54,6 +54,5 @@ def penalties_named(text: str) -> list[Penalty]:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return what to say to a name that is not known, and which was perhaps meant."""
     known = list(known)
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    meant = f"did you mean {close[0]!r}? " if close else ""
+    meant = did_you_mean(name, known)
     return f"unknown {kind} {name!r}: {meant}expected one of {', '.join(known)}"

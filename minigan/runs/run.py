@@ -176,11 +176,13 @@ def picture(
     classes: int = 0,
     caption: str = "",
 ) -> Figure:
-    """Return a figure of samples that have a picture; with a few classes, a column for each."""
+    """Return a figure of samples that have a picture; with some classes, a column shows one."""
     if samples.ndim != 4:
         return points(samples, real, D, loss)
-    labels = range(classes) if 1 < classes <= 2 * COLUMNS else None
-    return sample_grid(samples, classes if labels else COLUMNS, labels=labels, caption=caption)
+    if not 1 < classes <= 2 * COLUMNS:
+        return sample_grid(samples, COLUMNS, caption=caption)
+    labels = [*range(classes)] * max(1, COLUMNS // classes)  # samples have all classes in turn
+    return sample_grid(samples, len(labels), labels=labels, caption=caption)
 
 
 def export(folder: Path, out: str | os.PathLike[str] | None = None) -> list[tuple[Path, str]]:

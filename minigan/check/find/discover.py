@@ -19,7 +19,6 @@ nothing that it has may be missing.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import traceback
@@ -34,11 +33,12 @@ from typing import Any
 import numpy as np
 
 from ...arrays import stream
-from ...files.modules import import_with_package
+from ...files.modules import PACKAGE, import_with_package
+from ...files.outside import did_you_mean
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ...penalties import Penalty
-from ..compare import PACKAGE, what_was_raised
+from ..compare import what_was_raised
 from ..layers import away_from_zero, layer
 from ..losses import loss
 from ..optimisers import optimiser
@@ -104,8 +104,8 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     }
     if name and not things:
         own = [key for key, thing in vars(module).items() if _is_of(module, thing)]
-        hint, found = _did_you_mean(name, {*own, *map(stem, own)}), ", ".join(own) or "nothing"
-        raise ValueError(f"{target}: there is no {name!r} in it, but {found}{hint}")
+        hint, found = did_you_mean(name, {*own, *map(stem, own)}), ", ".join(own) or "nothing"
+        raise ValueError(f"{target}: there is no {name!r} in it: {hint}expected one of {found}")
     declarations = _declarations(module, place)
     items, passed_over = [], {}
     for key, thing in things.items():
@@ -136,14 +136,9 @@ def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:
     names = {*vars(module), *map(stem, vars(module))}
     for key in declared:
         if key not in names:
-            hint = _did_you_mean(key, names)
-            raise ValueError(f"{place}: CHECK has {key!r}, expected a name in this file{hint}")
+            hint = did_you_mean(key, names)
+            raise ValueError(f"{place}: CHECK has {key!r}: {hint}expected a name in this file")
     return declared
-
-
-def _did_you_mean(name: str, names: set[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _is_base(module: ModuleType, cls: Any) -> bool:
