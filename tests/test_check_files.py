@@ -700,6 +700,8 @@ def test_unknown_keys_of_check_are_errors_with_a_hint(write):
     with pytest.raises(ValueError, match=r"CHECK has 'squre': did you mean 'square'. expected a"):
         find(write(SQUARE.format(suffix="", factor=2) + "CHECK = {'squre': dict(x=(2, 3))}"))
     text = SQUARE.format(suffix="", factor=2)
+    with pytest.raises(ValueError, match=r"CHECK\['square'\] is None, expected dict\(x="):
+        find(write(text + "CHECK = {'square': None}"))
     (item,) = find(write(text + "CHECK = {'square': dict(x=(2, 7))}"))
     assert item.check(0).findings[0].shape == (2, 7)
     (item,) = find(write(text + "CHECK = {'square_forward': dict(z=(2, 7))}"))

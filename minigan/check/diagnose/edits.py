@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from .changes import Change, Slot, of_expression, swap_kind
+from .changes import of_expression, of_item, swap_kind
+from .insertions import Change, Slot
 
 LONGEST = 200  # letters of a line in a report: one that is cut can't be copied
 A_SIZE = r"len\(\w+\)$|\.size$|\.shape\[-?\d\]$"
@@ -111,16 +113,15 @@ def _possible(
         for name, value in usable.items()
         if any(np.ndim(value) and np.array_equal(value, one) for one in inputs)
     }
-    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-    unused = {node.id for node in names if _is_stored(node)}
-    unused -= {node.id for node in names if not _is_stored(node)}
+    unused = _unused(function)
     for statement, slot, node in _expressions(function):
         parameter = _parameter(slot, parameters)
         if isinstance(node, ast.Name) and {"grad", "self"} & {node.id, parameter}:
             continue  # what is added to must stay what it is
         if _is_zero(node, values):
             continue  # it proves nothing
-        for rank, kind, new in of_expression(slot, node, usable, snippets, given):
+        changes = of_expression(slot, node, usable, snippets, given)
+        for rank, kind, new in chain(changes, of_item(node, values)):
             right = new.right if isinstance(new, ast.BinOp) else None
             is_number = isinstance(node, ast.Constant)
             if unused and right and not is_number and ast.unparse(right) in unused:
@@ -142,6 +143,25 @@ def _possible(
         for rank, kind, new in _of_statement(statement, has_views):
             yield Edit(rank, kind, [(slot, new)], statement)
     yield from _everywhere(function, usable, snippets)
+
+
+def _unused(function: ast.FunctionDef) -> set[str]:
+    """Return the names of what is computed for nothing.
+
+    They are never read; or made before a loop and in each turn of it, and the turns don't read
+    them: what comes from one turn and is meant for the next.
+    """
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    unused = {node.id for node in names if _is_stored(node)}
+    unused -= {node.id for node in names if not _is_stored(node)}
+    for loop in [node for node in ast.walk(function) if isinstance(node, ast.For)]:
+        before = {node.id for node in names if node.lineno < loop.lineno and _is_stored(node)}
+        inside = [node for part in loop.body for node in ast.walk(part)]
+        added = [node.target for node in inside if isinstance(node, ast.AugAssign)]
+        within = [node for node in inside if isinstance(node, ast.Name) and node not in added]
+        stored = {node.id for node in within if _is_stored(node)}
+        unused |= stored & before - {node.id for node in within if not _is_stored(node)}
+    return unused
 
 
 def _sizes_in(function: ast.FunctionDef, values: dict[str, Any]) -> dict[str, int]:

@@ -28,16 +28,19 @@ from ..report import (
 )
 from .cases import Clues, clues
 from .evidence import Evidence, Guess, name_factor
-from .numbers import (
+from .guesses import (
     digits_lost,
     from_shapes,
     from_values,
+    normalisation,
     other_order,
+    residues,
+    slopes,
     unmasked,
+    with_other_arrays,
     worst_entries,
 )
 from .repair import Mended, repair
-from .terms import normalisation, residues, slopes, with_other_arrays
 
 KINDS = {
     "raised": "the code raises an error",

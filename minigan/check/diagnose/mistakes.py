@@ -1,7 +1,7 @@
 """Mistakes of their own: in a second order, in a loss, in a gradient penalty, in an optimiser.
 
-What most derivatives have in common is in `terms` and `numbers`. Here a definition of the thing is
-run once more, with the slip of a mistake in its text.
+What most derivatives have in common is in `guesses`. Here a definition of the thing is run once
+more, with the slip of a mistake in its text.
 """
 
 from __future__ import annotations

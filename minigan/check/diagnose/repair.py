@@ -21,6 +21,7 @@ import sys
 import textwrap
 import types
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from .edits import Edit, edits
 
 LINES = 3_000_000  # of Python, that are run while edits are tried: some seconds
 LINES_OF_AN_EDIT = 300  # what it costs to make and compile one
+HARM = 4  # edits of one statement that spoil what is right, before its others have to wait
 MEMORY = 400 * 2**20  # bytes that an edit may take beside what is taken already
 
 Functions = dict[str, types.FunctionType]
@@ -137,11 +139,26 @@ def repair(
             if fits(edit.kind) and not (patient.value and (edit.is_constant or edit.rank > 2)):
                 yield edit.rank + likelihood, edit, name
 
-    candidates = heapq.merge(*map(of_function, trees), key=itemgetter(0))
-    for _, edit, name in islice(candidates, tries):
+    unedited = _run(patient, {})
+    right = {k: a for k, a in exact.items() if _is_right(unedited, {k: a}, limit)}
+    harm: Counter[int] = Counter()  # how many edits of a statement spoilt what is right
+    postponed: list[tuple[int, Edit, str]] = []
+
+    def likely() -> Iterator[tuple[int, Edit, str]]:
+        """Give edits of statements on which nothing depends that is right; then the others."""
+        for candidate in heapq.merge(*map(of_function, trees), key=itemgetter(0)):
+            if harm[id(candidate[1].statement)] < HARM:
+                yield candidate
+            else:
+                postponed.append(candidate)
+        yield from postponed
+
+    for _, edit, name in islice(likely(), tries):
         with edit.applied(), _little_memory():
             f = _compiled(trees[name], patient.functions[name], patient.class_of(name))
-            if f is None or not _is_right(_run(patient, {name: f}), exact, limit):
+            found = {} if f is None else _run(patient, {name: f})
+            if f is None or not _is_right(found, exact, limit):
+                harm[id(edit.statement)] += bool(found) and not _is_right(found, right, limit)
                 continue
             if _run(patient, {name: f}, patient.elsewhere):
                 file = patient.functions[name].__code__.co_filename.rpartition("/")[2]

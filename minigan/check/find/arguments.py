@@ -177,6 +177,7 @@ def _worlds(
         {"x": (N, T, D), "w": (D, M)} | step,
         {"x": (N, T, D)} | gates,
         {"x": (N, D), "w": (D,), "b": ()} | two | {"b": (), "w2": (M,), "b2": ()},
+        *({"x": x, "w": (D, D), "b": (D,), "h": (N, D), "c": (N, D)} for x in ((N, D), (N, T, D))),
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
@@ -290,6 +291,10 @@ ROLES = (
 )
 
 
+# What the weights and biases of a function are called: w1, Wout, bias_f; not before or width.
+WEIGHT = re.compile(r"[wb](\d*|[a-z]{1,3}|_\w+|eight\w*|ias\w*)|[WB]\w*|theta\w*")
+
+
 def _guess(name: str, place: int, shapes: Shapes) -> Any:
     """Return what an argument may be: the shape of an array, or a setting."""
     lower = name.lower()
@@ -306,9 +311,8 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
         return shapes.get("beta", (3,))
     if lower in shapes:
         return shapes[lower]
-    for start in ("w", "b", "theta"):
-        if lower.startswith(start):
-            return shapes.get(start[0], shapes.get("w", (3,)))
+    if WEIGHT.fullmatch(name):
+        return shapes.get(lower[0], shapes.get("w", (3,)))
     if lower in STRENGTHS:
         return COMMON.get(lower, 0.17)
     if lower in MODES:

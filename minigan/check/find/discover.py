@@ -134,7 +134,9 @@ def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:
     """Return CHECK, whose keys are names of the file."""
     declared: dict[str, Declaration] = getattr(module, "CHECK", {})
     names = {*vars(module), *map(stem, vars(module))}
-    for key in declared:
+    for key, said in declared.items():
+        if not isinstance(said, dict):
+            raise ValueError(f"{place}: CHECK[{key!r}] is {said!r}, expected dict(x=(5, 3), …)")
         if key not in names:
             hint = did_you_mean(key, names)
             raise ValueError(f"{place}: CHECK has {key!r}: {hint}expected a name in this file")
