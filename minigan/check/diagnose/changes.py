@@ -43,6 +43,8 @@ def of_expression(
         for op in ORDERS:
             if not isinstance(node.ops[0], op):
                 yield 0, "mask", ast.Compare(node.left, [op()], node.comparators)
+        if is_mask(values.get(ast.unparse(node.left))):  # which holds 1/(1 − rate) where it keeps
+            yield 1, "factor", node.left
     elif isinstance(node, ast.Call):
         yield from _of_call(node)
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -104,6 +106,8 @@ def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterat
     ):
         root = ast.BinOp(right, ast.Pow(), ast.Constant(0.5))
         yield 2, "factor", ast.BinOp(left, node.op, root)
+    if isinstance(node.op, ast.FloorDiv):
+        yield 0, "factor", ast.BinOp(left, ast.Div(), right)
     if isinstance(node.op, ast.Sub):
         yield 1, "sign", ast.BinOp(right, ast.Sub(), left)
         if is_mask(values.get(ast.unparse(right))):  # 1 − mask for mask
