@@ -96,7 +96,7 @@ def is_term(slot: Slot) -> bool:
     """Whether a factor or a sign may stand here: what is assigned, returned, or computed with."""
     parent = slot[0]
     kinds = (ast.Assign, ast.AugAssign, ast.Return, ast.BinOp, ast.Tuple, ast.Slice, ast.Call)
-    summed = isinstance(parent, ast.Attribute) and parent.attr in ("sum", "mean")
+    summed = isinstance(parent, ast.Attribute) and parent.attr in ("sum", "mean", "T")
     index = isinstance(parent, ast.Subscript) and slot[1] == "slice"
     return isinstance(parent, kinds) or summed or index
 

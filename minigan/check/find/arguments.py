@@ -40,7 +40,7 @@ def sample_shapes(made: Layer) -> list[tuple[int, ...]]:
 
 
 # Of features: all different, so that a wrong axis shows. The second are for another look.
-SIZES, OTHER_SIZES = (3, 4, 2, 5), (5, 6, 3, 4)
+SIZES, OTHER_SIZES = (3, 4, 2, 5), (5, 3, 6, 4)
 COMMON: Declaration = {
     "k": 3,
     "kernel_size": 3,
@@ -249,12 +249,19 @@ def source_of(f: Callable[..., Any]) -> str:
 
 
 def words_for(f: Callable[..., Any]) -> tuple[str, list[str]]:
-    """Return the argument that is compared with words, as activation == "relu" is, and these."""
+    """Return the argument that is compared with words, as activation == "relu" is, and these.
+
+    Its default is the first of them. In testing there is nothing to go back, so that is no word.
+    """
     for name, parameter in inspect.signature(f).parameters.items():
-        words = re.findall(rf"\b{name} == [\"'](\w+)[\"']", source_of(f))
-        if words and parameter.default is parameter.empty:
-            return name, list(dict.fromkeys(words))
+        default = [] if parameter.default is parameter.empty else [parameter.default]
+        words = re.findall(rf"\b_?{name} == [\"'](\w+)[\"']", source_of(f))
+        if words and not TRAINING.intersection(words) and all(isinstance(d, str) for d in default):
+            return name, list(dict.fromkeys(default + words))
     return "", []
+
+
+TRAINING = {"train", "training", "test", "testing", "eval"}
 
 
 STRENGTHS = ("reg", "reg_strength", "lam", "lambd", "lambda_", "l2", "weight_decay", "alpha")

@@ -19,10 +19,12 @@ nothing that it has may be missing.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -297,12 +299,7 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
             lambda seed: penalty(made(), seed=seed, reference=_reference(said)),
         )
     elif _takes(cls, "step", "theta", "grad"):
-        yield _item(
-            name,
-            "optimiser",
-            said,
-            lambda seed: optimiser(made(), seed=seed, reference=_reference(said)),
-        )
+        yield _item(name, "optimiser", said, lambda seed: _check_optimiser(cls, said, seed))
     elif has_backprop(cls):
         yield _item(name, "class", said, lambda seed: check_backprop(made(), seed))
     elif (check := check_of(cls)) is not None:
@@ -385,6 +382,16 @@ def _check_layer(make: Callable[[], Layer], said: Declaration, seed: int) -> Rep
         return layer(made, x, seed=seed, train=train, reference=_reference(said))
     assert error is not None
     raise error
+
+
+def _check_optimiser(cls: type, said: Declaration, seed: int) -> Report:
+    """Check a class with ``step(theta, grad)``, which moves θ, or returns it moved."""
+    made, theta = make(cls, said), np.ones(2)
+    with suppress(Exception):
+        returned = copy.deepcopy(made).step(theta, np.ones(2))
+        if isinstance(returned, np.ndarray) and (theta == 1).all():
+            return check_class(cls, said, seed)
+    return optimiser(made, seed=seed, reference=_reference(said))
 
 
 def _check_pair(

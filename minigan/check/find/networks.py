@@ -16,6 +16,7 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -26,6 +27,8 @@ from ...arrays import Array, stream
 from ..report import Report
 from .arguments import is_target
 from .objects import (
+    RATE,
+    RATES,
     NotKnown,
     Path,
     Remembering,
@@ -139,6 +142,69 @@ def network(
     raise error
 
 
+# --- told the target by backward ------------------------------------------------------------------
+
+
+def is_told_the_target(cls: type) -> bool:
+    """Whether backward is: then what comes first is no cotangent."""
+    asks = required(cls.backward)[1:]  # type: ignore[attr-defined]
+    return any(is_target(name, [name, "A"]) for name in asks)
+
+
+def check_told(made: Any, shapes: Iterable[Path], seed: int) -> Report:
+    """Check a network with ``forward(X)`` and ``backward(Y)``, which may move the weights itself.
+
+    Its gradients are those of its loss(X, Y), or loss(A, Y) of what forward returns.
+    """
+    cls = type(made)
+    asks = required(made.backward)
+    target = next(name for name in asks if is_target(name, [name, "A"]))
+    named = [name for name in dir(cls) if re.search("loss|cost", name)]
+    value_of = next((f for name in named if is_cost(f := getattr(cls, name), 3)), None)
+    if value_of is None:
+        text = f"backward is told {target}, and no loss(X, {target}) says of what it is the slope"
+        return Report(cls.__name__, not_checked=[text])
+    _, first, second = required(value_of)
+
+    def loss(self: Any, X: Any, Y: Any) -> Any:
+        A = _first(self.forward(X))
+        if is_target(first, [first, second]) and not is_target(second, [first, second]):
+            return value_of(self, Y, A)
+        return value_of(self, X if first.lower() in ("x", "inputs") else A, Y)
+
+    def gradient(self: Any, X: Any, Y: Any) -> Any:
+        known = {"x": X, "inputs": X, target.lower(): Y, **dict.fromkeys(RATES, RATE)}
+        A = _first(self.forward(X))
+        ways = {name: ways[0] for name, ways in arrays_of(made).items()}
+        before = {name: np.array(get(self, way)) for name, way in ways.items()}
+        returned = self.backward(*(known.get(name.lower(), A) for name in asks))
+        if any(name.lower() in RATES for name in asks):
+            return {name: (before[name] - get(self, way)) / RATE for name, way in ways.items()}
+        return returned
+
+    methods = {"loss": loss, "gradient": gradient, "__module__": cls.__module__}
+    made.__class__ = type(cls.__name__, (cls,), methods)
+    return network(made, "gradient", _like_the_output(made, shapes, seed), seed=seed)
+
+
+def _first(returned: Any) -> Any:
+    return returned[0] if isinstance(returned, tuple) else returned
+
+
+def _like_the_output(made: Any, shapes: Iterable[Path], seed: int) -> Iterator[tuple[Array, Array]]:
+    """Give X, and a Y of the shape of what forward makes of it; labels for a softmax."""
+    for shape in shapes:
+        x = stream(seed, "x").standard_normal(shape)
+        with suppress(Exception):
+            A = np.asarray(_first(copy.deepcopy(made).forward(x)))
+            for axis in (-1, 0):
+                if A.ndim == 2 and A.shape[axis] > 1 and np.allclose(A.sum(axis=axis), 1):
+                    labels = np.arange(A.shape[1 + axis]) % A.shape[axis]
+                    yield x, np.moveaxis(np.eye(A.shape[axis])[labels], -1, axis)
+                    yield x, labels
+            yield x, stream(seed, "y").random(A.shape)
+
+
 # --- of two courses ------------------------------------------------------------------------------
 
 
@@ -177,9 +243,10 @@ def is_course_network(forward: Callable[..., Any], backward: Callable[..., Any])
     return len(told) == 2 and len(shared) == 1 and bool(targets) and not set(targets) & set(told)
 
 
-def is_cost(f: Callable[..., Any]) -> bool:
-    """Whether a function may be the cost of such a network: of two arguments."""
-    return bool(re.search("cost|loss", f.__name__)) and len(required(f)) == 2
+def is_cost(f: Any, many: int = 2) -> bool:
+    """Whether a function of so many arguments may be the cost of such a network."""
+    is_called_so = inspect.isfunction(f) and bool(re.search("cost|loss", f.__name__))
+    return is_called_so and len(required(f)) == many
 
 
 class Course:

@@ -314,11 +314,16 @@ def matters(checked: Remembering, out: Any, ways: list[Path], *x: Array) -> bool
     twin = copy.deepcopy(checked.made)
     array = get(twin, ways[0])
     for path in ways:
-        put(twin, path, array + 0.1 * np.cos(np.arange(array.size)).reshape(array.shape))
+        put(twin, path, wavy(array))
     try:
         return not np.array_equal(replace(checked, made=twin, weights={}).forward(*x)[0], out)
     except Exception:
         return True
+
+
+def wavy(array: Array) -> Array:
+    """Return an array that differs a little from this one in all of its entries."""
+    return np.asarray(array + 0.1 * np.cos(np.arange(array.size)).reshape(array.shape))
 
 
 def _used_again(checked: Remembering, x: Array, dout: Array, report: Report) -> None:

@@ -17,7 +17,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from .objects import (
     NotKnown,
     Path,
     arrays_in,
+    arrays_of,
     get,
     gradient_of,
     key_of,
@@ -42,6 +43,8 @@ from .objects import (
     put,
     required,
     seeded,
+    wavy,
+    where_gradients_are,
 )
 
 # --- in which style -------------------------------------------------------------------------------
@@ -66,6 +69,8 @@ class Style:
     returned: tuple[str, ...] = ()  # what the gradients are called where they are returned
     averaged: bool = False  # a loss for each sample, whose mean is differentiated
     samples: int = 1  # the gradients of weights are divided by so many
+    weights: dict[str, list[Path]] = field(default_factory=dict)  # inputs that lie in the thing
+    left: dict[str, Path] = field(default_factory=dict)  # where the thing leaves their gradients
 
     @property
     def is_plain(self) -> bool:
@@ -77,8 +82,9 @@ class Style:
 
         def forward(*arrays: Array) -> tuple[Any, Any]:
             twin, arguments = copy.deepcopy(thing), copy.deepcopy(self.arguments)
-            for path, array in zip(self.inputs.values(), arrays, strict=True):
-                put(arguments, path, array)
+            for (name, path), array in zip(self.inputs.items(), arrays, strict=True):
+                for way in self.weights.get(name, [path]):
+                    put(twin if name in self.weights else arguments, way, array)
             with seeded():
                 result = getattr(twin, self.names[0])(*arguments.values())
             outs = [result] if self.outs is None else [result[i] for i in self.outs]
@@ -108,16 +114,59 @@ class Style:
                 outs = self.outs or ()
                 gradients = tuple(a for i, a in enumerate(result) if i not in outs)
             found = self._in_order(gradients)
+            for i, name in enumerate(self.inputs):
+                if name in self.left:
+                    found[i] = get(twin, self.left[name])
             if self.is_plain:
+                shapes = [array.shape for array in self.arrays(twin).values()]
                 found = [
-                    None if a is None else _times(dout, a, np.shape(get(arguments, path)))
-                    for a, path in zip(found, [*self.inputs.values()], strict=False)
+                    None if a is None else _times(dout, a, shape)
+                    for a, shape in zip(found, shapes, strict=False)
                 ] + found[len(self.inputs) :]
             if self.samples > 1:
                 found[1:] = [None if a is None else a * self.samples for a in found[1:]]
             return tuple(found)
 
         return forward, backward
+
+    def arrays(self, thing: Any) -> dict[str, Array]:
+        """Return the arrays that are differentiated, by name."""
+        return {
+            name: get(thing if name in self.weights else self.arguments, path)
+            for name, path in self.inputs.items()
+        }
+
+    def with_weights(self, thing: Any) -> tuple[Style, list[str]]:
+        """Return a style in which those arrays of an object are inputs that have gradients.
+
+        And the names of those that have none, though what the first function returns depends on
+        them.
+        """
+        named = {name: ways for name, ways in arrays_of(thing).items() if name not in self.inputs}
+        if not named:
+            return self, []
+        inputs = self.inputs | {name: ways[0] for name, ways in named.items()}
+        every = replace(self, inputs=inputs, weights=named)
+        arrays = every.arrays(thing)
+        forward, backward = every.pair_of(thing)
+        out, kept = forward(*arrays.values())
+        found = dict(zip(inputs, backward(np.ones(np.shape(out)), kept), strict=False))
+        keys = {key_of(path): name for name, ways in named.items() for path in ways}
+        left = where_gradients_are({"self": kept[0]}, keys, thing, named)
+        has = [n for n in named if n in left or np.shape(found[n]) == arrays[n].shape]
+        style = replace(
+            self,
+            inputs=self.inputs | {name: inputs[name] for name in has},
+            weights={name: named[name] for name in has},
+            left={name: path[1:] for name, path in left.items()},
+        )
+        without = [
+            name
+            for name in named
+            if name not in has
+            and not np.array_equal(forward(*(arrays | {name: wavy(arrays[name])}).values())[0], out)
+        ]
+        return style, without
 
     def _in_order(self, gradients: Any) -> list[Any]:
         """Return the gradients in the order of the inputs, None for one that is missing."""
@@ -132,6 +181,10 @@ class Style:
             by_key = dict(zip(self.returned, gradients, strict=True))
         elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):
             gradients = [gradients[0], *gradients[1]]  # dx, [dW, db]
+        elif isinstance(gradients[-1], dict):  # dx, dh, {"W": dW}
+            rest = {self._input_of(name_of(p)): a for p, a in arrays_in(gradients[-1])}
+            first = dict(zip(self.inputs, gradients[:-1], strict=False))
+            return [(first | rest).get(name) for name in self.inputs]
         places = {key: self._input_of(key) for key in by_key}
         if isinstance(gradients, dict) or (by_key and None not in places.values()):
             found = {place: by_key[key] for key, place in places.items()}
@@ -237,8 +290,11 @@ def _given(
     loss = len(asks) == len(arguments) and any(
         is_target(n, asks) and n.lower() in own for n in asks
     )
-    # In the usual form, (dout, cache), the second is the cache, whatever it is called.
+    # In the usual form, (dout, cache), the second is the cache, whatever it is called, unless it
+    # is the cotangent of something: dc of (dh, dc).
+    known = {key_of((name,)) for name in (*own, *called)}
     usual = several and len(asks) == 2 and not any(w in asks[0].lower() for w in CACHES)
+    usual = usual and known.isdisjoint(gradient_of((asks[1],)))
     for name in dict.fromkeys((*asks, *optional)):
         lower = name.lower()
         if usual and name == asks[1] and name not in called:

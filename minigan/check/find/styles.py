@@ -24,8 +24,8 @@ from ..functions import Call, Object, check_pair
 from ..layers import away_from_zero
 from ..report import Diagnosis, Report
 from .arguments import Declaration, function_arguments, make, source_of, worlds_for
-from .networks import examples, network
-from .objects import MODES, NotKnown, arrays_in, get, remembering, seeded
+from .networks import check_told, examples, is_told_the_target, network
+from .objects import MODES, NotKnown, arrays_in, remembering, seeded
 from .pairs import CONSTANTS, Source, Style, style_of
 
 Check = Callable[[Declaration, int], Report]
@@ -43,6 +43,8 @@ def check_of(cls: type) -> Check | None:
         return None
     if all(inspect.isfunction(getattr(cls, name, None)) for name in ("forward", "backward")):
         takes = len(asks(cls, "forward"))
+        if takes == 1 and is_told_the_target(cls):
+            return lambda said, seed: _told(cls, said, seed)
         if takes == 1 and asks(cls, "backward"):
             return lambda said, seed: _remembering(cls, said, seed)
         if takes > 1:
@@ -154,6 +156,12 @@ def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
     yield from ((n, 4), (2, 3, 4, 6), (2, 4, 6, 3), (n,), (3, 2, 6, 12))
 
 
+def _told(cls: type, said: Declaration, seed: int) -> Report:
+    with seeded():
+        made = make(cls, said)
+    return check_told(made, [tuple(said["x"])] if "x" in said else _shapes(made), seed)
+
+
 # --- two methods that are one function and its derivative -----------------------------------------
 
 
@@ -163,7 +171,7 @@ def _two(cls: type, pair: tuple[str, str], said: Declaration, seed: int) -> Repo
     takes = next(iter(asks(cls, pair[0])))
     shape = {takes: said["x"]} if "x" in said else {}
     tries = partial(function_arguments, getattr(made, pair[0]), shape)
-    return check_functions(cls.__name__, made, pair, tries, seed)
+    return check_functions(cls.__name__, made, pair, tries, seed, lambda: make(cls, said, True))
 
 
 # --- loss of a network ----------------------------------------------------------------------------
@@ -194,8 +202,11 @@ def check_functions(
     names: tuple[str, str],
     tries: Callable[[int, bool], Iterator[dict[str, Any]]],
     seed: int,
+    other: Callable[[], Any] | None = None,
 ) -> Report:
     """Check two functions at the first arguments that both of them take.
+
+    Where an object has them, its arrays are arguments too, as far as they have gradients.
 
     Parameters
     ----------
@@ -208,6 +219,8 @@ def check_functions(
         same in other sizes. What mends the functions has to be right there too.
     seed
         Of the arguments and of the cotangent.
+    other
+        Makes the object in other sizes.
     """
     style: Style | None = None
     place = 0  # of the style's arguments among the tries
@@ -226,7 +239,7 @@ def check_functions(
             error = max(error or raised, raised, key=_line)
             continue
         # What is wrong with matrices may be right with vectors, or with sizes of 1.
-        if one.inputs and (style is None or _is_as_telling(one, style)):
+        if one.inputs and (style is None or _is_as_telling(one, style, made)):
             fits = _fits(one, made)
             if fits or style is None:
                 style, place = one, i
@@ -234,7 +247,11 @@ def check_functions(
                 break
     if style is None:
         raise error or TypeError("no argument is an array of floats")
+    missing: list[str] = []
+    with suppress(Exception):  # of backward, which the report says
+        style, missing = style.with_weights(made)
     report = _checked(style, made, name, seed)
+    report.not_checked += [f"backward d{array}: no gradient of it is found" for array in missing]
     tried = []
     for meant, note in _other_conventions(style, report, isinstance(made, Held)):
         again = _checked(meant, made, name, seed)
@@ -245,13 +262,15 @@ def check_functions(
     if not report.ok:
         second: Style | None = None
         with suppress(Exception):  # else edits are judged at this point alone
-            second = style_of(made, names, next(islice(tries(seed, True), place, None)))
-            report.case.subject.second = _point(second, made)
+            sized = other() if other else made
+            second = style_of(sized, names, next(islice(tries(seed, True), place, None)))
+            second, _ = second.with_weights(sized)
+            report.case.subject.second = _point(second, sized)
         if (mixed := _mixed(style, report)) is not None:
             n, text = mixed
             means = _checked(replace(style, samples=n), made, name, seed)
             if second is not None:
-                columns = get(second.arguments, next(iter(second.inputs.values()))).shape[-1]
+                columns = next(iter(second.arrays(made).values())).shape[-1]
                 means.case.subject.second = _point(replace(second, samples=columns), made)
             line = re.search(r"line \d+ of .*", getattr(means.diagnosis, "reason", ""))
             text += f"; if means are meant, {line[0]}" if line else ""
@@ -282,17 +301,16 @@ def _line(error: Exception) -> int:
     return line
 
 
-def _is_as_telling(style: Style, first: Style) -> bool:
+def _is_as_telling(style: Style, first: Style, made: Any) -> bool:
     """Whether arguments see as much as the first ones: no array is smaller in its axes."""
-    pairs = zip(style.inputs.values(), first.inputs.values(), strict=False)
-    arrays = [(get(style.arguments, a), get(first.arguments, b)) for a, b in pairs]
-    return all(a.ndim >= b.ndim and a.size > 1 for a, b in arrays)
+    pairs = zip(style.arrays(made).values(), first.arrays(made).values(), strict=False)
+    return all(a.ndim >= np.squeeze(b).ndim and a.size > 1 for a, b in pairs)
 
 
 def _fits(style: Style, made: Any) -> bool:
     """Whether the gradients that come back have the shapes of the arrays that they belong to."""
     forward, backward = style.pair_of(made)
-    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    arrays = [*style.arrays(made).values()]
     try:
         out, kept = forward(*arrays)
         found = backward(np.ones(np.shape(out)), kept)
@@ -306,7 +324,7 @@ def _fits(style: Style, made: Any) -> bool:
 def _point(style: Style, made: Any) -> Object:
     """Return two functions at the arguments of a style."""
     forward, backward = style.pair_of(made)
-    arrays = {n: get(style.arguments, path) for n, path in style.inputs.items()}
+    arrays = style.arrays(made)
     call = Call(forward, tuple(arrays.values()), list(arrays))
     cotangent = next((n for n, (kind, _) in style.given.items() if kind == "cotangent"), "dout")
     return Object(
@@ -348,7 +366,7 @@ def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[
         what = "input" if other[0] == "argument" else "output"
         note = f"{style.names[1]} takes the {what} of {style.names[0]}"
         yield replace(style, given=dict.fromkeys(style.given, other)), note
-    arrays = [get(style.arguments, path) for path in style.inputs.values()]
+    arrays = [*report.case.subject.inputs.values()]
     for one in _one_number(style, report):
         yield one, f"right for one number a sample, not for {arrays[0].shape[1]}"
     first, *others = report.findings
@@ -363,7 +381,7 @@ def _mixed(style: Style, report: Report) -> tuple[int, str] | None:
 
     Samples are columns there, and the other gradients of weights are sums.
     """
-    x = get(style.arguments, next(iter(style.inputs.values())))
+    x = next(iter(report.case.subject.inputs.values()))
     n, wrong = x.shape[-1], report.case.mismatches
     right = [f.what.split()[-1] for f in report.findings[1:] if f.ok]
     if x.ndim != 2 or not right or not wrong or report.broken_rules or not report.findings[0].ok:
