@@ -81,9 +81,11 @@ def optimiser(optimiser: Any, *, reference: Any = None, steps: int = 6, seed: in
     Report
         Without a definition its verdict is "not checked", unless a rule is broken.
     """
-    theta = stream(seed, "theta").standard_normal(SIZE)
-    grads = list(stream(seed, "grad").standard_normal((steps, SIZE)))
     definition, numbers = definition_of(optimiser)
+    mask = numbers.get("mask")
+    size = SIZE if mask is None else len(mask)
+    theta = stream(seed, "theta").standard_normal(size)
+    grads = list(stream(seed, "grad").standard_normal((steps, size)))
     if clip := numbers.get("clip"):  # some are clipped, some are not
         norms = [float(np.sqrt((g * g).sum())) for g in grads]
         grads = [g * clip * (0.6, 2.5)[i % 2] / norms[i] for i, g in enumerate(grads)]

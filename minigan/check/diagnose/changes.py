@@ -62,6 +62,8 @@ def of_expression(
         yield 0, kind, node.value
     elif isinstance(node, (ast.Tuple, ast.List)):
         yield from _of_tuple(slot, node)
+    if isinstance(node, (ast.Slice, ast.Tuple)):
+        yield from _of_windows(node, values, snippets)
     yield from _rebound(node)
     if isinstance(node, ast.Call) and _is_call(node, "reshape"):
         yield from _of_reshape(node, values)
@@ -164,6 +166,29 @@ def _of_slices(
         yield 0 if "pad" in name else 3, "stride", ast.Subscript(node.value, index, node.ctx)
 
 
+def _of_windows(
+    node: ast.Slice | ast.Tuple, values: dict[str, Any], snippets: dict[str, ast.expr]
+) -> Iterator[Change]:
+    """Move windows by a stride."""
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    for name, value in values.items():
+        if isinstance(value, int) and value > 1:
+            moved = [_strided(part, snippets[name]) for part in parts]
+            if moved != parts:
+                rank = 0 if name.rpartition(".")[2].startswith("s") else 3
+                index = ast.Tuple(moved, node.ctx) if isinstance(node, ast.Tuple) else moved[0]
+                yield rank, "stride", index
+
+
+def _strided(part: ast.expr, stride: ast.expr) -> ast.expr:
+    """Return i·s : i·s + k for a slice i : i + k; other parts as they are."""
+    match part:
+        case ast.Slice(ast.Name() as i, ast.BinOp(ast.Name(name), ast.Add(), k)) if i.id == name:
+            start = ast.BinOp(i, ast.Mult(), stride)
+            return ast.Slice(start, ast.BinOp(start, ast.Add(), k))
+    return part
+
+
 def _of_tuple(slot: Slot, node: ast.Tuple | ast.List) -> Iterator[Change]:
     """Swap two names, such as h and w; in an index, give each row its column: [arange, y]."""
     for parts in _swapped(node.elts):
@@ -223,6 +248,9 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield 0, "mask", ast.Call(function, [arguments[0], arguments[2], arguments[1]], [])
         if function.attr == "tile" and len(arguments) == 2:
             yield from _of_tile(function, arguments)
+        if function.attr == "transpose" and 2 < len(arguments) < 6:
+            for order in permutations(arguments):
+                yield 1, "order", ast.Call(function, list(order), keywords)
         if function.attr in AXES_MOVED and ast.unparse(function.value) not in NUMPY:
             yield 0, "transposed", function.value
         flattened = function.attr == "reshape" and len(arguments) < 3

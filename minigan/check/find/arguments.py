@@ -88,6 +88,8 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
     shapes = (OTHER_WORLDS if other else WORLDS)[world]
     arguments = {k: v for k, v in said.items() if k not in DECLARED}
     sizes = iter(OTHER_SIZES if other else SIZES)
+    if any(name in GROUPS for name in inspect.signature(cls).parameters):
+        sizes = iter((6, 4) if other else (4, 6))  # which two groups may share
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         if arguments:
             raise TypeError(f"CHECK says {', '.join(arguments)}, but {cls.__name__} takes nothing")
@@ -99,7 +101,9 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        if name in COMMON:
+        if name in GROUPS:
+            arguments[name] = 2
+        elif name in COMMON:
             arguments[name] = COMMON[name]
         elif name == "layer":
             arguments[name] = Dense(3, 4)
@@ -124,12 +128,13 @@ PARAMETERS: Declaration = {
     "mode": "train",
     "stride": 1,
     "pad": 1,
-    "pool_height": 2,
+    "pool_height": 3,
     "pool_width": 2,
     "p": 0.7,
     "eps": 1e-5,
     "momentum": 0.9,
     "seed": 1,
+    "f": 3,
 }
 
 
@@ -164,6 +169,7 @@ def _worlds(
     gates: Shapes = step | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
     n, c, h, w = image
     per_channel: Shapes = {"b": (F,), "gamma": (c,), "beta": (c,)}
+    channels = (1, 6, 1, 1)  # in two or in three groups
     two: Shapes = {"w1": (D, M), "b1": (M,), "w2": (M, even), "b2": (even,)}  # layers
     return (
         {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | step | two,
@@ -176,12 +182,13 @@ def _worlds(
         {"x": (N, D)} | gates | two | {"w2": (M, 1), "b2": (1,)},
         {"x": (N, T, D), "w": (D, M)} | step,
         {"x": (N, T, D)} | gates,
+        {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel | {"b": (F, 1)},
         {"x": (N, D), "w": (D,), "b": ()} | two | {"b": (), "w2": (M,), "b2": ()},
         *({"x": x, "w": (D, D), "b": (D,), "h": (N, D), "c": (N, D)} for x in ((N, D), (N, T, D))),
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
-        {"x": (n, 2 * c, h, w)} | dict.fromkeys(("gamma", "beta"), (1, 2 * c, 1, 1)),  # groups
+        {"x": (n, 6, h, w), "gamma": channels, "beta": channels},
     )
 
 
@@ -211,7 +218,8 @@ def function_arguments(
     # A log without an exp is that of a probability.
     code = source_of(f)
     drawn = (1, 3, 5, 0, 2, 4) if "log" in code and "exp" not in code else (0, 2, 4, 1, 3, 5)
-    for shapes, kind in product(worlds, drawn if targets else (0,)):
+    # Without a target: as they are drawn; between 0 and 1; the last one 0 or 1 for each sample.
+    for shapes, kind in product(worlds, drawn if targets else (0, 1, 2)):
         arguments: Declaration = {}
         for i, name in enumerate(n for n in names if n not in targets or n in said):
             default = parameters[name].default
@@ -220,9 +228,13 @@ def function_arguments(
                 value = _guess(name, i, shapes)
             elif value is default and name in (STRENGTHS if default == 0 else FACTORS):
                 value = {0: 0.17, 1: 1.7}.get(default, default)  # else it would not be seen
+            elif value is default and name == "margin":
+                value = 2.5 * default  # so that samples lie on both sides of it
             if other and name not in said and isinstance(value, float):
                 value = _varied(value)
             arguments[name] = _drawn(value, name, seed)
+        if kind and not targets and not _varied_so(arguments, kind, code):
+            continue
         predicted = next((n for n, a in arguments.items() if isinstance(a, np.ndarray)), None)
         if targets and predicted is not None:
             x = arguments[predicted]
@@ -238,6 +250,19 @@ def function_arguments(
                 continue  # with one class nothing is to be learned
             arguments |= dict.fromkeys(targets, _target(x, kind // 2))
         yield {name: arguments[name] for name in names if name in arguments}
+
+
+def _varied_so(arguments: Declaration, kind: int, code: str) -> bool:
+    """Change arguments to what they may be besides; return whether there is anything to change."""
+    arrays = {name: a for name, a in arguments.items() if isinstance(a, np.ndarray)}
+    if kind == 1 and "log" in code:
+        arguments |= {name: sigmoid(a) for name, a in arrays.items() if a.dtype.kind == "f"}
+        return True
+    *_, last = arrays or [""]
+    if kind == 2 and len(arrays) > 2 and {a.shape for a in arrays.values()} == {arrays[last].shape}:
+        arguments[last] = np.arange(len(arrays[last])) % 2.0
+        return True
+    return False
 
 
 def source_of(f: Callable[..., Any]) -> str:
@@ -306,8 +331,8 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
     """Return what an argument may be: the shape of an array, or a setting."""
     lower = name.lower()
     if name in GROUPS:
-        return 2
-    if lower.endswith(("param", "params", "config")):
+        return 3 if any(shapes is other for other in OTHER_WORLDS) else 2
+    if lower.endswith(("param", "params", "config")) or lower.startswith("hparam"):
         return dict(PARAMETERS)
     if place == 0 and not lower.startswith(("w", "theta", "param")):
         return shapes["x"]
