@@ -8,6 +8,7 @@ WRONG = {
     "WrongClippedSGD": None,
     "WrongAdaGrad": None,
     "WrongNadam": None,
+    "WrongLion": None,
     "BuggyAdam": "state",
 }
 NOTES = {
@@ -160,6 +161,25 @@ class Lion:
         b1, b2 = self.betas
         theta -= self.lr * np.sign(b1 * self.m + (1 - b1) * grad)
         self.m = b2 * self.m + (1 - b2) * grad
+
+
+class WrongLion(Lion):
+    """The mean is moved before the sign is taken: few signs are others."""
+
+    def step(self, theta, grad):
+        b1, b2 = self.betas
+        self.m = b2 * self.m + (1 - b2) * grad
+        theta -= self.lr * np.sign(b1 * self.m + (1 - b1) * grad)
+
+
+class PlainSGD:
+    """Says theta, and returns it moved."""
+
+    def __init__(self, lr=0.01):
+        self.lr = lr
+
+    def step(self, theta, grad):
+        return theta - self.lr * grad
 
 
 class ClippedSGD(SGD):

@@ -175,16 +175,16 @@ class Style:
         if isinstance(gradients, np.ndarray) or not isinstance(gradients, (dict, tuple, list)):
             gradients = [gradients]
         by_key: dict[str, Any] = {}
+        if not isinstance(gradients, dict) and isinstance(gradients[-1], dict):
+            rest = {self._input_of(name_of(p)): a for p, a in arrays_in(gradients[-1])}
+            first = dict(zip(self.inputs, gradients[:-1], strict=False))  # dx, dh, {"W": dW}
+            return [(first | rest).get(name) for name in self.inputs]
         if isinstance(gradients, dict):
             by_key = {name_of(path): array for path, array in arrays_in(gradients)}
         elif len(self.returned) == len(gradients):
             by_key = dict(zip(self.returned, gradients, strict=True))
         elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):
             gradients = [gradients[0], *gradients[1]]  # dx, [dW, db]
-        elif isinstance(gradients[-1], dict):  # dx, dh, {"W": dW}
-            rest = {self._input_of(name_of(p)): a for p, a in arrays_in(gradients[-1])}
-            first = dict(zip(self.inputs, gradients[:-1], strict=False))
-            return [(first | rest).get(name) for name in self.inputs]
         places = {key: self._input_of(key) for key in by_key}
         if isinstance(gradients, dict) or (by_key and None not in places.values()):
             found = {place: by_key[key] for key, place in places.items()}
