@@ -37,7 +37,7 @@ from .edits import Edit, edits
 
 LINES = 3_000_000  # of Python, that are run while edits are tried: some seconds
 LINES_OF_AN_EDIT = 300  # what it costs to make and compile one
-HARM = 4  # edits of one statement that spoil what is right, before its others have to wait
+HARM = 10  # edits of one statement that spoil what is right, before its others have to wait
 MEMORY = 400 * 2**20  # bytes that an edit may take beside what is taken already
 
 Functions = dict[str, types.FunctionType]

@@ -235,16 +235,14 @@ def function_arguments(
             arguments[name] = _drawn(value, name, seed)
         if kind and not targets and not _varied_so(arguments, kind, code):
             continue
-        predicted = next((n for n, a in arguments.items() if isinstance(a, np.ndarray)), None)
+        arrays = [n for n, a in arguments.items() if isinstance(a, np.ndarray)]
+        predicted = next((n for n in ("x", "X", *arrays) if n in arrays), None)
         if targets and predicted is not None:
             x = arguments[predicted]
             if kind % 2:
                 x = arguments[predicted] = sigmoid(x)
             if kind < 2:  # labels, of X·W where weights are given
-                arrays = [
-                    a for a in arguments.values() if isinstance(a, np.ndarray) and a.ndim == 2
-                ]
-                pairs = permutations(arrays, 2)
+                pairs = permutations([a for n in arrays if (a := arguments[n]).ndim == 2], 2)
                 x = next((a @ b for a, b in pairs if a.shape[1] == b.shape[0]), x)
             if kind < 4 and x.ndim > 1 and x.shape[-1] == 1:
                 continue  # with one class nothing is to be learned
@@ -308,7 +306,7 @@ def _drawn(value: Any, name: str, seed: int) -> Any:
     if isinstance(value, dict):
         return {k: _drawn(v, f"{name} {k}", seed) for k, v in value.items()}
     if isinstance(value, tuple) and all(type(size) is int for size in value):
-        return away_from_zero(np.asarray(stream(seed, name).standard_normal(value)))
+        return np.asarray(away_from_zero(np.asarray(stream(seed, name).standard_normal(value))))
     return value
 
 
