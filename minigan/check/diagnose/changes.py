@@ -90,8 +90,8 @@ def of_item(node: ast.expr, values: dict[str, Any]) -> Iterator[Change]:
         like = held[index.value]
         for key, value in held.items():
             if key != index.value and type(value) is type(like) and isinstance(value, NUMBERS):
-                kind = "wrong array" if np.ndim(value) else "setting"
-                yield 1, kind, ast.Subscript(node.value, ast.Constant(key), node.ctx)
+                rank, kind = (2, "wrong array") if np.ndim(value) else (1, "setting")
+                yield rank, kind, ast.Subscript(node.value, ast.Constant(key), node.ctx)
 
 
 def _of_operation(slot: Slot, node: ast.BinOp, values: dict[str, Any]) -> Iterator[Change]:
