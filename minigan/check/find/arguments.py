@@ -274,13 +274,14 @@ def source_of(f: Callable[..., Any]) -> str:
 def words_for(f: Callable[..., Any]) -> tuple[str, list[str]]:
     """Return the argument that is compared with words, as activation == "relu" is, and these.
 
-    Its default is the first of them. In testing there is nothing to go back, so that is no word.
+    Its default is the first of them. Of a loss for each sample there is no one gradient, and in
+    testing nothing goes back: those are no words.
     """
     for name, parameter in inspect.signature(f).parameters.items():
         default = [] if parameter.default is parameter.empty else [parameter.default]
         words = re.findall(rf"\b_?{name} == [\"'](\w+)[\"']", source_of(f))
         if words and not TRAINING.intersection(words) and all(isinstance(d, str) for d in default):
-            return name, list(dict.fromkeys(default + words))
+            return name, [w for w in dict.fromkeys(default + words) if w.lower() != "none"]
     return "", []
 
 

@@ -228,24 +228,32 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
     elif not _is_of(module, thing) or _is_base(module, thing):
         return  # imported from elsewhere, or what others are made from
     elif inspect.isclass(thing):
-        yield from _class_items(name, thing, said)
+        for word, more in _words(thing, said):
+            yield from _class_items(name + word, thing, more)
     elif inspect.isfunction(thing) and is_rule(thing):
         yield _item(name, "optimiser", said, lambda seed: check_rule(thing, seed))
     elif inspect.isfunction(thing):
         partners = _partners(module, name)
-        argument, words = words_for(thing) if partners else ("", [])
-        for i, (g, word) in enumerate(product(partners, words or [""])):
-            called = stem(name if i < max(1, len(words)) else g)
-            more = {argument: word} if word else {}
-            check = partial(_check_pair, thing, getattr(module, g), more | said)
+        for g, (word, more) in product(partners, _words(thing, said)):
+            called = stem(name if g == partners[0] else g)
+            check = partial(_check_pair, thing, getattr(module, g), more)
             if is_course_network(thing, getattr(module, g)):
                 others = [f for f in vars(module).values() if inspect.isfunction(f)]
                 check = partial(_check_course, thing, getattr(module, g), others)
-            yield _item(f"{called}, {word}" if word else called, "functions", said, check)
+            yield _item(called + word, "functions", said, check)
         is_part = is_cost(thing) and _has_course_network(module)
         if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
-            check = partial(_check_loss_function, thing, said)
-            yield _item(name, "loss function", said, check)
+            for word, more in _words(thing, said):
+                check = partial(_check_loss_function, thing, more)
+                yield _item(name + word, "loss function", said, check)
+
+
+def _words(thing: Any, said: Declaration) -> list[tuple[str, Declaration]]:
+    """Return each word that an argument is compared with: for a name, and among what is said."""
+    argument, words = words_for(thing)
+    if not words or argument in said:
+        return [("", said)]
+    return [(f", {word}", {argument: word} | said) for word in words]
 
 
 def _partners(module: ModuleType, name: str) -> list[str]:
@@ -344,8 +352,9 @@ def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report
         try:
             return check(seed)
         except (Exception, SystemExit) as error:
+            key = name.partition(",")[0]
             how = "what CHECK says" if said else "arguments that are guessed"
-            hint = f"with others? Say which: CHECK = {{{name!r}: dict(…)}}"
+            hint = f"with others? Say which: CHECK = {{{key!r}: dict(…)}}"
             text = f"with {how} it {what_was_raised(error)}; {hint}"
             if isinstance(error, NameError) or (said and _is_theirs(error)):
                 return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
