@@ -1,6 +1,8 @@
 """Networks, whose value is a loss: with the gradients of their weights beside it, or apart.
 
     loss(X, y)                                  the value, and gradients beside it or by a method
+    forward(X), backward(Y)                     the gradients of the loss(X, Y) or loss(A, Y) that
+                                                is there too; or the weights are moved at once
     feedforward(x), backprop(x, y)              Nielsen's class: the gradients of all biases and of
                                                 all weights, of ½·‖a − y‖² or of its `cost`
     A, cache = forward_propagation(X, parameters)               Ng's three functions, which share a
@@ -146,7 +148,7 @@ def network(
 
 
 def is_told_the_target(cls: type) -> bool:
-    """Whether backward is: then what comes first is no cotangent."""
+    """Whether backward is told the target, and so no cotangent."""
     asks = required(cls.backward)[1:]  # type: ignore[attr-defined]
     return any(is_target(name, [name, "A"]) for name in asks)
 
@@ -162,7 +164,7 @@ def check_told(made: Any, shapes: Iterable[Path], seed: int) -> Report:
     named = [name for name in dir(cls) if re.search("loss|cost", name)]
     value_of = next((f for name in named if is_cost(f := getattr(cls, name), 3)), None)
     if value_of is None:
-        text = f"backward is told {target}, and no loss(X, {target}) says of what it is the slope"
+        text = f"backward is told {target}, and there is no loss(X, {target}) to take the slopes of"
         return Report(cls.__name__, not_checked=[text])
     _, first, second = required(value_of)
 
