@@ -170,10 +170,15 @@ def _turned_into(thing: Any, cls: type) -> Any:
 
 def with_suggestion(text: str, d: check.Diagnosis) -> str | None:
     """Return a file with the line that a diagnosis suggests; None where there is none to see."""
+    lines = text.splitlines(keepends=True)
+    if match := re.search(r"line (\d+) of .* belongs behind the one after it", d.reason):
+        first = int(match[1])
+        lines[first - 1], lines[first] = lines[first], lines[first - 1]
+        return "".join(lines)
     match = re.search(r"line (\d+) of .* (?:would be right as `(.+)`|should be left out)", d.reason)
     if match is None or (match[2] or "").endswith("…"):
         return None
-    lines, first = text.splitlines(keepends=True), int(match[1])
+    first = int(match[1])
     last = max(
         node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno
         for node in ast.walk(ast.parse(text))

@@ -7,11 +7,12 @@ helps, it was a factor too many.
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Edit:
     def line(self) -> str:
         """Return the line as it is in the tree now, for a report."""
         new = self.changes[0][1]
-        if isinstance(new, ast.Pass):
+        if isinstance(new, ast.Pass) or self.kind == "sequence":
             return ""
         text = ast.unparse(new if isinstance(new, ast.stmt) else self.statement)
         first = text.splitlines()[0]
@@ -143,6 +144,7 @@ def _possible(
         for rank, kind, new in _of_statement(statement, has_views):
             yield Edit(rank, kind, [(slot, new)], statement)
     yield from _everywhere(function, usable, snippets)
+    yield from _in_other_order(function)
 
 
 def _unused(function: ast.FunctionDef) -> set[str]:
@@ -210,6 +212,36 @@ def _at(name: str, place: ast.Subscript, value: ast.expr) -> ast.Expr:
     """Return np.add.at(a, index, value), which sees indices that occur several times."""
     at = ast.parse(f"np.{name}.at", mode="eval").body
     return ast.Expr(ast.Call(at, [place.value, place.slice, value], []))
+
+
+def _in_other_order(function: ast.FunctionDef) -> Iterator[Edit]:
+    """Let a statement stand behind the next one, where either writes what the other reads."""
+    for (first, one), (second, other) in pairwise(_statements(function)):
+        depend = _writes(one) & _reads(other) or _writes(other) & _reads(one)
+        if depend and first[:2] == second[:2]:
+            places: list[tuple[Slot, ast.AST]] = [
+                (first, copy.deepcopy(other)),
+                (second, copy.deepcopy(one)),
+            ]
+            yield Edit(0, "sequence", places, one)
+
+
+def _writes(statement: ast.stmt) -> set[str]:
+    """Return what an assignment assigns to; nothing for other statements."""
+    if isinstance(statement, ast.AugAssign):
+        return {ast.unparse(statement.target)}
+    if isinstance(statement, ast.Assign):
+        return {ast.unparse(target) for target in statement.targets}
+    return set()
+
+
+def _reads(statement: ast.stmt) -> set[str]:
+    """Return the names, attributes and elements that an assignment reads."""
+    if not isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return set()
+    places = (ast.Name, ast.Attribute, ast.Subscript)
+    read = {ast.unparse(n) for n in ast.walk(statement.value) if isinstance(n, places)}
+    return read | _writes(statement) if isinstance(statement, ast.AugAssign) else read
 
 
 def _everywhere(

@@ -58,6 +58,7 @@ KINDS = {
     "kernel": "kernel not flipped, or flipped",
     "stride": "stride or padding ignored",
     "order": "the right numbers in the wrong order",
+    "sequence": "two lines in the wrong order",
     "slope": "the slope taken at y for x, or at x for y",
     "mask": "a mask taken from the wrong array",
     "ignored": "an input that is not used, such as the upstream gradient or a gain",

@@ -136,7 +136,8 @@ def repair(
         inherited = patient.class_of(name) not in (None, nearest)
         likelihood = 3 * inherited - (name in suspects)
         for edit in edits(trees[name], values.get(name, {}), patient.inputs, parameters):
-            if fits(edit.kind) and not (patient.value and (edit.is_constant or edit.rank > 2)):
+            of_value = edit.is_constant or edit.kind == "mask" or edit.rank > 2
+            if fits(edit.kind) and not (patient.value and of_value):
                 yield edit.rank + likelihood, edit, name
 
     unedited = _run(patient, {})
@@ -166,6 +167,7 @@ def repair(
                 own = patient.class_of(name) in (None, nearest)
                 line = edit.line()
                 how = f"would be right as `{line}`" if line else "should be left out"
+                how = "belongs behind the one after it" if edit.kind == "sequence" else how
                 return Mended(edit.kind, f"{place} {how}", own)
     return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..compare import Checker
 from ..layers import Point
 from ..losses import HALVES, Players, call_half, check_half
 from ..numerical import complex_step
-from ..optimisers import Steps, trajectory
+from ..optimisers import NAMES, Steps, trajectory
 from ..report import Arrays, Report
 from .repair import Found, Functions, with_functions
 
@@ -90,9 +91,13 @@ def _twice(a: Array) -> Array:
 def with_other_settings(thing: Any) -> Any:
     """Return a thing with other settings, of those that it or a class above it is made with."""
     classes = type(thing).__mro__[:-1]
-    for name in {name for cls in classes for name in inspect.signature(cls).parameters}:
-        if isinstance(value := getattr(thing, name, None), float):
+    names = {name for cls in classes for name in inspect.signature(cls).parameters}
+    for name in {*names, *chain(*NAMES.values()), "betas"}:  # b1 may hold what beta1 has said
+        value = getattr(thing, name, None)
+        if isinstance(value, float):
             setattr(thing, name, 0.9 * value or 0.1)
+        elif isinstance(value, tuple) and all(isinstance(each, float) for each in value):
+            setattr(thing, name, tuple(0.9 * each for each in value))
     return thing
 
 

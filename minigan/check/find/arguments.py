@@ -171,6 +171,7 @@ def _worlds(
     per_channel: Shapes = {"b": (F,), "gamma": (c,), "beta": (c,)}
     channels = (1, 6, 1, 1)  # in two or in three groups
     two: Shapes = {"w1": (D, M), "b1": (M,), "w2": (M, even), "b2": (even,)}  # layers
+    turned: Shapes = {"x": (N, D), "w": (M, D), "b": (M,), "w1": (M, D), "b1": (M,)}
     return (
         {"x": (N, D), "w": (D, M), "b": (M,), "gamma": (D,), "beta": (D,)} | step | two,
         {"x": (N, D, even), "w": (D * even, M), "b": (M,)},
@@ -178,12 +179,14 @@ def _worlds(
         {"x": (n, h, w, c), "w": (k, k, c, F)} | per_channel,
         {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
         | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
-        {"x": (N, D), "w": (M, D), "b": (M,)} | step | {"wx": (M, D)},
+        turned | step | {"wx": (M, D), "w2": (even, M), "b2": (even,)},
         {"x": (N, D)} | gates | two | {"w2": (M, 1), "b2": (1,)},
         {"x": (N, T, D), "w": (D, M)} | step,
         {"x": (N, T, D)} | gates,
         {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel | {"b": (F, 1)},
         {"x": (N, D), "w": (D,), "b": ()} | two | {"b": (), "w2": (M,), "b2": ()},
+        turned | {"w2": (M,), "b2": ()},
+        {"x": (N, T, D), "w": (D,), "b": (D,), "gamma": (D,), "beta": (D,)},
         *({"x": x, "w": (D, D), "b": (D,), "h": (N, D), "c": (N, D)} for x in ((N, D), (N, T, D))),
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
@@ -295,6 +298,8 @@ FACTORS = ("alpha", "beta", "gamma", "slope", "scale", "temperature", "tau", "a"
 def _target(x: Array, kind: int) -> Array:
     """Return labels, their rows of 0 and 1, or a 0 or 1 for each number."""
     labels = np.arange(len(x)) % (x.shape[-1] if x.ndim > 1 else 2)
+    if kind == 0 and x.ndim == 3:  # one for each step
+        return np.arange(x.size // x.shape[2]).reshape(x.shape[:2]) % x.shape[2]
     if kind == 0:
         return labels
     if kind == 1 and x.ndim == 2:

@@ -64,7 +64,7 @@ from .networks import (
 )
 from .pairs import FORWARD, is_partner, stem
 from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import Held, check_functions, check_of, is_unwritten
+from .styles import Held, check_flagged, check_functions, check_of, flag_of, is_unwritten
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,7 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
     if inspect.isclass(thing):
         methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
+        seems = [m for m in seems if not m.startswith("zero")]
         seems += [m for m in methods if m in ("step", "update")]
         if not seems or issubclass(thing, Penalty):
             return ""
@@ -241,6 +242,9 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
                 others = [f for f in vars(module).values() if inspect.isfunction(f)]
                 check = partial(_check_course, thing, getattr(module, g), others)
             yield _item(called + word, "functions", said, check)
+        if flag_of(thing) and not partners:
+            yield _item(name, "functions", said, partial(check_flagged, thing, said))
+            return
         is_part = is_cost(thing) and _has_course_network(module)
         if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
             for word, more in _words(thing, said):

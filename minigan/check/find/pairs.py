@@ -147,7 +147,7 @@ class Style:
             return self, []
         inputs = self.inputs | {name: ways[0] for name, ways in named.items()}
         every = replace(self, inputs=inputs, weights=named)
-        arrays = every.arrays(thing)
+        arrays = copy.deepcopy(every.arrays(thing))  # gradients among them, which are added to
         forward, backward = every.pair_of(thing)
         out, kept = forward(*arrays.values())
         found = dict(zip(inputs, backward(np.ones(np.shape(out)), kept), strict=False))
@@ -181,6 +181,7 @@ class Style:
             return [(first | rest).get(name) for name in self.inputs]
         if isinstance(gradients, dict):
             by_key = {name_of(path): array for path, array in arrays_in(gradients)}
+            by_key |= {key: a for key, a in gradients.items() if isinstance(a, np.floating)}
         elif len(self.returned) == len(gradients):
             by_key = dict(zip(self.returned, gradients, strict=True))
         elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):

@@ -3,6 +3,7 @@
 update(params, grads)      dicts or lists of arrays, changed in place or returned
 update(w, grad_wrt_w)      the new w is returned
 update_params(layer)       of a layer with weights and dweights, biases and dbiases
+Optimiser(params).step()   of parameters with data and grad, which it was made with
 func(w, dw, config)        → next_w, config
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from ...arrays import Array
 from ..definitions import DEFINITIONS
-from ..optimisers import definition_of, optimiser
+from ..optimisers import SIZE, definition_of, optimiser
 from ..report import Report
 from .arguments import Declaration, make, source_of
 from .objects import required
@@ -46,7 +47,7 @@ def is_optimiser(cls: type) -> bool:
     """Whether a class moves parameters, by its methods."""
     names = [c.__name__.lower().replace("_", "") for c in cls.__mro__]
     named = any(d.lower() in name for name in names for d in (*DEFINITIONS, "optim"))
-    return named and bool(_method(cls)) and not hasattr(cls, "forward")
+    return named and bool(_method(cls) or _holds(cls)) and not hasattr(cls, "forward")
 
 
 def _method(cls: type) -> str:
@@ -55,6 +56,13 @@ def _method(cls: type) -> str:
         if inspect.isfunction(f) and len(required(f)) == (2 if name == "update_params" else 3):
             return name
     return ""
+
+
+def _holds(cls: type) -> bool:
+    """Whether a class is made with the parameters that its step moves, as PyTorch's are."""
+    takes = required(cls) if cls.__init__ is not object.__init__ else []  # type: ignore[misc]
+    step = getattr(cls, "step", None)
+    return bool(takes) and "param" in takes[0] and step is not None and len(required(step)) == 1
 
 
 def is_rule(f: Callable[..., Any]) -> bool:
@@ -68,7 +76,10 @@ def check_class(cls: type, said: Declaration, seed: int) -> Report:
     """Check a class that moves parameters."""
     given = inspect.signature(cls).parameters if cls.__init__ is not object.__init__ else {}  # type: ignore[misc]
     zeros = [k for k, p in given.items() if k in STRENGTHS and p.default == 0]
-    made = make(cls, {k: STRENGTHS[k] for k in zeros} | said)
+    settings = {k: STRENGTHS[k] for k in zeros} | said
+    if _holds(cls):
+        return _without_dtypes(optimiser(_holding(cls, settings), seed=seed))
+    made = make(cls, settings)
     theta, grad = np.array([0.3, -0.7]), np.array([0.5, 1.1])
     error: Exception | None = None
     for way in WAYS:
@@ -135,7 +146,7 @@ def _listed(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
 def _of_a_layer(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
     update.__self__.layer = layer = getattr(update.__self__, "layer", SimpleNamespace())  # type: ignore[attr-defined]
     layer.weights, layer.dweights = theta[None], grad[None]
-    layer.biases, layer.dbiases = theta[None].copy(), grad[None]
+    layer.biases, layer.dbiases = theta[None].copy(), 0 * grad[None]  # adds nothing to a norm
     update(layer)
     return layer.weights[0]
 
@@ -143,19 +154,43 @@ def _of_a_layer(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
 WAYS: tuple[Way, ...] = (_by_name, _listed, _in_place, _returned, _of_a_layer)
 
 
+def _holding(cls: type, settings: Declaration) -> Any:
+    """Return an optimiser that is made with one parameter, whose θ and gradient it is then told."""
+    text = source_of(cls)
+    data, grad = (
+        next((word for word in words if f".{word}" in text), words[0])
+        for words in (("data", "value", "val", "tensor", "w"), ("grad", "gradient", "dw", "g"))
+    )
+    held = SimpleNamespace(**{data: np.zeros(SIZE), grad: np.zeros(SIZE)})
+
+    def step(self: Any, theta: Array, grad_now: Array) -> None:
+        vars(self._held).update({data: theta.copy(), grad: grad_now})
+        self.own_step()
+        theta[...] = getattr(self._held, data)
+
+    made = make(cls, {required(cls)[0]: [held]} | settings)
+    made._held = held
+    made.__class__ = _stepping(cls, step, "step")
+    return made
+
+
 def _with_step(made: Any, way: Way) -> Any:
     """Return an optimiser that hands its theta over in this way; its code stays its own."""
     cls = type(made)
-    method = _method(cls)
 
     def step(self: Any, theta: Array, grad: Array) -> None:
         for name in AROUND[:1]:
             getattr(self, name, lambda: None)()
-        own = super(twin.__class__, self) if method == "step" else self
-        theta[...] = way(getattr(own, method), theta.copy(), grad)
+        theta[...] = way(self.own_step, theta.copy(), grad)
         for name in AROUND[1:]:
             getattr(self, name, lambda: None)()
 
     twin = copy.deepcopy(made)
-    twin.__class__ = type(cls.__name__, (cls,), {"step": step, "__module__": cls.__module__})
+    twin.__class__ = _stepping(cls, step, _method(cls))
     return twin
+
+
+def _stepping(cls: type, step: Callable[..., None], own: str) -> type:
+    """Return a class with a step of the usual form, which calls the one of the class itself."""
+    methods = {"step": step, "own_step": getattr(cls, own), "__module__": cls.__module__}
+    return type(cls.__name__, (cls,), methods)
