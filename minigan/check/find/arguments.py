@@ -86,7 +86,7 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
     told. `world` is the place in `WORLDS` where the shapes of its weights stand.
     """
     shapes = (OTHER_WORLDS if other else WORLDS)[world]
-    arguments = {k: v for k, v in said.items() if k not in DECLARED}
+    arguments = {k: v for k, v in said.items() if k not in {*DECLARED, *of_methods(cls)}}
     sizes = iter(OTHER_SIZES if other else SIZES)
     if any(name in GROUPS for name in inspect.signature(cls).parameters):
         sizes = iter((6, 4) if other else (4, 6))  # which two groups may share
@@ -116,6 +116,14 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
         else:
             arguments[name] = next(sizes, 3)
     return cls(**arguments)
+
+
+def of_methods(cls: type) -> set[str]:
+    """Return what forward, or what else a class is used by, takes and its constructor does not."""
+    own = cls.__init__ is not object.__init__  # type: ignore[misc]
+    methods = [getattr(cls, n) for n in ("forward", "__call__", "loss") if n in dir(cls)]
+    taken = {p for f in methods if inspect.isfunction(f) for p in inspect.signature(f).parameters}
+    return taken - set(inspect.signature(cls).parameters if own else ()) - {"self"}
 
 
 def _varied(setting: Any) -> Any:
@@ -166,6 +174,7 @@ def _worlds(
     each has its own size. `even` is a number of features that may be halved.
     """
     step: Shapes = {"h": (N, M), "c": (N, M), "wx": (D, M), "wh": (M, M), "b": (M,)}
+    columns: Shapes = {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M), "b": (M, 1)}
     gates: Shapes = step | {"wx": (D, 4 * M), "wh": (M, 4 * M), "b": (4 * M,)}
     n, c, h, w = image
     per_channel: Shapes = {"b": (F,), "gamma": (c,), "beta": (c,)}
@@ -177,11 +186,11 @@ def _worlds(
         {"x": (N, D, even), "w": (D * even, M), "b": (M,)},
         {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel,
         {"x": (n, h, w, c), "w": (k, k, c, F)} | per_channel,
-        {"x": (D, N), "w": (M, D), "b": (M, 1), "gamma": (D, 1), "beta": (D, 1)}
-        | {"h": (M, N), "c": (M, N), "wx": (M, D), "wh": (M, M)},
+        {"x": (D, N), "w": (M, D), "gamma": (D, 1), "beta": (D, 1)} | columns,
         turned | step | {"wx": (M, D), "w2": (even, M), "b2": (even,)},
         {"x": (N, D)} | gates | two | {"w2": (M, 1), "b2": (1,)},
         {"x": (N, T, D), "w": (D, M)} | step,
+        {"x": (D, N, T), "w": (M, D)} | columns,
         {"x": (N, T, D)} | gates,
         {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel | {"b": (F, 1)},
         {"x": (N, D), "w": (D,), "b": ()} | two | {"b": (), "w2": (M,), "b2": ()},
@@ -215,8 +224,10 @@ def function_arguments(
         raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
     worlds = OTHER_WORLDS if other else WORLDS
     seed += other
-    if any(isinstance(value, tuple) for value in said.values()):
-        worlds = ({"x": said[names[0]]} if isinstance(said.get(names[0]), tuple) else WORLDS[0],)
+    if isinstance(x := said.get(names[0]), tuple):
+        worlds = ({"x": x}, *(world | {"x": x} for world in WORLDS))
+    elif any(isinstance(value, tuple) for value in said.values()):
+        worlds = WORLDS[:1]
     targets = [name for name in names if is_target(name, names) and name not in said]
     # A log without an exp is that of a probability.
     code = source_of(f)
@@ -228,7 +239,7 @@ def function_arguments(
             default = parameters[name].default
             value = said.get(name, default)
             if value is inspect.Parameter.empty:
-                value = _guess(name, i, shapes)
+                value = _cell(name, code, shapes) or _guess(name, i, shapes)
             elif value is default and name in (STRENGTHS if default == 0 else FACTORS):
                 value = {0: 0.17, 1: 1.7}.get(default, default)  # else it would not be seen
             elif value is default and name == "margin":
@@ -251,6 +262,26 @@ def function_arguments(
                 continue  # with one class nothing is to be learned
             arguments |= dict.fromkeys(targets, _target(x, kind // 2))
         yield {name: arguments[name] for name in names if name in arguments}
+
+
+def _cell(name: str, code: str, shapes: Shapes) -> Shapes:
+    """Return the weights of a cell in a dict, by the keys in its code: Wax, Waa, ba, Wf, by, …
+
+    Nothing for what is no such dict.
+    """
+    keys = re.findall(rf"\b{name}\[[\"'](\w+)[\"']\]", code)
+    if "param" not in name or "h" not in shapes or not all(key[0] in "Wb" for key in keys):
+        return {}
+    in_columns = len(shapes["b"]) == 2
+    axis = 0 if in_columns else -1
+    d, m, out = shapes["x"][axis], shapes["h"][axis], 2
+    found: Shapes = {}
+    for key in keys:
+        to = out if "y" in key else m
+        of = 1 if key[0] == "b" else {"x": d, "a": m, "h": m, "y": m}.get(key[-1], d + m)
+        turned = (to,) if key[0] == "b" else (of, to)
+        found[key] = (to, of) if in_columns else turned
+    return found
 
 
 def _varied_so(arguments: Declaration, kind: int, code: str) -> bool:

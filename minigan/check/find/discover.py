@@ -10,11 +10,11 @@ file itself, in one line for each thing:
 
 ("relu" or "relu_forward" for the pair relu_forward, relu_backward.)
 
-For a class the names are those of its constructor's arguments; for a function those of its own,
-where a tuple is the shape of an array. Besides, ``x`` is the shape of a batch of samples, ``train``
-the mode, ``outputs="sigmoid"`` says that a loss takes probabilities, and ``reference`` names
-something that is right, such as ``"minigan.Dense"``: then values are held against its values, and
-nothing that it has may be missing.
+For a class the names are those of its constructor's arguments and of forward's; for a function
+those of its own. A tuple is the shape of an array. ``x`` is the shape of a batch of samples,
+``train`` the mode, ``outputs="sigmoid"`` says that a loss takes probabilities, and ``reference``
+names something that is right, such as ``"minigan.Dense"``: then values are held against its
+values, and nothing that it has may be missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import copy
 import importlib
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -62,9 +62,10 @@ from .networks import (
     is_cost,
     is_course_network,
 )
+from .objects import required
 from .pairs import FORWARD, is_partner, stem
 from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import Held, check_flagged, check_functions, check_of, flag_of, is_unwritten
+from .styles import Held, asks, check_flagged, check_functions, check_of, flag_of, is_unwritten
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             if is_course_network(thing, getattr(module, g)):
                 others = [f for f in vars(module).values() if inspect.isfunction(f)]
                 check = partial(_check_course, thing, getattr(module, g), others)
-            yield _item(called + word, "functions", said, check)
+            yield _item(called + word, "functions", said, check, required(thing))
         if flag_of(thing) and not partners:
             yield _item(name, "functions", said, partial(check_flagged, thing, said))
             return
@@ -249,7 +250,7 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
         if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
             for word, more in _words(thing, said):
                 check = partial(_check_loss_function, thing, more)
-                yield _item(name + word, "loss function", said, check)
+                yield _item(name + word, "loss function", said, check, required(thing))
 
 
 def _words(thing: Any, said: Declaration) -> list[tuple[str, Declaration]]:
@@ -315,7 +316,8 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
     elif has_backprop(cls):
         yield _item(name, "class", said, lambda seed: check_backprop(made(), seed))
     elif (check := check_of(cls)) is not None:
-        yield _item(name, "class", said, lambda seed: check(said, seed))
+        needs = asks(cls, "forward") if hasattr(cls, "forward") else ()
+        yield _item(name, "class", said, lambda seed: check(said, seed), needs)
     elif is_optimiser(cls):
         yield _item(name, "optimiser", said, lambda seed: check_class(cls, said, seed))
 
@@ -346,21 +348,29 @@ def _reference(said: Declaration) -> Any:
 # --- checks that say so where a thing can't even be made ------------------------------------------
 
 
-def _item(name: str, kind: str, said: Declaration, check: Callable[[int], Report]) -> Item:
+def _item(
+    name: str,
+    kind: str,
+    said: Declaration,
+    check: Callable[[int], Report],
+    needs: Iterable[str] = (),
+) -> Item:
     """Return an item whose check turns what goes wrong on the way there into a report.
 
-    Where its arguments were guessed, that is nobody's mistake.
+    Where an argument that it needs was guessed, that is nobody's mistake.
     """
+    _, *others = [*needs] or [""]
+    is_said = bool(said) and all(name in said for name in others)
 
     def guarded(seed: int) -> Report:
         try:
             return check(seed)
         except (Exception, SystemExit) as error:
             key = name.partition(",")[0]
-            how = "what CHECK says" if said else "arguments that are guessed"
+            how = "what CHECK says" if is_said else "arguments that are guessed"
             hint = f"with others? Say which: CHECK = {{{key!r}: dict(…)}}"
             text = f"with {how} it {what_was_raised(error)}; {hint}"
-            if isinstance(error, NameError) or (said and _is_theirs(error)):
+            if isinstance(error, NameError) or (is_said and _is_theirs(error)):
                 return Report(name, broken_rules=[BrokenRule(text, name, "raised")])
             return Report(name, not_checked=[text])
 

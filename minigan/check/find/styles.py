@@ -23,7 +23,14 @@ from ...arrays import Array, stream
 from ..functions import Call, Object, check_pair
 from ..layers import away_from_zero
 from ..report import Diagnosis, Report
-from .arguments import Declaration, function_arguments, make, source_of, worlds_for
+from .arguments import (
+    Declaration,
+    function_arguments,
+    make,
+    of_methods,
+    source_of,
+    worlds_for,
+)
 from .networks import check_told, examples, is_told_the_target, network
 from .objects import MODES, NotKnown, arrays_in, remembering, required, seeded
 from .pairs import CONSTANTS, Source, Style, style_of
@@ -141,7 +148,11 @@ def _with_second(
 
 def _inputs(made: Any, said: Declaration, seed: int) -> Iterator[Array]:
     """Give what forward may take: arrays of floats, and numbers of rows of a weight."""
-    for shape in [tuple(said["x"])] if "x" in said else _shapes(made):
+    said_x = said.get("x", said.get(asks(type(made), "forward")[0]))
+    if isinstance(said_x, np.ndarray):
+        yield said_x
+        return
+    for shape in [tuple(said_x)] if said_x else _shapes(made):
         yield away_from_zero(stream(seed, "x").standard_normal(shape))
     for _, array in arrays_in(made):
         if array.ndim == 2:
@@ -181,8 +192,9 @@ def _told(cls: type, said: Declaration, seed: int) -> Report:
 def _two(cls: type, pair: tuple[str, str], said: Declaration, seed: int) -> Report:
     with seeded():
         made = make(cls, said)
-    takes = next(iter(asks(cls, pair[0])))
-    shape = {takes: said["x"]} if "x" in said else {}
+    takes = inspect.signature(getattr(made, pair[0])).parameters
+    shape = {next(iter(takes)): said["x"]} if "x" in said else {}
+    shape |= {name: said[name] for name in takes if name in said and name in of_methods(cls)}
     tries = partial(function_arguments, getattr(made, pair[0]), shape)
     return check_functions(cls.__name__, made, pair, tries, seed, lambda: make(cls, said, True))
 
