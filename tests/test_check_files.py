@@ -696,6 +696,50 @@ def test_a_gradient_that_nobody_asked_for_is_not_right(write, capsys):
     assert "1 more than the 1 arrays of floats" in capsys.readouterr().out
 
 
+CELL = """
+import numpy as np
+
+class Cell:
+    def __init__(self, d, h):
+        self.W, self.U = np.ones((d, h)), np.eye(h)
+
+    def forward(self, z, before):
+        self.z, self.before = z, before
+        return z @ self.W + before @ self.U
+
+    def backward(self, dout):
+        self.dW, self.dU = self.z.T @ dout, self.before.T @ dout
+        return dout @ self.W.T, dout @ self.U.T
+
+CHECK = {"Cell": dict(d=2, h=3, z=(4, 2), before=(4, 3))}
+"""
+
+
+def test_check_names_what_forward_takes_too(write):
+    (item,) = find(write(CELL))
+    report = item.check(0)
+    assert report.ok and not report.not_checked
+    assert [f.array for f in report.findings] == ["dz", "dbefore", "dW", "dU"]
+    # What is not said is guessed, and a guess is nobody's mistake.
+    (item,) = find(write(CELL.replace(", before=(4, 3)", "").replace("h=3", "h=11")))
+    report = item.check(0)
+    assert not report.broken_rules and report.not_checked
+
+
+def test_matrices_of_1_by_1_prove_nothing(write):
+    text = """
+def f_forward(x, w):
+    assert x.shape[1] == w.shape[0] == w.shape[1] == 1
+    return x @ w, (x, w)
+
+def f_backward(dout, cache):
+    x, w = cache
+    return dout * w, x.T @ dout
+"""
+    (item,) = find(write(text))
+    assert "1×1, which hide much" in item.check(0).not_checked[0]
+
+
 def test_unknown_keys_of_check_are_errors_with_a_hint(write):
     with pytest.raises(ValueError, match=r"CHECK has 'squre': did you mean 'square'. expected a"):
         find(write(SQUARE.format(suffix="", factor=2) + "CHECK = {'squre': dict(x=(2, 3))}"))

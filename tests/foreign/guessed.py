@@ -144,3 +144,30 @@ def likeness_loss(x, x_hat, mu, logvar):
     of_z = -0.5 * np.sum(1 + logvar - mu**2 - np.exp(logvar)) / n
     dx_hat = (x_hat - x) / (x_hat * (1 - x_hat)) / n
     return of_x + of_z, {"x_hat": dx_hat, "mu": mu / n, "logvar": 0.5 * (np.exp(logvar) - 1) / n}
+
+
+def cell_forward(xt, a_prev, parameters):
+    """Take columns for samples, and the weights out of a dict, by their names."""
+    Wax, Waa, ba = parameters["Wax"], parameters["Waa"], parameters["ba"]
+    Wg, bg = parameters["Wg"], parameters["bg"]
+    joined = np.concatenate([a_prev, xt])
+    gate = 1 / (1 + np.exp(-(Wg @ joined + bg)))
+    new = np.tanh(Wax @ xt + Waa @ a_prev + ba)
+    return gate * new + (1 - gate) * a_prev, (joined, xt, a_prev, gate, new, parameters)
+
+
+def cell_backward(da_next, cache):
+    joined, xt, a_prev, gate, new, parameters = cache
+    dg = da_next * (new - a_prev) * gate * (1 - gate)
+    dn = da_next * gate * (1 - new**2)
+    djoined = parameters["Wg"].T @ dg
+    n = len(a_prev)
+    return {
+        "dxt": parameters["Wax"].T @ dn + djoined[n:],
+        "da_prev": parameters["Waa"].T @ dn + djoined[:n] + da_next * (1 - gate),
+        "dWax": dn @ xt.T,
+        "dWaa": dn @ a_prev.T,
+        "dba": dn.sum(axis=1, keepdims=True),
+        "dWg": dg @ joined.T,
+        "dbg": dg.sum(axis=1, keepdims=True),
+    }

@@ -124,7 +124,9 @@ def network(
     name = type(made).__name__
     named = arrays_of(made)
     keys = {key_of(path): n for n, ways in named.items() for path in ways}
-    error: Exception = NotKnown("loss returns no gradients that belong to its weights")
+    unknown = NotKnown("loss returns no gradients that belong to its weights, and leaves none")
+    error: Exception = unknown
+    has_run = False
     for example in tries:
         takes = len(inspect.signature(made.loss).parameters)
         checked = Network(made, slopes=slopes, given=example[:takes])
@@ -132,10 +134,11 @@ def network(
             out, kept = checked.forward()
             everything = checked.gradients_of(kept)
         except Exception as raised:
-            error = raised if isinstance(error, NotKnown) else error
+            error = raised if error is unknown else error
             continue
         checked.gradients = where_gradients_are(everything, keys, made, named)
         if np.size(out) != 1 or not np.isfinite(out) or not checked.gradients:
+            has_run = has_run or np.size(out) == 1
             continue
         checked.weights = {n: named[n] for n in named if n in checked.gradients}
         report = check_object(checked, [], slopes or "loss", seed)
@@ -143,8 +146,8 @@ def network(
             if n not in checked.weights and matters(checked, out, ways):
                 report.not_checked.append(f"backward d{n}: no gradient of it is found")
         return report
-    if isinstance(error, NotKnown):
-        return Report(name, not_checked=[str(error)])
+    if has_run or error is unknown:
+        return Report(name, not_checked=[str(unknown)])
     raise error
 
 
