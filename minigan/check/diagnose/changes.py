@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .insertions import NUMPY, Change, Slot, insertions, is_mask, is_term
+from .insertions import NUMPY, Change, Slot, insertions, is_exponent, is_mask, is_term
 
 NUMBERS = (int, float, np.ndarray, np.generic)
 ORDERS = (ast.Lt, ast.Gt, ast.LtE, ast.GtE)
@@ -52,6 +52,10 @@ def of_expression(
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         is_axis = isinstance(node.operand, ast.Constant) and not isinstance(slot[0], ast.BinOp)
         yield int(is_axis), "axis" if is_axis else "sign", node.operand
+        number = getattr(node.operand, "value", None)
+        if is_exponent(slot) and isinstance(number, (int, float)):  # −½ for −3/2
+            for other in (number + 1, number - 1):
+                yield 1, "extra factor", ast.UnaryOp(ast.USub(), ast.Constant(other))
     elif isinstance(node, ast.Attribute) and node.attr == "T":
         yield 0, "transposed", node.value
     elif isinstance(node, ast.Subscript) and _is_flip(node.slice):

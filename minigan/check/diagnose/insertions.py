@@ -46,7 +46,9 @@ def insertions(
             continue  # a count has none
         yield 2 if kind == "epsilon" else 4, kind, ast.BinOp(node, ast.Add(), snippets[name])
         yield 4, kind, ast.BinOp(node, ast.Sub(), snippets[name])
-    for c in (2.0, 0.5, 3.0):
+    if isinstance(node, ast.Call):
+        yield 3, "extra factor", ast.BinOp(node, ast.Pow(), ast.Constant(2))
+    for c in () if is_exponent(slot) else (2.0, 0.5, 3.0):
         yield 2, "factor", ast.BinOp(node, ast.Mult(), ast.Constant(c))
     arrays = [name for name, value in values.items() if np.ndim(value) > 0]
     whole = isinstance(slot[0], (ast.Assign, ast.AugAssign, ast.Return, ast.Tuple))
@@ -99,6 +101,12 @@ def is_term(slot: Slot) -> bool:
     summed = isinstance(parent, ast.Attribute) and parent.attr in ("sum", "mean", "T")
     index = isinstance(parent, ast.Subscript) and slot[1] == "slice"
     return isinstance(parent, kinds) or summed or index
+
+
+def is_exponent(slot: Slot) -> bool:
+    """Whether a place is that of an exponent."""
+    parent = slot[0]
+    return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow) and slot[1] == "right"
 
 
 def is_mask(value: Any) -> bool:
