@@ -15,7 +15,7 @@ from ...layers import Dense
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ..layers import away_from_zero
-from .objects import MODES
+from .styles.objects import MODES
 
 Declaration = dict[str, Any]
 DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments

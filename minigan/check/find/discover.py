@@ -1,7 +1,7 @@
 """Find what can be checked in somebody's file: layers, losses, penalties, optimisers, functions.
 
 Classes that have never heard of minigan are found by their methods, such as forward and backward:
-see `minigan.check.find.styles`.
+see `minigan.check.find.styles.classes`.
 
 Shapes and constructor arguments are drawn from signatures. What can't be guessed is said in the
 file itself, in one line for each thing:
@@ -54,7 +54,9 @@ from .arguments import (
     source_of,
     words_for,
 )
-from .networks import (
+from .styles.classes import asks, check_of, is_unwritten
+from .styles.functions import Held, check_flagged, check_functions, flag_of
+from .styles.networks import (
     Course,
     check_backprop,
     course_arguments,
@@ -62,10 +64,9 @@ from .networks import (
     is_cost,
     is_course_network,
 )
-from .objects import required
-from .pairs import FORWARD, is_partner, stem
-from .steps import check_class, check_rule, is_optimiser, is_rule
-from .styles import Held, asks, check_flagged, check_functions, check_of, flag_of, is_unwritten
+from .styles.objects import required
+from .styles.pairs import FORWARD, is_partner, stem
+from .styles.steps import check_class, check_rule, is_optimiser, is_rule
 
 
 @dataclass(frozen=True)

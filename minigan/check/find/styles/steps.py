@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array
-from ..definitions import DEFINITIONS
-from ..optimisers import SIZE, definition_of, optimiser
-from ..report import Report
-from .arguments import Declaration, make, source_of
+from ....arrays import Array
+from ...definitions import DEFINITIONS
+from ...optimisers import SIZE, definition_of, optimiser
+from ...report import Report
+from ..arguments import Declaration, make, source_of
 from .objects import required
 
 METHODS = ("update", "step", "update_params", "apply_gradients", "optimize")

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array
-from ..functions import Methods
-from .arguments import is_target
+from ....arrays import Array
+from ...functions import Methods
+from ..arguments import is_target
 from .objects import (
     DX,
     MODES,

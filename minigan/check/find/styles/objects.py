@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, stream
-from ..functions import Call, Methods, Object, check_pair
-from ..report import BrokenRule, Report
+from ....arrays import Array, stream
+from ...functions import Call, Methods, Object, check_pair
+from ...report import BrokenRule, Report
 
 Path = tuple[Any, ...]  # steps from a thing to an array: attributes, keys, places in a list
 

@@ -1,9 +1,6 @@
-"""Which style a class is written in, which functions belong together, and how they are checked.
+"""Two functions, or methods, at the first arguments that both take, and what else they may mean.
 
-``forward`` and ``backward`` of an object that remembers are for `minigan.check.find.objects`. Here
-are the functions that come in pairs, see `minigan.check.find.pairs`, or as two methods:
-``__call__`` and ``gradient`` of an activation or of a loss, and losses with
-``forward(prediction, target)`` and ``backward()``.
+How they become a pair of the usual form is in `pairs`.
 """
 
 from __future__ import annotations
@@ -19,206 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, stream
-from ..functions import Call, Object, check_pair
-from ..layers import away_from_zero
-from ..report import Diagnosis, Report
-from .arguments import (
+from ....arrays import stream
+from ...functions import Call, Object, check_pair
+from ...report import Diagnosis, Report
+from ..arguments import (
     Declaration,
     function_arguments,
-    make,
-    of_methods,
-    source_of,
-    worlds_for,
 )
-from .networks import check_told, examples, is_told_the_target, network
-from .objects import MODES, NotKnown, arrays_in, remembering, required, seeded
+from .objects import NotKnown, required
 from .pairs import CONSTANTS, Source, Style, style_of
-
-Check = Callable[[Declaration, int], Report]
-
-TWO_METHODS = tuple(
-    (f, df)
-    for f in ("__call__", "fn", "func", "function", "f", "forward", "activate", "loss")
-    for df in ("gradient", "grad", "derivative", "deriv", "f_prime", "prime")
-)
-
-
-def check_of(cls: type) -> Check | None:
-    """Return how a class of somebody's is checked; None for one in no style that is known."""
-    if _keeps_in_call(cls):  # fast.ai's: gradients lie in attributes of what forward was given
-        return None
-    if all(inspect.isfunction(getattr(cls, name, None)) for name in ("forward", "backward")):
-        takes = len(asks(cls, "forward"))
-        if takes == 1 and is_told_the_target(cls):
-            return lambda said, seed: _told(cls, said, seed)
-        if takes == 1 and asks(cls, "backward"):
-            return lambda said, seed: _remembering(cls, said, seed)
-        if takes > 1:
-            return lambda said, seed: _two(cls, ("forward", "backward"), said, seed)
-    if inspect.isfunction(getattr(cls, "loss", None)) and 1 <= len(asks(cls, "loss")) <= 2:
-        return lambda said, seed: _loss_of(cls, said, seed)
-    for pair in TWO_METHODS:
-        if all(inspect.isfunction(getattr(cls, name, None)) for name in pair):
-            if 1 <= len(asks(cls, pair[0])) == len(asks(cls, pair[1])) <= 2:
-                return lambda said, seed, pair=pair: _two(cls, pair, said, seed)  # type: ignore[misc]
-    return None
-
-
-def asks(cls: type, method: str) -> list[str]:
-    """Return what a method has to be given, beside itself and a mode."""
-    parameters = list(inspect.signature(getattr(cls, method)).parameters.values())
-    bound = not isinstance(inspect.getattr_static(cls, method), staticmethod)
-    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [
-        p.name
-        for p in parameters[bound:]
-        if p.default is p.empty and p.kind not in kinds and p.name not in MODES
-    ]
-
-
-def _keeps_in_call(cls: type) -> bool:
-    """Whether a class is to be used by ``__call__``, which keeps what backward needs."""
-    call = getattr(cls, "__call__", None)  # noqa: B004, what is asked is how it was written
-    return inspect.isfunction(call) and bool(re.search(r"self\.\w+ *=.*forward", source_of(call)))
-
-
-def is_unwritten(cls: type) -> bool:
-    """Whether what a class has of forward, backward and the like is left to its heirs."""
-    names = {"forward", "backward"}.union(*TWO_METHODS)
-    written = [f for name in names if inspect.isfunction(f := getattr(cls, name, None))]
-    nothing = (lambda self: None).__code__.co_code
-    return bool(written) and all(
-        "NotImplementedError" in f.__code__.co_names or f.__code__.co_code == nothing
-        for f in written
-    )
-
-
-# --- forward and backward of a layer --------------------------------------------------------------
-
-
-def _remembering(cls: type, said: Declaration, seed: int) -> Report:
-    error: Exception | None = None
-    first: tuple[Report, int, int] | None = None  # that backward can't take, which may be our guess
-    for world in worlds_for(cls):
-        with seeded():
-            made = make(cls, said, world=world)
-        for x in _inputs(made, said, seed):
-            if first is not None and x.ndim <= first[2]:
-                continue
-            try:
-                report = remembering(made, x, seed=seed)
-            except NotImplementedError:
-                return Report(cls.__name__, not_checked=["forward: not written"])
-            except Exception as refused:
-                error = error or refused
-                continue
-            if not any(rule.kind == "raised" for rule in report.broken_rules):
-                return _with_second(report, cls, said, remembering, world)
-            first = first or (report, world, x.ndim)
-    if first is not None:
-        return _with_second(first[0], cls, said, remembering, first[1])
-    assert error is not None
-    raise error
-
-
-def _with_second(
-    report: Report,
-    cls: type,
-    said: Declaration,
-    check: Callable[[Any, Array], Report],
-    world: int = 0,
-) -> Report:
-    """Return a report whose subject, if it is wrong, has a second one in other sizes."""
-    point = report.case.subject
-    if report.ok or not isinstance(point, Object):
-        return report
-    shapes = {name: a.ndim for name, a in point.inputs.items()}
-    for other in (True, False):  # not all settings can be varied
-        with suppress(Exception), seeded():
-            made = make(cls, said, other, world)
-            for x in _inputs(made, said, seed=1):
-                with suppress(Exception):
-                    second = check(made, x).case.subject
-                    if {name: a.ndim for name, a in second.inputs.items()} == shapes:
-                        point.second = second
-                        return report
-    return report
-
-
-def _inputs(made: Any, said: Declaration, seed: int) -> Iterator[Array]:
-    """Give what forward may take: arrays of floats, and numbers of rows of a weight."""
-    said_x = said.get("x", said.get(asks(type(made), "forward")[0]))
-    if isinstance(said_x, np.ndarray):
-        yield said_x
-        return
-    for shape in [tuple(said_x)] if said_x else _shapes(made):
-        yield away_from_zero(stream(seed, "x").standard_normal(shape))
-    for _, array in arrays_in(made):
-        if array.ndim == 2:
-            yield np.arange(2 * len(array)).reshape(-1, 2) % (len(array) - 1)
-
-
-def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
-    """Give shapes of x, the likely ones first; the batch is of another size than all others."""
-    weights = [array.shape for _, array in arrays_in(made)]
-    n = next(k for k in (6, 7, 11, 13) if all(k not in shape for shape in weights))
-    for shape in weights:
-        if len(shape) == 2:
-            if shape[0] == 1:  # one number for each feature
-                yield n, shape[1]
-            yield from ((n, shape[0]), (n, shape[1]), (shape[1], n), (shape[0], n))
-            yield from ((n, 3, shape[0]), (n, 3, shape[1]))
-        elif len(shape) == 3:
-            yield from ((2, shape[1], 9), (2, 9, shape[1]))
-        elif len(shape) == 4:
-            yield from ((2, shape[1], 6, 7), (2, 6, 7, shape[2]))
-    for shape in weights:
-        if len(shape) == 1:
-            yield from ((n, *shape), (2, *shape, 4, 6), (2, 4, 6, *shape))
-    # Images in which windows of 3 lie beside each other, and overlap.
-    yield from ((n, 4), (2, 3, 7, 8), (2, 7, 8, 3), (n, 3, 4), (n,), (3, 2, 6, 12))
-
-
-def _told(cls: type, said: Declaration, seed: int) -> Report:
-    with seeded():
-        made = make(cls, said)
-    return check_told(made, [tuple(said["x"])] if "x" in said else _shapes(made), seed)
-
-
-# --- two methods that are one function and its derivative -----------------------------------------
-
-
-def _two(cls: type, pair: tuple[str, str], said: Declaration, seed: int) -> Report:
-    with seeded():
-        made = make(cls, said)
-    takes = inspect.signature(getattr(made, pair[0])).parameters
-    shape = {next(iter(takes)): said["x"]} if "x" in said else {}
-    shape |= {name: said[name] for name in takes if name in said and name in of_methods(cls)}
-    tries = partial(function_arguments, getattr(made, pair[0]), shape)
-    return check_functions(cls.__name__, made, pair, tries, seed, lambda: make(cls, said, True))
-
-
-# --- loss of a network ----------------------------------------------------------------------------
-
-
-def _loss_of(cls: type, said: Declaration, seed: int) -> Report:
-    """Check a class with a loss: a network's, of its weights, or one of predictions."""
-    with seeded():
-        made = make(cls, said)
-    slopes = next((m for m in ("gradient", "grad") if hasattr(cls, m)), "")
-    if not any(True for _ in arrays_in(made)):
-        return _two(cls, ("loss", slopes), said, seed)
-    shapes = [tuple(said["x"])] if "x" in said else list(_shapes(made))
-    report = network(made, slopes, examples(made, shapes, seed), seed=seed)
-
-    def second(made: Any, x: Array) -> Report:
-        return network(made, slopes, examples(made, [x.shape]))
-
-    return _with_second(report, cls, said, second)
-
-
-# --- functions in pairs ---------------------------------------------------------------------------
 
 
 def check_functions(

@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import Array, stream
-from ..report import Report
-from .arguments import is_target
+from ....arrays import Array, stream
+from ...report import Report
+from ..arguments import is_target
 from .objects import (
     RATE,
     RATES,

@@ -1,0 +1,1 @@
+"""Styles in which people write derivatives: classes, functions, networks, optimisers."""
