@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -116,6 +117,14 @@ def test_the_lesson_of_the_checks_knows_neither_the_detective_nor_the_search():
 def test_the_core_is_read_in_an_afternoon():
     lines = {name: len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in CORE}
     assert sum(lines.values()) <= CORE_LINES, lines
+
+
+def test_every_folder_is_installed():
+    text = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    listed = set(tomllib.loads(text)["tool"]["setuptools"]["packages"])
+    folders = [path.parent for path in PACKAGE.rglob("__init__.py")]
+    names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
+    assert listed == names - {"minigan.check.find.pytest_plugin"} | {"pytest_minigan"}
 
 
 def test_rooms_are_small():
