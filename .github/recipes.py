@@ -1,4 +1,4 @@
-"""Draw recipes.png, samples of what the recipes have learned: about 40 minutes on one core.
+"""Draw recipes.png, samples of what the recipes have learned: about an hour on one core.
 
     python .github/recipes.py
 
@@ -8,6 +8,8 @@ Each run has its folder in runs/gallery; what is there already is not trained ag
 import subprocess
 import sys
 from pathlib import Path
+
+from PIL import Image
 
 from minigan.plot.stills import new_figure, sheet
 from minigan.runs.run import Run
@@ -38,4 +40,7 @@ for axes, (recipe, data, epochs) in zip(figure.subplots(3, 3).ravel(), RUNS, str
     axes.set_title(f"{what}, {epochs} epochs", fontsize=10)
     axes.axis("off")
 figure.subplots_adjust(0.005, 0.01, 0.995, 0.95, 0.02, 0.18)
-figure.savefig(Path(__file__).with_name("recipes.png"))
+path = Path(__file__).with_name("recipes.png")
+figure.savefig(path)
+with Image.open(path) as image:
+    image.quantize(32).save(path, optimize=True)
