@@ -1,6 +1,7 @@
 """Whatever ends the process, and whenever: SIGKILL, a full disk, a folder that is read-only."""
 
 import contextlib
+import io
 import os
 import random
 import resource
@@ -16,6 +17,7 @@ import pytest
 from running import THE_SAME, contents, go, resume, same
 
 from minigan import cli
+from minigan.plot.stills import new_figure
 from minigan.runs import output
 from minigan.runs.checkpoint import checkpoints, newest
 from minigan.runs.history import read_history
@@ -229,6 +231,7 @@ def test_a_checkpoint_that_can_not_be_written_leaves_the_last_one(monkeypatch, c
 @contextlib.contextmanager
 def nobody(*folders):
     """Make folders read-only, for this process too if it is root."""
+    new_figure(8, 8).savefig(io.BytesIO(), format="png")  # it reads a home that nobody may read
     Path().chmod(0o755)
     is_root = os.geteuid() == 0
     for folder in folders:
