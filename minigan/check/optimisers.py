@@ -131,9 +131,8 @@ def _nearest(check: Checker, point: Steps, found: list[Array]) -> list[Array]:
             candidates.append((error, float(right), words, numbers, exact))
     best = min(candidates, key=lambda candidate: candidate[0])
     if not best[0] <= FINITE_DIFFERENCE_LIMIT:
-        best = max(candidates, key=lambda candidate: candidate[1])
-    if not best[0] <= FINITE_DIFFERENCE_LIMIT and best[1] <= 0.5:
-        best = candidates[0]
+        nearest = max(candidates, key=lambda candidate: candidate[1])
+        best = nearest if nearest[1] > 0.5 else candidates[0]
     _, _, words, point.numbers, exact = best
     if words:
         check.note(f"held against {point.definition}: {words}")

@@ -118,9 +118,11 @@ def repair(
     """
     exact = exact | patient.kept
     trees = {name: tree for name, f in patient.functions.items() if (tree := _tree(f))}
+    unedited: Found = {}
     for name, tree in trees.items():
         f = _compiled(tree, patient.functions[name], patient.class_of(name))
-        if f is not None and _is_right(_run(patient, {name: f}), exact, limit):
+        unedited = unedited if f is None else _run(patient, {name: f})
+        if f is not None and _is_right(unedited, exact, limit):
             return None  # right without an edit: the file is not what runs, it has been changed
     values, lines = _values(patient)
     parameters = {
@@ -140,7 +142,6 @@ def repair(
             if fits(edit.kind) and not (patient.value and of_value):
                 yield edit.rank + likelihood, edit, name
 
-    unedited = _run(patient, {})
     right = {k: a for k, a in exact.items() if _is_right(unedited, {k: a}, limit)}
     harm: Counter[int] = Counter()  # how many edits of a statement spoilt what is right
     postponed: list[tuple[int, Edit, str]] = []

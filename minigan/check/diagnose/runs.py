@@ -98,9 +98,6 @@ def with_other_settings(thing: Any) -> Any:
             setattr(thing, name, 0.9 * value or 0.1)
         elif isinstance(value, tuple) and all(isinstance(each, float) for each in value):
             setattr(thing, name, tuple(0.9 * each for each in value))
-    config = getattr(thing, "config", None)  # of a rule, func(w, dw, config), which says the same
-    if isinstance(config, dict):
-        config.update({name: getattr(thing, name) for name in config if hasattr(thing, name)})
     return thing
 
 

@@ -49,7 +49,6 @@ COMMON: Declaration = {
     "padding": 1,
     "pad": 1,
     "pieces": 2,
-    "groups": 1,
     "sizes": [3, 4, 2],  # of the layers of a network
     "eps": 1e-5,
     "epsilon": 1e-5,

@@ -19,10 +19,7 @@ import numpy as np
 from ....arrays import stream
 from ...functions import Call, Object, check_pair
 from ...report import Diagnosis, Report
-from ..arguments import (
-    Declaration,
-    function_arguments,
-)
+from ..arguments import Declaration, function_arguments
 from .objects import NotKnown, required
 from .pairs import CONSTANTS, Source, Style, style_of
 

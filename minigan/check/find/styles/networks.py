@@ -173,11 +173,11 @@ def check_told(made: Any, shapes: Iterable[Path], seed: int) -> Report:
     if value_of is None:
         text = f"backward is told {target}, and there is no loss(X, {target}) to take the slopes of"
         return Report(cls.__name__, not_checked=[text])
-    _, first, second = required(value_of)
+    _, first, _ = required(value_of)
 
     def loss(self: Any, X: Any, Y: Any) -> Any:
         A = _first(self.forward(X))
-        if is_target(first, [first, second]) and not is_target(second, [first, second]):
+        if _is_told_first(value_of):
             return value_of(self, Y, A)
         return value_of(self, X if first.lower() in ("x", "inputs") else A, Y)
 
@@ -194,6 +194,12 @@ def check_told(made: Any, shapes: Iterable[Path], seed: int) -> Report:
     methods = {"loss": loss, "gradient": gradient, "__module__": cls.__module__}
     made.__class__ = type(cls.__name__, (cls,), methods)
     return network(made, "gradient", _like_the_output(made, shapes, seed), seed=seed)
+
+
+def _is_told_first(cost: Callable[..., Any]) -> bool:
+    """Whether a cost is told the target before the prediction."""
+    *_, first, second = required(cost)
+    return is_target(first, [first, second]) and not is_target(second, [first, second])
 
 
 def _first(returned: Any) -> Any:
@@ -276,9 +282,7 @@ class Course:
             *(parameters if name.lower() in PARAMETERS else X for name in required(forward))
         )
         self.cache = cache[0] if len(cache) == 1 else cache
-        first, second = required(cost)
-        target_first = is_target(first, [first, second]) and not is_target(second, [first, second])
-        return cost(Y, self.A) if target_first else cost(self.A, Y)
+        return cost(Y, self.A) if _is_told_first(cost) else cost(self.A, Y)
 
     def gradient(self, X: Any, Y: Any, parameters: Any) -> Any:
         """Return what backward finds, after `loss` with the same arguments."""

@@ -70,7 +70,7 @@ class Style:
     averaged: bool = False  # a loss for each sample, whose mean is differentiated
     samples: int = 1  # the gradients of weights are divided by so many
     weights: dict[str, list[Path]] = field(default_factory=dict)  # inputs that lie in the thing
-    left: dict[str, Path] = field(default_factory=dict)  # where the thing leaves their gradients
+    gradients: dict[str, Path] = field(default_factory=dict)  # theirs, where the thing leaves them
 
     @property
     def is_plain(self) -> bool:
@@ -115,8 +115,8 @@ class Style:
                 gradients = tuple(a for i, a in enumerate(result) if i not in outs)
             found = self._in_order(gradients)
             for i, name in enumerate(self.inputs):
-                if name in self.left:
-                    found[i] = get(twin, self.left[name])
+                if name in self.gradients:
+                    found[i] = get(twin, self.gradients[name])
             if self.is_plain:
                 shapes = [array.shape for array in self.arrays(twin).values()]
                 found = [
@@ -152,13 +152,13 @@ class Style:
         out, kept = forward(*arrays.values())
         found = dict(zip(inputs, backward(np.ones(np.shape(out)), kept), strict=False))
         keys = {key_of(path): name for name, ways in named.items() for path in ways}
-        left = where_gradients_are({"self": kept[0]}, keys, thing, named)
-        has = [n for n in named if n in left or np.shape(found[n]) == arrays[n].shape]
+        gradients = where_gradients_are({"self": kept[0]}, keys, thing, named)
+        has = [n for n in named if n in gradients or np.shape(found[n]) == arrays[n].shape]
         style = replace(
             self,
             inputs=self.inputs | {name: inputs[name] for name in has},
             weights={name: named[name] for name in has},
-            left={name: path[1:] for name, path in left.items()},
+            gradients={name: path[1:] for name, path in gradients.items()},
         )
         without = [
             name

@@ -101,11 +101,12 @@ def check_rule(f: Callable[..., Any], seed: int) -> Report:
     config = {k: v for k, v in CONFIG.items() if repr(k) in text or f'"{k}"' in text}
 
     def step(self: Any, theta: Array, grad: Array) -> None:
-        following, self.config = self.rule(theta.copy(), grad, self.config)
+        kept = getattr(self, "config", None) or {name: getattr(self, name) for name in config}
+        following, self.config = self.rule(theta.copy(), grad, kept)
         theta[...] = following
 
     made = type(f.__name__, (), {"step": step, "__module__": f.__module__})()
-    vars(made).update(config, rule=f, config=config)
+    vars(made).update(config, rule=f)
     return _without_dtypes(optimiser(made, seed=seed))
 
 
