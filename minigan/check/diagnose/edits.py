@@ -153,16 +153,19 @@ def _unused(function: ast.FunctionDef) -> set[str]:
     They are never read; or made before a loop and in each turn of it, and the turns don't read
     them: what comes from one turn and is meant for the next.
     """
+
+    def unread(names: list[ast.Name]) -> set[str]:
+        stored = {node.id for node in names if _is_stored(node)}
+        return stored - {node.id for node in names if not _is_stored(node)}
+
     names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
-    unused = {node.id for node in names if _is_stored(node)}
-    unused -= {node.id for node in names if not _is_stored(node)}
+    unused = unread(names)
     for loop in [node for node in ast.walk(function) if isinstance(node, ast.For)]:
         before = {node.id for node in names if node.lineno < loop.lineno and _is_stored(node)}
         inside = [node for part in loop.body for node in ast.walk(part)]
         added = [node.target for node in inside if isinstance(node, ast.AugAssign)]
         within = [node for node in inside if isinstance(node, ast.Name) and node not in added]
-        stored = {node.id for node in within if _is_stored(node)}
-        unused |= stored & before - {node.id for node in within if not _is_stored(node)}
+        unused |= unread(within) & before
     return unused
 
 
