@@ -147,13 +147,28 @@ def expect_target(name: str, outputs: Array, target: float | Array) -> None:
         )
 
 
-def expect_loss(loss: Any) -> None:
-    """Raise a TypeError unless the loss has all that a step asks of it (`minigan.step.Loss`)."""
+def expect_loss(loss: Any, outputs: Array) -> None:
+    """Raise a TypeError unless the loss is what a step asks for (`minigan.step.Loss`).
+
+    It is called once, with `outputs` of D's shape and dtype, to see what it returns.
+    """
     asked = ("needs_real", "is_critic", "discriminator", "generator", "probability")
     missing = [name for name in asked if not hasattr(loss, name)]
     if missing or isinstance(loss, type):
         what = f"without {', '.join(missing)}" if missing else "a class; make one, with ()"
         raise TypeError(f"loss is {loss!r}, {what}; minigan.step.Loss says what is expected")
+    real = outputs if loss.needs_real else None
+    for name, returned, expected in (
+        ("discriminator", loss.discriminator(outputs, outputs), ("the value", "d_real", "d_fake")),
+        ("generator", loss.generator(outputs, real), ("the value", "d_fake")),
+    ):
+        parts = returned if isinstance(returned, tuple) else (returned,)
+        shapes = [getattr(part, "shape", ()) for part in parts]
+        if shapes != [(), *[outputs.shape] * (len(expected) - 1)]:
+            raise TypeError(
+                f"loss.{name} returned {' and '.join(map(str, shapes))} for outputs of shape "
+                f"{outputs.shape}, expected {', '.join(expected)}, each gradient of that shape"
+            )
 
 
 def expect_optimisers(optimiser_G: Any, optimiser_D: Any, order: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .arrays import Array, stream
+from .arrays import Array, array_module, stream
 from .expect import expect_data, expect_integer, expect_loss, expect_noise, expect_optimisers
 from .layers.base import Layer
 from .optim.base import SupportsStep
@@ -123,7 +123,7 @@ def train(
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order != "alternating" and d_steps != 1:
         raise ValueError(f"order={order!r} moves both players together: d_steps must be 1")
-    expect_loss(loss)
+    expect_loss(loss, array_module(D.theta).zeros((batch, 1), D.theta.dtype))
     expect_optimisers(optimiser_G, optimiser_D, order)
     penalties = list(penalties) if isinstance(penalties, Iterable) else [penalties]
     for penalty in penalties:

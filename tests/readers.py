@@ -43,8 +43,9 @@ def setup():
 
 def resume(path):
     """Read a checkpoint, and go on from it."""
-    made = setup()
-    Checkpoint.read(path).now.put_back(made)
+    now = Checkpoint.read(path).now
+    made = setup()  # takes longer than to refuse a file
+    now.put_back(made)
     next(made.train(np.eye(2, dtype=np.float32), None, 0))
 
 

@@ -288,6 +288,24 @@ def test_a_loss_without_what_a_step_asks_of_it_is_refused_at_the_call(name):
         train(*networks(), DATA, Mine(), Adam(), Adam(), steps=1, batch=16)
 
 
+@pytest.mark.parametrize(
+    ("name", "returned", "said"),
+    [
+        ("discriminator", lambda logits: 0.0, r"returned \(\) for outputs of shape \(16, 1\)"),
+        ("discriminator", lambda logits: (0.0, logits), "expected the value, d_real, d_fake, each"),
+        ("generator", lambda logits: (0.0, logits.mean()), r"returned \(\) and \(\) for"),
+        ("generator", lambda logits: logits, r"\(16, 1\) for .* expected the value, d_fake,"),
+    ],
+)
+def test_a_loss_that_returns_something_else_is_refused_at_the_call(name, returned, said):
+    class Mine(NonSaturating):
+        pass
+
+    setattr(Mine, name, lambda self, logits, other: returned(logits))
+    with pytest.raises(TypeError, match=f"loss.{name} .*{said}"):
+        train(*networks(), DATA, Mine(), Adam(), Adam(), steps=1, batch=16)
+
+
 def test_a_class_where_an_object_is_expected_is_refused_at_the_call():
     with pytest.raises(TypeError, match="loss is <class .*NonSaturating'>, a class"):
         train(*networks(), DATA, NonSaturating, Adam(), Adam(), steps=1, batch=16)

@@ -1,8 +1,10 @@
 """Fuzz all that reads files, led by what the code does with them (atheris, libFuzzer).
 
     pip install -e ".[fuzz]"
-    python tests/fuzz/fuzz_readers.py -max_total_time=300 -rss_limit_mb=1024
+    TMPDIR=/dev/shm python tests/fuzz/fuzz_readers.py -max_total_time=300 -rss_limit_mb=1024
+    TMPDIR=/dev/shm python tests/fuzz/fuzz_readers.py checkpoint -runs=1000000
 
+The second reads checkpoints alone. In memory (TMPDIR) it is twenty times as fast as on a disk.
 Each input is a byte that chooses the reader, a byte that chooses how the rest is packed (as it is;
 or with a sound container, so that what is in it is reached), and the rest. Anything but a return or
 a ValueError, and more memory than the limit, ends it and leaves the input in a file. It begins with
@@ -26,6 +28,7 @@ with atheris.instrument_imports(include=["minigan", "numpy.lib"]):
 
 FOLDER = Path(tempfile.mkdtemp(prefix="minigan-fuzz-"))
 NAMES = list(READERS)
+ONLY = sys.argv.pop(1) if sys.argv[1:] and sys.argv[1] in READERS else ""
 ARRAYS = {name: safetensors.numpy.load(sound(name, FOLDER)) for name in ("network", "checkpoint")}
 
 
@@ -48,7 +51,7 @@ def one(data: bytes) -> None:
     """Read one input."""
     if len(data) < 2:
         return
-    name = NAMES[data[0] % len(NAMES)]
+    name = ONLY or NAMES[data[0] % len(NAMES)]
     content = packed(name, data[2:]) if data[1] % 2 else data[2:]
     read(name, FOLDER, content)
 
