@@ -67,6 +67,19 @@ COMMON: Declaration = {
     "weight": 2.6,
     "target": 0.7,
 }
+OTHER_COMMON: Declaration = COMMON | {
+    "k": 2,
+    "kernel_size": 2,
+    "kernel": 2,
+    "stride": 1,
+    "pieces": 3,
+    "sizes": [4, 2, 3],
+    "slope": 0.3,
+    "alpha": 0.3,
+    "gamma": 1.4,
+    "weight": 2.2,
+    "target": 0.6,
+}
 
 
 ARRAYS = ("W", "w", "weights", "Wx", "Wh", "b", "biases")  # that a thing may be made with
@@ -103,7 +116,7 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
         if name in GROUPS:
             arguments[name] = 2
         elif name in COMMON:
-            arguments[name] = COMMON[name]
+            arguments[name] = (OTHER_COMMON if other else COMMON)[name]
         elif name == "layer":
             arguments[name] = Dense(3, 4)
         elif name in ARRAYS and parameter.annotation in (parameter.empty, np.ndarray):

@@ -58,9 +58,7 @@ from .styles.classes import asks, check_of, is_unwritten
 from .styles.functions import Held, check_flagged, check_functions, flag_of
 from .styles.networks import (
     Course,
-    check_backprop,
     course_arguments,
-    has_backprop,
     is_cost,
     is_course_network,
 )
@@ -314,8 +312,6 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         )
     elif _takes(cls, "step", "theta", "grad"):
         yield _item(name, "optimiser", said, lambda seed: _check_optimiser(cls, said, seed))
-    elif has_backprop(cls):
-        yield _item(name, "class", said, lambda seed: check_backprop(made(), seed))
     elif (check := check_of(cls)) is not None:
         needs = asks(cls, "forward") if hasattr(cls, "forward") else ()
         yield _item(name, "class", said, lambda seed: check(said, seed), needs)

@@ -29,7 +29,14 @@ from ..arguments import (
     worlds_for,
 )
 from .functions import check_functions
-from .networks import check_told, examples, is_told_the_target, network
+from .networks import (
+    check_backprop,
+    check_told,
+    examples,
+    has_backprop,
+    is_told_the_target,
+    network,
+)
 from .objects import MODES, arrays_in, remembering, seeded
 
 Check = Callable[[Declaration, int], Report]
@@ -45,6 +52,8 @@ def check_of(cls: type) -> Check | None:
     """Return how a class of somebody's is checked; None for one in no style that is known."""
     if _keeps_in_call(cls):  # fast.ai's: gradients lie in attributes of what forward was given
         return None
+    if has_backprop(cls):
+        return lambda said, seed: _backprop(cls, said, seed)
     if all(inspect.isfunction(getattr(cls, name, None)) for name in ("forward", "backward")):
         takes = len(asks(cls, "forward"))
         if takes == 1 and is_told_the_target(cls):
@@ -134,7 +143,7 @@ def _with_second(
     for other in (True, False):  # not all settings can be varied
         with suppress(Exception), seeded():
             made = make(cls, said, other, world)
-            for x in _inputs(made, said, seed=1):
+            for x in _inputs(made, said, 1, other):
                 with suppress(Exception):
                     second = check(made, x).case.subject
                     if {name: a.ndim for name, a in second.inputs.items()} == shapes:
@@ -143,21 +152,25 @@ def _with_second(
     return report
 
 
-def _inputs(made: Any, said: Declaration, seed: int) -> Iterator[Array]:
+def _inputs(made: Any, said: Declaration, seed: int, other: bool = False) -> Iterator[Array]:
     """Give what forward may take: arrays of floats, and numbers of rows of a weight."""
-    said_x = said.get("x", said.get(asks(type(made), "forward")[0]))
+    method = next(m for m in ("forward", "loss", "feedforward") if hasattr(made, m))
+    said_x = said.get("x", said.get(asks(type(made), method)[0]))
     if isinstance(said_x, np.ndarray):
         yield said_x
         return
-    for shape in [tuple(said_x)] if said_x else _shapes(made):
+    for shape in [tuple(said_x)] if said_x else _shapes(made, 5 if other else 4):
         yield away_from_zero(stream(seed, "x").standard_normal(shape))
     for _, array in arrays_in(made):
         if array.ndim == 2:
             yield np.arange(2 * len(array)).reshape(-1, 2) % (len(array) - 1)
 
 
-def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
-    """Give shapes of x, the likely ones first; the batch is of another size than all others."""
+def _shapes(made: Any, free: int = 4) -> Iterator[tuple[int, ...]]:
+    """Give shapes of x, the likely ones first; the batch is of another size than all others.
+
+    `free` is the number of features where no weight says it.
+    """
     weights = [array.shape for _, array in arrays_in(made)]
     n = next(k for k in (6, 7, 11, 13) if all(k not in shape for shape in weights))
     for shape in weights:
@@ -174,13 +187,20 @@ def _shapes(made: Any) -> Iterator[tuple[int, ...]]:
         if len(shape) == 1:
             yield from ((n, *shape), (2, *shape, 4, 6), (2, 4, 6, *shape))
     # Images in which windows of 3 lie beside each other, and overlap.
-    yield from ((n, 4), (2, 3, 7, 8), (2, 7, 8, 3), (n, 3, 4), (n,), (3, 2, 6, 12))
+    yield from ((n, free), (2, 3, 7, 4 + free), (2, 7, 4 + free, 3), (n, 3, free), (n,))
+    yield 3, 2, 6, 12
 
 
 def _told(cls: type, said: Declaration, seed: int) -> Report:
     with seeded():
         made = make(cls, said)
-    return check_told(made, [tuple(said["x"])] if "x" in said else _shapes(made), seed)
+    report = check_told(made, [tuple(said["x"])] if "x" in said else _shapes(made), seed)
+    return _with_second(report, cls, said, lambda made, x: check_told(made, [x.shape], 1))
+
+
+def _backprop(cls: type, said: Declaration, seed: int) -> Report:
+    report = check_backprop(make(cls, said), seed)
+    return _with_second(report, cls, said, lambda made, x: check_backprop(made, 1))
 
 
 # --- two methods that are one function and its derivative -----------------------------------------

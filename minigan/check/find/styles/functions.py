@@ -110,6 +110,8 @@ def check_functions(
             report.diagnosis = Diagnosis("factor", where, text, certain=False)
         # Whoever gets one number a sample wrong too is told what is wrong with that.
         for again in (again for meant, again in tried if meant.arguments is not style.arguments):
+            if second is not None:
+                again.case.subject.second = _point(next(_one_number(second, report)), sized)
             kinds = [getattr(r.diagnosis, "kind", "unknown") for r in (report, again)]
             if kinds[0] == "unknown" != kinds[1]:
                 return again
