@@ -34,12 +34,16 @@ def sgd(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
     return thetas
 
 
-def rmsprop(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
-    """θ_t = θ_{t−1} − lr·g_t/(√v_t + ε), v_t = (1 − ρ)·Σ_i ρ^(t−i)·g_i²."""
+def rmsprop(s: Numbers, grads: list[Array], theta: Array, under: bool = False) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·g_t/(√v_t + ε), v_t = (1 − ρ)·Σ_i ρ^(t−i)·g_i².
+
+    Some put ε `under` the root.
+    """
     thetas = []
     for t, g in enumerate(grads, 1):
         v = (1 - s["rho"]) * discounted([a * a for a in grads[:t]], s["rho"])
-        theta = theta - at(s["lr"], t) * g / (np.sqrt(v) + s["eps"])
+        root = np.sqrt(v + s["eps"]) if under else np.sqrt(v) + s["eps"]
+        theta = theta - at(s["lr"], t) * g / root
         thetas.append(theta)
     return thetas
 
@@ -92,11 +96,12 @@ def averaged_momentum(s: Numbers, grads: list[Array], theta: Array) -> list[Arra
     return _moving(s, grads, theta, lambda g: (1 - mu) * discounted(g, mu))
 
 
-def adagrad(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
-    """θ_t = θ_{t−1} − lr·g_t/(√Σ_i g_i² + ε) (Duchi et al. 2011)."""
+def adagrad(s: Numbers, grads: list[Array], theta: Array, under: bool = False) -> list[Array]:
+    """θ_t = θ_{t−1} − lr·g_t/(√Σ_i g_i² + ε) (Duchi et al. 2011); some put ε `under` the root."""
 
     def update(g: list[Array]) -> Array:
-        return np.asarray(g[-1] / (np.sqrt(discounted([a * a for a in g], 1.0)) + s["eps"]))
+        v, eps = discounted([a * a for a in g], 1.0), s["eps"]
+        return np.asarray(g[-1] / (np.sqrt(v + eps) if under else np.sqrt(v) + eps))
 
     return _moving(s, grads, theta, update)
 
@@ -161,17 +166,18 @@ def _moving(
     return thetas
 
 
+UNDER = "ε under the root"
 # The definitions that go by a name, the usual one first, each with what tells it from the others.
 DEFINITIONS: dict[str, dict[str, Steps]] = {
-    "SGD": {"": sgd},
+    "SGD": {"": sgd, "v = μ·v + (1 − μ)·g": averaged_momentum},
     "Momentum": {"v = μ·v + g": sgd, "v = μ·v + (1 − μ)·g": averaged_momentum},
     "Nesterov": {
         "θ moves by g + μ·v": lambda s, *more: sgd(s | {"nesterov": True}, *more),
         "θ moves by v, g is taken ahead": lambda s, *more: sgd(s | {"nesterov": False}, *more),
     },
-    "AdaGrad": {"": adagrad},
+    "AdaGrad": {"": adagrad, UNDER: partial(adagrad, under=True)},
     "AdaDelta": {"": adadelta},
-    "RMSProp": {"": rmsprop},
+    "RMSProp": {"": rmsprop, UNDER: partial(rmsprop, under=True)},
     "Adam": {"": adam},
     "AdaMax": {"": adamax},
     "Nadam": {

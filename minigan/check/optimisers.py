@@ -120,10 +120,12 @@ def _nearest(check: Checker, point: Steps, found: list[Array]) -> list[Array]:
     """
     assert point.definition is not None
     did = moves(found, point.theta)
+    is_own = type(point.optimiser).__module__.startswith("minigan.")  # and says which form it has
     candidates = []
     for eps in _epsilons(point):
         numbers = point.numbers | {"eps": eps}
-        for words, steps in forms(point.definition, numbers).items():
+        known = list(forms(point.definition, numbers).items())
+        for words, steps in known[:1] if is_own else known:
             exact = steps(numbers, point.grads, point.theta)
             should = moves(exact, point.theta)
             right = np.mean(np.abs(did - should) <= FINITE_DIFFERENCE_LIMIT * np.abs(should).max())

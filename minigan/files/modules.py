@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from traceback import FrameSummary
@@ -20,14 +21,15 @@ def own_frames(error: BaseException) -> list[FrameSummary]:
 
     Those of the library, of Python and of installed packages are none.
     """
-
-    def is_own(path: Path) -> bool:
-        folders = {PACKAGE, Path(sysconfig.get_path("stdlib"))}
-        installed = {"site-packages", "dist-packages"}.intersection(path.parts)
-        return not installed and folders.isdisjoint(path.parents) and path.suffix == ".py"
-
     frames = traceback.extract_tb(error.__traceback__)
     return [frame for frame in frames if is_own(Path(frame.filename))]
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is of the user's: not the library's, Python's or an installed package's."""
+    folders = {PACKAGE, Path(sysconfig.get_path("stdlib"))}
+    installed = {"site-packages", "dist-packages"}.intersection(path.parts)
+    return not installed and folders.isdisjoint(path.parents) and path.suffix == ".py"
 
 
 class FromSource(SourceFileLoader):
@@ -43,12 +45,15 @@ class FromSource(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
-def import_file(path: Path, name: str) -> ModuleType:
+Load = Callable[[str, str], FromSource]  # of a module's name, and its file
+
+
+def import_file(path: Path, name: str, load: Load = FromSource) -> ModuleType:
     """Import a file as the module `name`; what lies beside it can be imported from it.
 
     What the file raises comes through.
     """
-    spec = importlib.util.spec_from_file_location(name, path, loader=FromSource(name, str(path)))
+    spec = importlib.util.spec_from_file_location(name, path, loader=load(name, str(path)))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -60,8 +65,11 @@ def import_file(path: Path, name: str) -> ModuleType:
     return module
 
 
-def import_with_package(path: Path) -> ModuleType:
-    """Import a file, as a part of its package if it lies in one, which may import its relatives."""
+def import_with_package(path: Path, load: Load | None = None) -> ModuleType:
+    """Import a file, as a part of its package if it lies in one, which may import its relatives.
+
+    A loader of its own imports it once more, if it has been imported before.
+    """
     root = path.parent
     while (root / "__init__.py").is_file():
         root = root.parent
@@ -73,12 +81,14 @@ def import_with_package(path: Path) -> ModuleType:
             name = ".".join(path.relative_to(root).with_suffix("").parts)
             sys.path.insert(0, str(root))
             try:
+                if load is not None:
+                    return import_file(path, f"{name}_again", load)
                 module = importlib.import_module(name.removesuffix(".__init__"))
             finally:
                 sys.path.remove(str(root))
             if getattr(module, "__file__", None) == str(path):
                 return module  # else another package of that name was there before
-        return import_file(path, f"checked_{path.stem}")
+        return import_file(path, f"checked_{path.stem}", load or FromSource)
     finally:
         for place in above:
             sys.path.remove(place)

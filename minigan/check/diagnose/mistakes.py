@@ -121,10 +121,10 @@ SLIPS: dict[str, dict[str, Slip]] = {
     "rmsprop": {
         "ε stands under the root, not beside it": (
             "epsilon",
-            ('np.sqrt(v) + s["eps"]', 'np.sqrt(v + s["eps"])'),
+            ('else np.sqrt(v) + s["eps"]', 'else np.sqrt(v + s["eps"])'),
         ),
         "ε is dropped": ("epsilon", (' + s["eps"]', "")),
-        "the root of v is missing": ("extra factor", ("np.sqrt(v)", "v")),
+        "the root of v is missing": ("extra factor", ("else np.sqrt(v)", "else v")),
         "v is a mean of |g|, not of g²": ("wrong array", ("a * a for", "np.abs(a) for")),
         "lr is not used": ("ignored", ('at(s["lr"], t) * g', "g")),
         "ρ and 1 − ρ are swapped": ("setting", ('s["rho"]', '(1 - s["rho"])')),

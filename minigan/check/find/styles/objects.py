@@ -18,7 +18,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,14 +64,21 @@ def gradient_of(path: Path) -> Iterator[Path]:
             yield key_of((*kept[:i], match[1] or match[2], *kept[i + 1 :]))
 
 
-def arrays_in(thing: Any, seen: frozenset[int] = frozenset()) -> Iterator[tuple[Path, Array]]:
-    """Give the arrays of floats in an object, and in the objects, dicts and lists within it."""
+def arrays_in(
+    thing: Any, seen: frozenset[int] = frozenset(), numbers: bool = False
+) -> Iterator[tuple[Path, Array]]:
+    """Give the arrays of floats in an object, and in the objects, dicts and lists within it.
+
+    And single `numbers` that NumPy has made, as arrays, such as the sum that a gradient is.
+    """
+    if isinstance(thing, np.floating) and numbers:
+        thing = np.asarray(thing)
     if isinstance(thing, np.ndarray):
         if thing.dtype.kind in "fc":
             yield (), thing
     elif id(thing) not in seen:
         for step, part in _parts(thing):
-            for path, array in arrays_in(part, seen | {id(thing)}):
+            for path, array in arrays_in(part, seen | {id(thing)}, numbers):
                 yield (step, *path), array
 
 
@@ -221,9 +228,10 @@ def arrays_of(made: Any) -> dict[str, list[Path]]:
 def check_object(checked: Remembering, inputs: list[Array], backward: str, seed: int) -> Report:
     """Check an object as a pair of functions of x, if there is one, and of its weights."""
     made = checked.made
+    starts = {name: get(made, ways[0]) for name, ways in checked.weights.items()}
     moved = [
-        get(made, ways[0]) + 0.3 * stream(seed, name).standard_normal(get(made, ways[0]).shape)
-        for name, ways in checked.weights.items()
+        np.asarray(a + 0.3 * stream(seed, name).standard_normal(a.shape))
+        for name, a in starts.items()
     ]
     call = Call(checked.forward, (*inputs, *moved), ["x"][: len(inputs)] + [*checked.weights])
     point = Object(
@@ -257,12 +265,14 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     except NotKnown as error:
         return Report(type(made).__name__, not_checked=[str(error)])
     dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))
-    named = arrays_of(made)
     checked.moves = any(name in RATES for name in required(made.backward))
     try:
         everything = run_backward(dout, *kept)
     except (Exception, SystemExit):  # the report says what was raised, or not written
         everything = {}
+    else:
+        made = checked.made = _with_all_weights(made, kept[0], x)
+    named = arrays_of(made)
     keys = {key_of(path): name for name, ways in named.items() for path in ways}
     if checked.moves:
         checked.weights = {n: w for n, w in named.items() if matters(checked, out, w, x)}
@@ -279,6 +289,32 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     return report
 
 
+def _with_all_weights(made: Any, used: Any, x: Array) -> Any:
+    """Return an object whose weights are arrays, as far as it keeps gradients of them once `used`.
+
+    A weight may be made by the first forward, when the number of features is known; or it is a
+    number, because we made the object with one.
+    """
+    whole, had = copy.deepcopy(made), dict(vars(made))
+    now = {key_of((name,)): name for name in vars(used)}
+    for path, grad in arrays_in(used, numbers=True):
+        for name in [now[key] for key in gradient_of(path) if key in now]:
+            value = getattr(used, name)
+            if not isinstance(had.get(name), np.ndarray) and np.size(value) in (1, grad.size):
+                with suppress(Exception):
+                    array = np.array(np.broadcast_to(value, grad.shape), np.float64)
+                    outs = [_out_with(whole, name, a, x) for a in (array, wavy(array))]
+                    if not np.array_equal(*outs):  # else forward writes it: it is no weight
+                        setattr(whole, name, array)
+    return whole
+
+
+def _out_with(made: Any, name: str, array: Array, x: Array) -> Any:
+    twin = copy.deepcopy(made)
+    setattr(twin, name, array)
+    return run_forward(twin, x.copy())[0]
+
+
 def _pair_of(checked: Remembering) -> Methods:
     return checked.forward, checked.backward
 
@@ -289,7 +325,7 @@ def where_gradients_are(
     """Return where the gradient of each weight is, by the weight's name."""
     found: dict[str, Path] = {}
     for root in ("rest", "self"):
-        for path, array in arrays_in(everything.get(root)):
+        for path, array in arrays_in(everything.get(root), numbers=True):
             of = gradient_of(path)
             for key in (*of, key_of(path)) if root == "rest" else of:
                 name = keys.get(key)
