@@ -66,7 +66,8 @@ def adam_update(s: Numbers, grads: list[Array]) -> Array:
     if s["amsgrad"]:
         v = np.max([(1 - b2) * discounted(squares[:i], b2) for i in range(1, t + 1)], axis=0)
     v_hat = v / (1 - b2**t)
-    return at(s["lr"], t) * m_hat / (np.sqrt(v_hat) + s["eps"])
+    eps = s["eps"] / np.sqrt(1 - b2**t) if s.get("eps_hat") else s["eps"]
+    return at(s["lr"], t) * m_hat / (np.sqrt(v_hat) + eps)
 
 
 def adamw(s: Numbers, grads: list[Array], theta: Array) -> list[Array]:
@@ -178,7 +179,12 @@ DEFINITIONS: dict[str, dict[str, Steps]] = {
     "AdaGrad": {"": adagrad, UNDER: partial(adagrad, under=True)},
     "AdaDelta": {"": adadelta},
     "RMSProp": {"": rmsprop, UNDER: partial(rmsprop, under=True)},
-    "Adam": {"": adam},
+    "Adam": {
+        "": adam,
+        "ε beside √v, not √v̂ (the paper's section 2)": lambda s, *more: adam(
+            s | {"eps_hat": True}, *more
+        ),
+    },
     "AdaMax": {"": adamax},
     "Nadam": {
         "m ahead by a step": nadam,

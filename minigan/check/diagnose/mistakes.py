@@ -162,9 +162,9 @@ SLIPS: dict[str, dict[str, Slip]] = {
     "adam_update": {
         "ε stands under the root, not beside it": (
             "epsilon",
-            ('np.sqrt(v_hat) + s["eps"]', 'np.sqrt(v_hat + s["eps"])'),
+            ("np.sqrt(v_hat) + eps", "np.sqrt(v_hat + eps)"),
         ),
-        "ε is dropped": ("epsilon", (' + s["eps"]', "")),
+        "ε is dropped": ("epsilon", (" + eps", "")),
         "the root of v is missing": ("extra factor", ("np.sqrt(v_hat)", "v_hat")),
         "v is a mean of |g|, not of g²": ("wrong array", (SQUARES, "[np.abs(g) for g in grads]")),
         "g² is summed over θ: one v for all coordinates": (
