@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 import sysconfig
 import traceback
@@ -72,6 +73,10 @@ def import_with_package(path: Path, load: Load | None = None) -> ModuleType:
     """
     root = path.parent
     while (root / "__init__.py").is_file():
+        root = root.parent
+    # `from .layers import …` in a folder without an __init__.py
+    dots = re.findall(r"^from (\.+)", path.read_text("utf-8", "ignore"), re.MULTILINE)
+    while len(path.parent.relative_to(root).parts) < max(map(len, dots), default=0):
         root = root.parent
     # The project's root may lie above: `from course.layers import …` says so.
     above = [str(root), *map(str, list(root.parents)[:2])]

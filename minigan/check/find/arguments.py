@@ -15,7 +15,7 @@ from ...layers import Dense
 from ...layers.base import Layer
 from ...numerics import sigmoid
 from ..layers import away_from_zero
-from .styles.objects import MODES
+from .styles.objects import MODES, STRENGTHS
 
 Declaration = dict[str, Any]
 DECLARED = ("x", "train", "outputs", "reference")  # of a declaration, but no arguments
@@ -56,6 +56,12 @@ COMMON: Declaration = {
     "rate": 0.5,
     "slope": 0.2,
     "alpha": 0.2,
+    "keep_prob": 0.7,
+    "keep_rate": 0.7,
+    "dropout_rate": 0.3,
+    "drop_prob": 0.3,
+    "axis": -1,
+    "dim": -1,
     "seed": 0,
     "bias": True,
     "lr": 0.013,
@@ -209,6 +215,7 @@ def _worlds(
         turned | {"w2": (M,), "b2": ()},
         {"x": (N, T, D), "w": (D,), "b": (D,), "gamma": (D,), "beta": (D,)},
         *({"x": x, "w": (D, D), "b": (D,), "h": (N, D), "c": (N, D)} for x in ((N, D), (N, T, D))),
+        {"x": (N,), "w": (), "b": ()},
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
@@ -241,6 +248,7 @@ def function_arguments(
     elif any(isinstance(value, tuple) for value in said.values()):
         worlds = WORLDS[:1]
     targets = [name for name in names if is_target(name, names) and name not in said]
+    masks = [name for name in names if "mask" in name and name not in said]  # of what counts
     # A log without an exp is that of a probability.
     code = source_of(f)
     drawn = (1, 3, 5, 0, 2, 4) if "log" in code and "exp" not in code else (0, 2, 4, 1, 3, 5)
@@ -272,7 +280,9 @@ def function_arguments(
                 x = next((a @ b for a, b in pairs if a.shape[1] == b.shape[0]), x)
             if kind < 4 and x.ndim > 1 and x.shape[-1] == 1:
                 continue  # with one class nothing is to be learned
-            arguments |= dict.fromkeys(targets, _target(x, kind // 2))
+            target = _target(x, kind // 2)
+            arguments |= dict.fromkeys(targets, target)
+            arguments |= {n: np.arange(target.size).reshape(target.shape) % 2.0 for n in masks}
         yield {name: arguments[name] for name in names if name in arguments}
 
 
@@ -334,7 +344,6 @@ def words_for(f: Callable[..., Any]) -> tuple[str, list[str]]:
 TRAINING = {"train", "training", "test", "testing", "eval"}
 
 
-STRENGTHS = ("reg", "reg_strength", "lam", "lambd", "lambda_", "l2", "weight_decay", "alpha")
 FACTORS = ("alpha", "beta", "gamma", "slope", "scale", "temperature", "tau", "a", "c")
 
 

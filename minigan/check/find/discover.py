@@ -19,9 +19,11 @@ values, and nothing that it has may be missing.
 
 from __future__ import annotations
 
+import ast
 import copy
 import importlib
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -55,7 +57,7 @@ from .arguments import (
     words_for,
 )
 from .opened import opened, without_guards
-from .styles.classes import asks, check_of, is_unwritten
+from .styles.classes import asks, check_of, is_stub, is_unwritten
 from .styles.functions import Held, check_flagged, check_functions, flag_of
 from .styles.networks import (
     Course,
@@ -65,7 +67,14 @@ from .styles.networks import (
 )
 from .styles.objects import required
 from .styles.pairs import FORWARD, is_partner, stem
-from .styles.steps import check_class, check_rule, is_optimiser, is_rule
+from .styles.steps import (
+    check_class,
+    check_rule,
+    check_update,
+    is_optimiser,
+    is_rule,
+    is_update,
+)
 
 NEARLY = 1e-3  # a relative error that a guard such as the 1e-7 of log(p + 1e-7) may make
 
@@ -105,6 +114,7 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     items, passed_over = _search(module, name, target)
     if Path(place).suffix == ".py":
         items = [replace(item, check=partial(_checked, item, module, left_out)) for item in items]
+        passed_over |= _loops(module)
     return items, passed_over | left_out
 
 
@@ -137,13 +147,18 @@ def _search(module: ModuleType, name: str, target: str) -> tuple[list[Item], dic
         hint, found = did_you_mean(name, {*own, *map(stem, own)}), ", ".join(own) or "nothing"
         raise ValueError(f"{target}: there is no {name!r} in it: {hint}expected one of {found}")
     declarations = _declarations(module, target.partition(":")[0])
-    items, passed_over = [], {}
+    items: list[Item] = []
+    passed_over, checked = {}, []
     for key, thing in things.items():
         said = declarations.get(key, declarations.get(stem(key), {}))
         here = list(_items(module, key, thing, said))
         items += here
-        if not here and (reason := _passed_over(module, key, thing)):
+        if here:
+            checked += [key, *_partners(module, key)]
+        elif reason := _passed_over(module, key, thing):
             passed_over[key] = reason
+    for called in _called_by(module, checked):  # what they call is checked with them
+        passed_over.pop(called, None)
     if not items:
         names = [k for k, v in things.items() if _is_of(module, v)]
         why = "".join(f"; {key}: {reason}" for key, reason in passed_over.items())
@@ -197,7 +212,20 @@ def _is_base(module: ModuleType, cls: Any) -> bool:
     return inspect.isabstract(cls) or (left_to_heirs and bool(heirs))
 
 
-LOOKS_LIKE_ONE = ("forward", "backward", "grad", "deriv", "prime", "loss", "penalty")
+LOOKS_LIKE_ONE = ("forward", "back", "grad", "deriv", "prime", "loss", "penalty")
+
+
+RATE = r"(self\.)?(lr|l_?rate|learn\w*_?rate|rate|eta|alpha|step_?size)\b"
+# W -= lr * dW, W = W - lr * dW, W += x.T.dot(delta)
+MOVES = re.compile(rf"([-+]=|= *[\w.\[\]\"' +()]+ [-+]) .*\b{RATE}|\+=.*\.T\b")
+
+
+def _loops(module: ModuleType) -> dict[str, str]:
+    """Return the loops in the body of a file that move weights, and why they are not checked."""
+    tree = ast.parse(inspect.getsource(module))
+    loops = [s for s in tree.body if isinstance(s, (ast.For, ast.While, ast.If))]
+    reason = "a loop that moves weights; functions of its forward and backward could be checked"
+    return {f"line {s.lineno}": reason for s in loops if MOVES.search(ast.unparse(s))}
 
 
 def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
@@ -205,6 +233,9 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
     if not _is_of(module, thing) or _is_base(module, thing):
         return ""
     if inspect.isclass(thing):
+        moving = [k for k, f in vars(thing).items() if MOVES.search(source_of(f))]
+        if moving and not hasattr(thing, "step"):
+            return f"{' and '.join(moving)} moves weights by gradients that nothing returns"
         methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
         seems = [m for m in seems if not m.startswith("zero")]
@@ -223,10 +254,14 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
     backward = "_".join(FORWARD.get(word, word) for word in name.split("_"))
     if backward != name:
         return f"no {backward} beside it"
-    if any(word in name.lower() for word in ("numeric", "check", "clip")):
+    if any(word in name.lower() for word in ("numeric", "check", "clip", "descent")):
         return ""
     if is_cost(thing) and _has_course_network(module):
         return ""
+    if MOVES.search(source_of(thing)) and not any(
+        _is_derivative(module, used) for used in thing.__code__.co_names
+    ):
+        return "it moves weights in a form that is not known"
     if any(word in name.lower() for word in LOOKS_LIKE_ONE):
         return "a function is checked as a pair x_forward, x_backward, or as x_loss or x_penalty"
     return ""
@@ -243,6 +278,8 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             yield from _class_items(name + word, thing, more)
     elif inspect.isfunction(thing) and is_rule(thing):
         yield _item(name, "optimiser", said, lambda seed: check_rule(thing, seed))
+    elif inspect.isfunction(thing) and is_update(thing):
+        yield _item(name, "optimiser", said, lambda seed: check_update(thing, seed))
     elif inspect.isfunction(thing):
         partners = _partners(module, name)
         for g, (word, more) in product(partners, _words(thing, said)):
@@ -277,6 +314,18 @@ def _partners(module: ModuleType, name: str) -> list[str]:
 
 def _own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     return {k: f for k, f in vars(module).items() if inspect.isfunction(f) and _is_of(module, f)}
+
+
+def _called_by(module: ModuleType, names: list[str]) -> list[str]:
+    """Return these names and those of all functions that they call, directly or not."""
+    found = list(names)
+    for name in found:
+        thing = getattr(module, name)
+        for f in vars(thing).values() if inspect.isclass(thing) else [thing]:
+            if inspect.isfunction(f):
+                called = set(f.__code__.co_names) & _own_functions(module).keys()
+                found += called.difference(found)
+    return found
 
 
 def _is_derivative(module: ModuleType, name: str) -> bool:
@@ -324,7 +373,8 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         yield _item(name, "optimiser", said, lambda seed: _check_optimiser(cls, said, seed))
     elif (check := check_of(cls)) is not None:
         needs = asks(cls, "forward") if hasattr(cls, "forward") else ()
-        yield _item(name, "class", said, lambda seed: check(said, seed), needs)
+        by_hand = {key: value for key, value in said.items() if key != words_for(cls)[0]}
+        yield _item(name, "class", by_hand, lambda seed: check(said, seed), needs)
     elif is_optimiser(cls):
         yield _item(name, "optimiser", said, lambda seed: check_class(cls, said, seed))
 
@@ -428,6 +478,8 @@ def _check_pair(
     forward: Callable[..., Any], backward: Callable[..., Any], said: Declaration, seed: int
 ) -> Report:
     name = f"{forward.__name__}, {backward.__name__}"
+    if is_stub(backward):
+        return Report(name, not_checked=[f"{backward.__name__}: not written"])
     made, names = Held(forward, backward), (forward.__name__, backward.__name__)
     return check_functions(name, made, names, partial(function_arguments, forward, said), seed)
 

@@ -48,8 +48,26 @@ TWO_METHODS = tuple(
 )
 
 
+# Other names of forward and backward.
+FORWARDS = re.compile("(forward|feed_?forward|fwd)_?(pass|prop|propagate|propagation)?|fprop")
+BACKWARDS = re.compile(
+    "(backward|back|bwd)_?(pass|prop|propagate|propagation)?|bprop|_?compute_grad.*"
+)
+
+
+def renamed(cls: type) -> type:
+    """Return a class whose methods are called forward and backward, where they have other names."""
+    own = [name for name in dir(cls) if inspect.isfunction(getattr(cls, name))]
+    found = [[n for n in own if names.fullmatch(n)] for names in (FORWARDS, BACKWARDS)]
+    if [len(names) for names in found] != [1, 1] or has_backprop(cls):
+        return cls
+    methods = {to: getattr(cls, *of) for to, of in zip(("forward", "backward"), found, strict=True)}
+    return type(cls.__name__, (cls,), methods | {"__module__": cls.__module__})
+
+
 def check_of(cls: type) -> Check | None:
     """Return how a class of somebody's is checked; None for one in no style that is known."""
+    cls = renamed(cls)
     if _keeps_in_call(cls):  # fast.ai's: gradients lie in attributes of what forward was given
         return None
     if has_backprop(cls):
@@ -93,11 +111,13 @@ def is_unwritten(cls: type) -> bool:
     """Whether what a class has of forward, backward and the like is left to its heirs."""
     names = {"forward", "backward"}.union(*TWO_METHODS)
     written = [f for name in names if inspect.isfunction(f := getattr(cls, name, None))]
-    nothing = (lambda self: None).__code__.co_code
-    return bool(written) and all(
-        "NotImplementedError" in f.__code__.co_names or f.__code__.co_code == nothing
-        for f in written
-    )
+    return bool(written) and all(map(is_stub, written))
+
+
+def is_stub(f: Callable[..., Any]) -> bool:
+    """Whether a function does nothing, or says that it is not implemented."""
+    code, nothing = f.__code__, (lambda self: None).__code__.co_code
+    return "NotImplementedError" in code.co_names or code.co_code == nothing
 
 
 # --- forward and backward of a layer --------------------------------------------------------------

@@ -19,7 +19,7 @@ import numpy as np
 from ....arrays import stream
 from ...functions import Call, Object, check_pair
 from ...report import Diagnosis, Report
-from ..arguments import Declaration, function_arguments
+from ..arguments import Declaration, function_arguments, source_of
 from .objects import NotKnown, required
 from .pairs import CONSTANTS, Source, Style, style_of
 
@@ -53,6 +53,9 @@ def check_functions(
     style: Style | None = None
     place = 0  # of the style's arguments among the tries
     error: Exception | None = None
+    is_loss, is_number = bool(re.search("loss|cost", names[0])), False
+    code = "".join(source_of(getattr(made, name)) for name in names if name)
+    is_elementwise = not re.search(r"dot|@|matmul|\.T\b|axis|einsum", code)
     for i, arguments in enumerate(tries(seed, False)):
         try:
             with np.errstate(all="ignore"):
@@ -66,12 +69,19 @@ def check_functions(
         except Exception as raised:
             error = max(error or raised, raised, key=_line)
             continue
-        # What is wrong with matrices may be right with vectors, or with sizes of 1.
-        if one.inputs and (style is None or _is_as_telling(one, style, made)):
+        arrays = [*one.arrays(made).values()]
+        if not arrays or not (
+            is_elementwise or any(a.ndim for a in arrays[1:]) or arrays[1:] == []
+        ):
+            continue
+        # What is wrong with matrices may be right with vectors, or with sizes of 1. But a loss is
+        # one number, and what has no product of matrices may be meant for vectors.
+        better = style is not None and is_number < _is_number(one, made)
+        if style is None or better or is_elementwise or _is_as_telling(one, style, made):
             fits = _fits(one, made)
-            if fits or style is None:
-                style, place = one, i
-            if fits:
+            if fits or style is None or better:
+                style, place, is_number = one, i, _is_number(one, made)
+            if fits and (is_number or not is_loss):
                 break
     if style is None:
         raise error or TypeError("no argument is an array of floats")
@@ -174,6 +184,11 @@ def _is_as_telling(style: Style, first: Style, made: Any) -> bool:
     """Whether arguments see as much as the first ones: no array is smaller in its axes."""
     pairs = zip(style.arrays(made).values(), first.arrays(made).values(), strict=False)
     return all(a.ndim >= np.squeeze(b).ndim and a.size > 1 for a, b in pairs)
+
+
+def _is_number(style: Style, made: Any) -> bool:
+    """Whether what comes out is one number, as a loss is."""
+    return np.ndim(style.pair_of(made)[0](*style.arrays(made).values())[0]) == 0
 
 
 def _fits(style: Style, made: Any) -> bool:

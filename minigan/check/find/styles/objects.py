@@ -32,7 +32,8 @@ Path = tuple[Any, ...]  # steps from a thing to an array: attributes, keys, plac
 
 OUT = ("output", "outputs", "out", "y", "a", "z")
 DX = ("dinputs", "dinput", "dx", "d_inputs", "d_input", "grad_input", "grad_inputs", "gradinput")
-RATES = ("lr", "learning_rate", "rate", "eta", "alpha")
+RATES = ("lr", "learning_rate", "learn_rate", "rate", "eta", "alpha")
+STRENGTHS = ("reg", "reg_strength", "lam", "lambd", "lambda_", "l2", "weight_decay", "alpha")
 RATE = 0.125  # a power of two: dividing by it costs no digit
 MODES: dict[str, Any] = {"train": True, "training": True, "is_training": True, "mode": "train"}
 
@@ -43,7 +44,7 @@ WEIGHT_WORDS = ("params", "parameters", "val", "value", "data")
 GRADIENT_WORDS = ("grads", "gradients", "grad", "gradient")
 SAME = {"weight": "w", "weights": "w", "kernel": "w", "bias": "b", "biases": "b"}
 MARKED = re.compile(
-    r"(?:d[a-z]*_d|dl_?d|gradient|grad|delta|d)_?(.+)|(.+?)_?(?:gradient|grads|grad)"
+    r"(?:[a-z]+_d|dl_?d|gradient|grad|delta|d)_?(.+)|(.+?)_?(?:gradient|grads|grad)"
 )
 
 
@@ -155,7 +156,7 @@ class Remembering:
 def run_forward(made: Any, x: Array) -> tuple[Any, Any]:
     """Return out, which forward returns or leaves in an attribute, and the cache if it has one."""
     with seeded():
-        returned = made.forward(x, *_more(made.forward, {}))
+        returned = made.forward(x, *_more(made.forward, {}), **switched_on(made.forward))
     if isinstance(returned, tuple) and len(returned) == 2:
         return returned
     return (returned if returned is not None else left(made, OUT, None)), None
@@ -163,9 +164,8 @@ def run_forward(made: Any, x: Array) -> tuple[Any, Any]:
 
 def run_backward(dout: Array, made: Any, cache: Any) -> dict[str, Any]:
     """Return dx, what else is returned, and the object with what it keeps."""
-    returned = made.backward(
-        dout, *_more(made.backward, dict.fromkeys(RATES, RATE) | {"cache": cache})
-    )
+    known = dict.fromkeys(STRENGTHS, 0.0) | dict.fromkeys(RATES, RATE) | {"cache": cache}
+    returned = made.backward(dout, *_more(made.backward, known))
     rest: Any = ()
     if isinstance(returned, (tuple, list)) and returned:
         returned, *rest = returned
@@ -197,6 +197,17 @@ def _more(method: Callable[..., Any], known: dict[str, Any]) -> list[Any]:
             raise NotKnown(f"{method.__name__} requires {name}, which can't be guessed")
         arguments.append(values[name])
     return arguments
+
+
+def switched_on(method: Callable[..., Any]) -> dict[str, bool]:
+    """Return what makes forward keep what backward needs, as save_cache and training do."""
+    parameters = inspect.signature(method).parameters.values()
+    words = ("cache", "save", "train", "grad")
+    return {
+        p.name: True
+        for p in parameters
+        if p.default is False and any(word in p.name.lower() for word in words)
+    }
 
 
 def required(method: Callable[..., Any]) -> list[str]:
@@ -265,7 +276,7 @@ def remembering(made: Any, x: Array, *, seed: int = 0) -> Report:
     checked = Remembering(made, of_numbers=x.dtype.kind == "f")
     try:
         out, kept = checked.forward(x)
-        _more(made.backward, dict.fromkeys((*RATES, "cache")))
+        _more(made.backward, dict.fromkeys((*RATES, *STRENGTHS, "cache")))
     except NotKnown as error:
         return Report(type(made).__name__, not_checked=[str(error)])
     dout = np.asarray(stream(seed, "dout").standard_normal(np.shape(out)))

@@ -345,7 +345,7 @@ def required_of(arguments: dict[str, Any]) -> list[str]:
 
 
 def returned_names(f: Callable[..., Any]) -> list[str]:
-    """Return the names in the last ``return a, b`` of a function; none where they are no names."""
+    """Return the names in the last ``return a, b / m`` of a function, empty for what has none."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
     except (OSError, TypeError, SyntaxError):
@@ -353,6 +353,7 @@ def returned_names(f: Callable[..., Any]) -> list[str]:
     returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return) and n.value]
     last = returns[-1] if returns else None
     parts = last.elts if isinstance(last, ast.Tuple) else [last]
+    parts = [part.left if isinstance(part, ast.BinOp) else part for part in parts]
     return [part.id if isinstance(part, ast.Name) else "" for part in parts]
 
 

@@ -5,6 +5,7 @@ update(w, grad_wrt_w)      the new w is returned
 update_params(layer)       of a layer with weights and dweights, biases and dbiases
 Optimiser(params).step()   of parameters with data and grad, which it was made with
 func(w, dw, config)        → next_w, config
+update_parameters(parameters, grads, learning_rate)     W1, b1, … and dW1, db1, … in dicts
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ...definitions import DEFINITIONS
 from ...optimisers import SIZE, definition_of, optimiser
 from ...report import Report
 from ..arguments import Declaration, make, source_of
-from .objects import required
+from .objects import RATES, required
 
 METHODS = ("update", "step", "update_params", "apply_gradients", "optimize")
 AROUND = ("pre_update_params", "post_update_params")
@@ -72,6 +73,18 @@ def is_rule(f: Callable[..., Any]) -> bool:
     return known and len(names) >= 3 and names[2] in ("config", "state", "cfg", "options")
 
 
+def is_update(f: Callable[..., Any]) -> bool:
+    """Whether a function is a step of gradient descent on a course's dict of parameters."""
+    asks = required(f)
+    return (
+        f.__name__.startswith("update")
+        and len(asks) == 3
+        and asks[0].startswith(("param", "weights"))
+        and asks[1].startswith("grad")
+        and asks[2] in RATES
+    )
+
+
 def check_class(cls: type, said: Declaration, seed: int) -> Report:
     """Check a class that moves parameters."""
     given = inspect.signature(cls).parameters if cls.__init__ is not object.__init__ else {}  # type: ignore[misc]
@@ -107,6 +120,24 @@ def check_rule(f: Callable[..., Any], seed: int) -> Report:
 
     made = type(f.__name__, (), {"step": step, "__module__": f.__module__})()
     vars(made).update(config, rule=f)
+    return _without_dtypes(optimiser(made, seed=seed))
+
+
+def check_update(f: Callable[..., Any], seed: int) -> Report:
+    """Check a function that moves a dict of parameters, of two layers, down their gradients."""
+    keys = ("W1", "b1", "W2", "b2")
+
+    def step(self: Any, theta: Array, grad: Array) -> None:
+        parameters, slopes = (
+            dict(zip(names, a.copy().reshape(len(keys), -1, 1), strict=True))
+            for names, a in ((keys, theta), ([f"d{key}" for key in keys], grad))
+        )
+        moved = self.rule(parameters, slopes, self.lr) or parameters
+        theta[...] = np.ravel([moved[key] for key in keys])
+
+    sgd = type("SGD", (), {"__module__": f.__module__})
+    made = type(f.__name__, (sgd,), {"step": step, "__module__": f.__module__})()
+    vars(made).update(lr=CONFIG["lr"], rule=f)
     return _without_dtypes(optimiser(made, seed=seed))
 
 
