@@ -163,7 +163,7 @@ def pair(
 def check_pair(point: Pair, name: str, seed: int, analytic: bool = False) -> Report:
     """Check a pair of functions at a point; what comes out is kept in `point`."""
     call, backward, inputs = point.call, point.backward, point.inputs
-    check = Checker(name, point, analytic=analytic)
+    check = Checker(name, point, analytic=analytic, is_guess=isinstance(point, Object))
     with check.guarded("forward"):
         first = next(iter(inputs))
         inputs[first] = check.off_kinks(lambda a: call(inputs | {first: a})[0], inputs[first], seed)

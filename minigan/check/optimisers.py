@@ -160,7 +160,7 @@ def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
     """
     for cls in type(optimiser).__mro__:
         words = [word.lower() for word in re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", cls.__name__)]
-        joined = "".join(words)
+        joined = short("".join(words))
         definition = next(
             (d for d in sorted(DEFINITIONS, key=len, reverse=True) if d.lower() in joined), None
         )
@@ -174,6 +174,11 @@ def definition_of(optimiser: Any) -> tuple[str | None, Numbers]:
             known = all(_is_harmless(part) for part in rest.split())
             return (definition, numbers) if known else (None, {})
     return None, {}
+
+
+def short(name: str) -> str:
+    """Return a name in small letters, with SGD for GD and StochasticGradientDescent."""
+    return re.sub("(stochastic)?gradientdescent|^gd", "sgd", name.lower().replace("_", ""))
 
 
 def _is_harmless(letters: str) -> bool:

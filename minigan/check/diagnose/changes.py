@@ -347,6 +347,8 @@ def _of_constant(
             last = name.rpartition(".")[2]
             is_stride = "stride" in last or "pad" in last
             rank = 1 if is_stride or isinstance(value, float) else 2
+            if isinstance(parent, ast.Call) and type(value) is not type(number):
+                rank = 3  # np.uint32(rate) for np.uint32(1)
             yield rank, "stride" if is_stride else "setting", snippets[name]
 
 

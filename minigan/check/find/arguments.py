@@ -94,6 +94,8 @@ ARRAYS = ("W", "w", "weights", "Wx", "Wh", "b", "biases")  # that a thing may be
 def worlds_for(cls: type) -> tuple[int, ...]:
     """Return in which worlds a class may be made: in several, if it is given its weights."""
     takes_arrays = any(name in ARRAYS for name in inspect.signature(cls).parameters)
+    if any("shape" in name for name in inspect.signature(cls).parameters):
+        return 0, 2  # vectors, images
     return (0, 2, 6) if takes_arrays else (0,)
 
 
@@ -128,9 +130,12 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
         elif name in ARRAYS and parameter.annotation in (parameter.empty, np.ndarray):
             arguments[name] = _drawn(_guess(name, 1, shapes), name, 0)
         elif "shape" in name:
-            arguments[name] = (next(sizes),)
+            next(sizes)
+            arguments[name] = shapes["x"][1:]  # of one sample
         elif parameter.annotation in (float, "float"):
             arguments[name] = 0.5
+        elif parameter.annotation in (np.ndarray, "np.ndarray"):  # one for each feature
+            arguments[name] = 1 + 0.3 * _drawn(shapes.get("gamma", (3,)), name, 0)
         else:
             arguments[name] = next(sizes, 3)
     return cls(**arguments)

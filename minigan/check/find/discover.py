@@ -57,7 +57,7 @@ from .arguments import (
     words_for,
 )
 from .opened import opened, without_guards
-from .styles.classes import asks, check_of, is_stub, is_unwritten
+from .styles.classes import asks, check_of, is_unwritten
 from .styles.functions import Held, check_flagged, check_functions, flag_of
 from .styles.networks import (
     Course,
@@ -65,12 +65,13 @@ from .styles.networks import (
     is_cost,
     is_course_network,
 )
-from .styles.objects import required
+from .styles.objects import is_stub, required
 from .styles.pairs import FORWARD, is_partner, stem
 from .styles.steps import (
     check_class,
     check_rule,
     check_update,
+    is_called_so,
     is_optimiser,
     is_rule,
     is_update,
@@ -157,8 +158,12 @@ def _search(module: ModuleType, name: str, target: str) -> tuple[list[Item], dic
             checked += [key, *_partners(module, key)]
         elif reason := _passed_over(module, key, thing):
             passed_over[key] = reason
-    for called in _called_by(module, checked):  # what they call is checked with them
-        passed_over.pop(called, None)
+    known = _called_by(module, checked)
+    for key in list(passed_over):
+        called = getattr(getattr(module, key), "__code__", None)
+        # What they call is checked with them; what calls them trains.
+        if key in known or (called and not known.isdisjoint(called.co_names)):
+            del passed_over[key]
     if not items:
         names = [k for k, v in things.items() if _is_of(module, v)]
         why = "".join(f"; {key}: {reason}" for key, reason in passed_over.items())
@@ -236,6 +241,8 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         moving = [k for k, f in vars(thing).items() if MOVES.search(source_of(f))]
         if moving and not hasattr(thing, "step"):
             return f"{' and '.join(moving)} moves weights by gradients that nothing returns"
+        if is_called_so(thing):
+            return "it has the name of an optimiser, and no method in a form that is known"
         methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
         seems = [m for m in seems if not m.startswith("zero")]
@@ -316,7 +323,7 @@ def _own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     return {k: f for k, f in vars(module).items() if inspect.isfunction(f) and _is_of(module, f)}
 
 
-def _called_by(module: ModuleType, names: list[str]) -> list[str]:
+def _called_by(module: ModuleType, names: list[str]) -> set[str]:
     """Return these names and those of all functions that they call, directly or not."""
     found = list(names)
     for name in found:
@@ -325,7 +332,7 @@ def _called_by(module: ModuleType, names: list[str]) -> list[str]:
             if inspect.isfunction(f):
                 called = set(f.__code__.co_names) & _own_functions(module).keys()
                 found += called.difference(found)
-    return found
+    return set(found)
 
 
 def _is_derivative(module: ModuleType, name: str) -> bool:

@@ -37,7 +37,7 @@ from .networks import (
     is_told_the_target,
     network,
 )
-from .objects import MODES, arrays_in, remembering, seeded
+from .objects import MODES, arrays_in, is_stub, remembering, required, seeded
 
 Check = Callable[[Declaration, int], Report]
 
@@ -54,11 +54,15 @@ BACKWARDS = re.compile(
     "(backward|back|bwd)_?(pass|prop|propagate|propagation)?|bprop|_?compute_grad.*"
 )
 
+SLOPES = re.compile("derivative|gradient|grad|deriv")  # without arguments: of what forward took
+
 
 def renamed(cls: type) -> type:
     """Return a class whose methods are called forward and backward, where they have other names."""
     own = [name for name in dir(cls) if inspect.isfunction(getattr(cls, name))]
     found = [[n for n in own if names.fullmatch(n)] for names in (FORWARDS, BACKWARDS)]
+    if not found[1]:
+        found[1] = [n for n in own if SLOPES.fullmatch(n) and len(required(getattr(cls, n))) == 1]
     if [len(names) for names in found] != [1, 1] or has_backprop(cls):
         return cls
     methods = {to: getattr(cls, *of) for to, of in zip(("forward", "backward"), found, strict=True)}
@@ -76,6 +80,8 @@ def check_of(cls: type) -> Check | None:
         takes = len(asks(cls, "forward"))
         if takes == 1 and is_told_the_target(cls):
             return lambda said, seed: _told(cls, said, seed)
+        if takes == 1 and asks(cls, "forward")[0] in asks(cls, "backward"):
+            return lambda said, seed: _two(cls, ("forward", "backward"), said, seed)
         if takes == 1 and asks(cls, "backward"):
             return lambda said, seed: _remembering(cls, said, seed)
         if takes > 1:
@@ -109,15 +115,9 @@ def _keeps_in_call(cls: type) -> bool:
 
 def is_unwritten(cls: type) -> bool:
     """Whether what a class has of forward, backward and the like is left to its heirs."""
-    names = {"forward", "backward"}.union(*TWO_METHODS)
+    names = {"forward", "backward", "update", "step"}.union(*TWO_METHODS) - {"__call__"}
     written = [f for name in names if inspect.isfunction(f := getattr(cls, name, None))]
     return bool(written) and all(map(is_stub, written))
-
-
-def is_stub(f: Callable[..., Any]) -> bool:
-    """Whether a function does nothing, or says that it is not implemented."""
-    code, nothing = f.__code__, (lambda self: None).__code__.co_code
-    return "NotImplementedError" in code.co_names or code.co_code == nothing
 
 
 # --- forward and backward of a layer --------------------------------------------------------------
@@ -127,8 +127,12 @@ def _remembering(cls: type, said: Declaration, seed: int) -> Report:
     error: Exception | None = None
     first: tuple[Report, int, int] | None = None  # that backward can't take, which may be our guess
     for world in worlds_for(cls):
-        with seeded():
-            made = make(cls, said, world=world)
+        try:
+            with seeded():
+                made = make(cls, said, world=world)
+        except Exception as refused:
+            error = error or refused
+            continue
         for x in _inputs(made, said, seed):
             if first is not None and x.ndim <= first[2]:
                 continue
@@ -207,6 +211,9 @@ def _shapes(made: Any, free: int = 4) -> Iterator[tuple[int, ...]]:
     `free` is the number of features where no weight says it.
     """
     weights = [array.shape for _, array in arrays_in(made)]
+    for name, value in vars(made).items() if hasattr(made, "__dict__") else ():
+        if "shape" in name and isinstance(value, tuple) and all(type(k) is int for k in value):
+            yield from ((5, *value), value)
     n = next(k for k in (6, 7, 11, 13) if all(k not in shape for shape in weights))
     for shape in weights:
         if len(shape) == 2:

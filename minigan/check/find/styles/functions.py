@@ -53,7 +53,7 @@ def check_functions(
     style: Style | None = None
     place = 0  # of the style's arguments among the tries
     error: Exception | None = None
-    is_loss, is_number = bool(re.search("loss|cost", names[0])), False
+    is_loss, is_number, has_fitted = bool(re.search("loss|cost", names[0])), False, False
     code = "".join(source_of(getattr(made, name)) for name in names if name)
     is_elementwise = not re.search(r"dot|@|matmul|\.T\b|axis|einsum", code)
     for i, arguments in enumerate(tries(seed, False)):
@@ -67,21 +67,21 @@ def check_functions(
         except NotImplementedError:
             return Report(name, not_checked=["forward: not written"])
         except Exception as raised:
-            error = max(error or raised, raised, key=_line)
+            error = max(error or raised, raised, key=_tells)
             continue
         arrays = [*one.arrays(made).values()]
-        if not arrays or not (
-            is_elementwise or any(a.ndim for a in arrays[1:]) or arrays[1:] == []
-        ):
+        is_flat = not any(a.ndim for a in arrays[1:])
+        if not arrays or (arrays[1:] and is_flat and not is_elementwise):
             continue
         # What is wrong with matrices may be right with vectors, or with sizes of 1. But a loss is
         # one number, and what has no product of matrices may be meant for vectors.
-        better = style is not None and is_number < _is_number(one, made)
-        if style is None or better or is_elementwise or _is_as_telling(one, style, made):
+        number = not is_loss or _is_number(one, made)
+        telling = style is None or is_elementwise or _is_as_telling(one, style, made)
+        if style is None or number > is_number or (not has_fitted and telling):
             fits = _fits(one, made)
-            if fits or style is None or better:
-                style, place, is_number = one, i, _is_number(one, made)
-            if fits and (is_number or not is_loss):
+            if fits or style is None or number > is_number:
+                style, place, is_number, has_fitted = one, i, number, fits
+            if fits and number:
                 break
     if style is None:
         raise error or TypeError("no argument is an array of floats")
@@ -170,14 +170,14 @@ def check_flagged(f: Callable[..., Any], said: Declaration, seed: int) -> Report
     return check_functions(f.__name__, made, ("value", "slope"), tries, seed)
 
 
-def _line(error: Exception) -> int:
-    """Return how far the code has come: the error of the last line tells most."""
+def _tells(error: Exception) -> tuple[bool, int]:
+    """Return what tells more than others: a name that is missing, and how far the code has come."""
     trace, line = error.__traceback__, 0
     while trace is not None:
         line, trace = trace.tb_lineno, trace.tb_next
         if trace is not None and "site-packages" in trace.tb_frame.f_code.co_filename:
             break
-    return line
+    return isinstance(error, NameError), line
 
 
 def _is_as_telling(style: Style, first: Style, made: Any) -> bool:
@@ -252,6 +252,8 @@ def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[
         what = "input" if other[0] == "argument" else "output"
         note = f"{style.names[1]} takes the {what} of {style.names[0]}"
         yield replace(style, given=dict.fromkeys(style.given, other)), note
+    if style.over:
+        yield replace(style, over="sum"), "right for the sum of the samples' losses"
     arrays = [*report.case.subject.inputs.values()]
     for one in _one_number(style, report):
         yield one, f"right for one number a sample, not for {arrays[0].shape[1]}"

@@ -217,6 +217,21 @@ def required(method: Callable[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in kinds]
 
 
+def is_stub(f: Callable[..., Any]) -> bool:
+    """Whether a function does nothing, or says that it is not implemented."""
+    code = f.__code__
+    raises = any(name.startswith("NotImplemented") for name in code.co_names)
+    return raises or code.co_code in (_nothing.__code__.co_code, _described.__code__.co_code)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _described() -> None:
+    """Do nothing."""
+
+
 @contextmanager
 def seeded() -> Iterator[None]:
     """Let code that draws from NumPy's global generator draw the same each time."""

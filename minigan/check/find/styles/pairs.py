@@ -67,7 +67,7 @@ class Style:
     given: dict[str, Source]  # to the second
     outs: tuple[int, ...] | None  # places in what the first returns; None: that is the output
     returned: tuple[str, ...] = ()  # what the gradients are called where they are returned
-    averaged: bool = False  # a loss for each sample, whose mean is differentiated
+    over: str = ""  # a loss for each sample, whose "mean" or "sum" is differentiated
     samples: int = 1  # the gradients of weights are divided by so many
     weights: dict[str, list[Path]] = field(default_factory=dict)  # inputs that lie in the thing
     gradients: dict[str, Path] = field(default_factory=dict)  # theirs, where the thing leaves them
@@ -76,6 +76,11 @@ class Style:
     def is_plain(self) -> bool:
         """Whether the second function is told no cotangent."""
         return not any(kind == "cotangent" for kind, _ in self.given.values())
+
+    @property
+    def moves(self) -> bool:
+        """Whether the second function takes a learning rate, and moves the weights itself."""
+        return any(name.lower() in RATES for name in self.given)
 
     def pair_of(self, thing: Any) -> Methods:
         """Return forward and backward of a thing that has the two functions."""
@@ -88,14 +93,15 @@ class Style:
             with seeded():
                 result = getattr(twin, self.names[0])(*arguments.values())
             outs = [result] if self.outs is None else [result[i] for i in self.outs]
-            if self.averaged:
-                outs = [np.mean(outs[0])]
+            if self.over:
+                outs = [getattr(np, self.over)(outs[0])]
             one = len(outs) == 1
             joined = np.asarray(outs[0]) if one else np.concatenate([np.ravel(a) for a in outs])
             return joined, (twin, arguments, result, [np.shape(a) for a in outs])
 
         def backward(dout: Array, kept: tuple[Any, ...]) -> tuple[Any, ...]:
             twin, arguments, result, shapes = kept
+            before = {name: np.array(get(twin, ways[0])) for name, ways in self.weights.items()}
             if self.names[1]:
                 ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
                 parts = zip(np.split(np.ravel(dout), ends), shapes, strict=True)
@@ -117,6 +123,8 @@ class Style:
             for i, name in enumerate(self.inputs):
                 if name in self.gradients:
                     found[i] = get(twin, self.gradients[name])
+                elif name in self.weights and self.moves:
+                    found[i] = (before[name] - get(twin, self.weights[name][0])) / RATE
             if self.is_plain:
                 shapes = [array.shape for array in self.arrays(twin).values()]
                 found = [
@@ -172,6 +180,11 @@ class Style:
         """Return the gradients in the order of the inputs, None for one that is missing."""
         if isinstance(gradients, (tuple, list)) and len(gradients) == 1:
             gradients = gradients[0]
+        if isinstance(gradients, (tuple, list)):  # an object that holds those of the weights
+            objects = [vars(a) for a in gradients if hasattr(a, "__dict__")]
+            if len(objects) == 1:
+                arrays = [a for a in gradients if not hasattr(a, "__dict__")]
+                gradients = (*arrays, dict(objects[0]))
         if isinstance(gradients, np.ndarray) or not isinstance(gradients, (dict, tuple, list)):
             gradients = [gradients]
         by_key: dict[str, Any] = {}
@@ -250,7 +263,8 @@ def style_of(made: Any, names: tuple[str, str], arguments: dict[str, Any]) -> St
         if not is_target(path[0], list(arguments), loss)
     }
     # A loss with a backward of its own is the mean of what it returns for each sample.
-    return replace(style, inputs=inputs, averaged=style.is_plain and names[1] == "backward")
+    own = style.is_plain and names[1] == "backward"
+    return replace(style, inputs=inputs, over="mean" if own else "")
 
 
 def _is_number(part: Any) -> bool:
@@ -374,6 +388,8 @@ def stem(name: str) -> str:
 def is_partner(f: str, g: str) -> bool:
     """Whether a function called g is, by its name, the derivative of one called f."""
     words, others = f.lower().split("_"), g.lower().split("_")
+    if len(others) == len(words) + 1 and others[:-1] == words:  # feed_forward_backward
+        return others[-1] in DERIVATIVE
     backward = [FORWARD.get(word, word) for word in words]
     if backward != words:  # conv_backward, conv_backward_alt
         return others[: len(backward)] == backward

@@ -3,6 +3,8 @@
 update(params, grads)      dicts or lists of arrays, changed in place or returned
 update(w, grad_wrt_w)      the new w is returned
 update_params(layer)       of a layer with weights and dweights, biases and dbiases
+update(layer, dw, db)      of a layer with weights and biases
+optimize(dw)               what is to be added to w, or taken from it, is returned
 Optimiser(params).step()   of parameters with data and grad, which it was made with
 func(w, dw, config)        → next_w, config
 update_parameters(parameters, grads, learning_rate)     W1, b1, … and dW1, db1, … in dicts
@@ -20,12 +22,12 @@ import numpy as np
 
 from ....arrays import Array
 from ...definitions import DEFINITIONS
-from ...optimisers import SIZE, definition_of, optimiser
+from ...optimisers import SIZE, definition_of, optimiser, short
 from ...report import Report
 from ..arguments import Declaration, make, source_of
-from .objects import RATES, required
+from .objects import RATES, is_stub, required
 
-METHODS = ("update", "step", "update_params", "apply_gradients", "optimize")
+METHODS = ("update", "step", "update_params", "apply_gradients", "optimize", "update_weights")
 AROUND = ("pre_update_params", "post_update_params")
 # What is 0 unless somebody says otherwise does nothing that could be seen to be wrong.
 STRENGTHS = {"momentum": 0.6, "weight_decay": 0.17}
@@ -46,15 +48,19 @@ CONFIG: dict[str, Any] = {
 
 def is_optimiser(cls: type) -> bool:
     """Whether a class moves parameters, by its methods."""
-    names = [c.__name__.lower().replace("_", "") for c in cls.__mro__]
-    named = any(d.lower() in name for name in names for d in (*DEFINITIONS, "optim"))
-    return named and bool(_method(cls) or _holds(cls)) and not hasattr(cls, "forward")
+    return is_called_so(cls) and bool(_method(cls) or _holds(cls)) and not hasattr(cls, "forward")
+
+
+def is_called_so(cls: type) -> bool:
+    """Whether a class has the name of an optimiser."""
+    names = [short(c.__name__) for c in cls.__mro__]
+    return any(d.lower() in name for name in names for d in (*DEFINITIONS, "optim"))
 
 
 def _method(cls: type) -> str:
     for name in METHODS:
         f = getattr(cls, name, None)
-        if inspect.isfunction(f) and len(required(f)) == (2 if name == "update_params" else 3):
+        if inspect.isfunction(f) and 2 <= len(required(f)) <= 4:
             return name
     return ""
 
@@ -87,6 +93,8 @@ def is_update(f: Callable[..., Any]) -> bool:
 
 def check_class(cls: type, said: Declaration, seed: int) -> Report:
     """Check a class that moves parameters."""
+    if is_stub(getattr(cls, _method(cls) or "step")):
+        return Report(cls.__name__, not_checked=[f"{_method(cls) or 'step'}: not written"])
     given = inspect.signature(cls).parameters if cls.__init__ is not object.__init__ else {}  # type: ignore[misc]
     zeros = [k for k, p in given.items() if k in STRENGTHS and p.default == 0]
     settings = {k: STRENGTHS[k] for k in zeros} | said
@@ -183,7 +191,30 @@ def _of_a_layer(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
     return layer.weights[0]
 
 
-WAYS: tuple[Way, ...] = (_by_name, _listed, _in_place, _returned, _of_a_layer)
+def _of_a_layer_and(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    update.__self__.layer = layer = getattr(update.__self__, "layer", _Layer())  # type: ignore[attr-defined]
+    places = ("weights", "bias", "biases", "W", "b")
+    vars(layer).update({name: theta.copy() for name in places})
+    update(layer, grad.copy(), grad.copy())
+    moved = [a for name in places if not np.array_equal(a := getattr(layer, name), theta)]
+    if len(moved) != 2 or not np.array_equal(*moved):
+        raise TypeError("update moves the weights in another way than the biases")
+    return moved[0]
+
+
+class _Layer:
+    """A layer, which may be the key of a dict."""
+
+
+def _as_a_change(update: Callable[..., Any], theta: Array, grad: Array) -> Any:
+    change = update(grad)
+    return theta + (change if (change * grad).sum() < 0 else -change)
+
+
+WAYS: tuple[Way, ...] = (
+    *(_by_name, _listed, _in_place, _returned),
+    *(_of_a_layer, _of_a_layer_and, _as_a_change),
+)
 
 
 def _holding(cls: type, settings: Declaration) -> Any:
