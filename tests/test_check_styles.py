@@ -11,7 +11,7 @@ from minigan.check.find import command
 from minigan.check.find.discover import search
 
 FOREIGN = Path(__file__).parent / "foreign"
-STYLES = "attributes returned two_methods networks pairs optimisers courses several guessed"
+STYLES = "attributes returned two_methods networks pairs optimisers courses several guessed public"
 FILES = [f"{style}.py" for style in STYLES.split()]
 
 

@@ -130,6 +130,9 @@ def _nearest(check: Checker, point: Steps, found: list[Array]) -> list[Array]:
             should = moves(exact, point.theta)
             right = np.mean(np.abs(did - should) <= FINITE_DIFFERENCE_LIMIT * np.abs(should).max())
             error = relative_error(did, should)
+            c = (did * should).sum() / (should * should).sum()
+            if relative_error(did, c * should) <= FINITE_DIFFERENCE_LIMIT:  # a sign, or the rate
+                right = 0.9 if abs(abs(c) - 1) <= FINITE_DIFFERENCE_LIMIT else 0.8
             candidates.append((error, float(right), words, numbers, exact))
     best = min(candidates, key=lambda candidate: candidate[0])
     if not best[0] <= FINITE_DIFFERENCE_LIMIT:

@@ -278,5 +278,5 @@ def rmsprop(w, dw, config=None):
 def wrong_rmsprop(w, dw, config=None):
     config.setdefault("cache", np.zeros_like(w))
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
-    root = np.sqrt(config["cache"] + config["epsilon"])
+    root = np.sqrt(config["cache"])
     return w - config["learning_rate"] * dw / root, config

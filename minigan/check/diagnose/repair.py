@@ -86,7 +86,9 @@ class Patient:
     def class_of(self, name: str) -> type | None:
         """Return the class that a method is written in, for its ``super()``."""
         classes = () if self.owner is None else self.owner.__mro__
-        return next((c for c in classes if vars(c).get(name) is self.functions[name]), None)
+        f = self.functions[name]
+        # The last of them: a class may have been made from it, in which its methods are renamed.
+        return next((c for c in classes[::-1] if any(v is f for v in vars(c).values())), None)
 
     def nearest_class(self) -> type | None:
         """Return the class that the first of the methods is written in, from the owner upwards."""

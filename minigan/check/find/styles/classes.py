@@ -157,12 +157,16 @@ def _remembering(cls: type, said: Declaration, seed: int) -> Report:
 
 
 def _of_one_column(cls: type, said: Declaration, seed: int) -> Report | None:
-    """Return the report of a class that is meant for one sample, a column, if it is right there."""
+    """Return the report of a class that is meant for one sample, a column, if it runs there."""
     if "x" in said:
         return None
+    draw = stream(seed, "x").standard_normal
     with suppress(Exception), seeded():
-        report = remembering(make(cls, said), stream(seed, "x").standard_normal((5, 1)), seed=seed)
-        if report.ok and np.ptp(report.case.subject.out):  # a softmax of single numbers is all ones
+        report = remembering(make(cls, said), draw((5, 1)), seed=seed)
+        second = remembering(make(cls, said, other=True), draw((7, 1)), seed=seed)
+        report.case.subject.second = second.case.subject
+        # A softmax of single numbers is all ones.
+        if not report.broken_rules and np.ptp(report.case.subject.out):
             return report
     return None
 
