@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -221,7 +222,7 @@ class Checker:
         except WrongReturn as wrong:
             self.broken(str(wrong), map, "raised")
         except (Exception, SystemExit) as error:  # sys.exit() in code under check ends no check
-            if self.is_guess and not own_frames(error):  # raised by how it was called
+            if self.is_guess and (not own_frames(error) or _misses_a_keyword(error)):
                 self.report.not_checked.append(f"{map}: called as we guess it {error!r}")
                 return
             self.broken(f"{map} {what_was_raised(error)}", map, "raised")
@@ -268,6 +269,15 @@ def a_tuple(map: str, names: tuple[str, ...], returned: Any) -> Any:
             f"{map} returns ({', '.join(names)}); this one returned {_kind_of(returned)}"
         )
     return returned
+
+
+def _misses_a_keyword(error: BaseException) -> bool:
+    """Whether code that takes any keywords looks for one that it was not given."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    takes_any = trace is not None and trace.tb_frame.f_code.co_flags & inspect.CO_VARKEYWORDS
+    return isinstance(error, KeyError) and bool(takes_any)
 
 
 def _kind_of(returned: Any) -> str:

@@ -231,6 +231,10 @@ def _worlds(
 WORLDS = _worlds(5, 3, 4, 6, 2, (2, 3, 4, 5), F=4, k=3)
 OTHER_WORLDS = _worlds(7, 5, 3, 4, 6, (3, 2, 5, 4), F=5, k=2)
 
+# With features that two groups, or three, can share.
+GROUPED = _worlds(5, 4, 3, 6, 2, (2, 3, 4, 5), F=4, k=3)
+OTHER_GROUPED = _worlds(7, 6, 4, 5, 4, (3, 2, 5, 4), F=5, k=2)
+
 
 def function_arguments(
     f: Callable[..., Any], said: Declaration, seed: int, other: bool = False
@@ -247,6 +251,8 @@ def function_arguments(
         takes = ", ".join(names)
         raise TypeError(f"CHECK says {', '.join(unknown)}, but {f.__name__} takes {takes}")
     worlds = OTHER_WORLDS if other else WORLDS
+    if any(name in GROUPS for name in names):
+        worlds = OTHER_GROUPED if other else GROUPED
     seed += other
     if isinstance(x := said.get(names[0]), tuple):
         worlds = ({"x": x}, *(world | {"x": x} for world in WORLDS))
@@ -384,6 +390,7 @@ ROLES = (
 )
 
 
+HIDDEN = re.compile("(h|hidden)_(t|state|prev|last|init|0)\\w*|(prev|last)_(hidden|h|state)\\w*")
 # What the weights and biases of a function are called: w1, Wout, bias_f; not before or width.
 WEIGHT = re.compile(r"[wb](\d*|[a-z]{1,3}|_\w+|eight\w*|ias\w*)|[WB]\w*|theta\w*")
 
@@ -392,13 +399,13 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
     """Return what an argument may be: the shape of an array, or a setting."""
     lower = name.lower()
     if name in GROUPS:
-        return 3 if any(shapes is other for other in OTHER_WORLDS) else 2
+        return 3 if any(shapes is other for other in OTHER_GROUPED) else 2
     if lower.endswith(("param", "params", "config")) or lower.startswith("hparam"):
         return dict(PARAMETERS)
     if place == 0 and not lower.startswith(("w", "theta", "param")):
         return shapes["x"]
     for names, role in ROLES:
-        if lower in names:
+        if lower in names or (role == "h" and HIDDEN.fullmatch(lower)):
             return shapes.get(role, shapes["x"])
     if lower.startswith("beta"):
         return shapes.get("beta", (3,))

@@ -24,6 +24,7 @@ import copy
 import importlib
 import inspect
 import re
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -246,6 +247,7 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
         seems = [m for m in seems if not m.startswith("zero")]
+        seems = seems if set(seems) != {"forward"} else []  # in use, and never trained
         seems += [m for m in methods if m in ("step", "update")]
         if not seems or issubclass(thing, Penalty):
             return ""
@@ -263,7 +265,7 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         return f"no {backward} beside it"
     if any(word in name.lower() for word in ("numeric", "check", "clip", "descent")):
         return ""
-    if is_cost(thing) and _has_course_network(module):
+    if (is_cost(thing) and _has_course_network(module)) or _is_value(thing, module):
         return ""
     if MOVES.search(source_of(thing)) and not any(
         _is_derivative(module, used) for used in thing.__code__.co_names
@@ -300,7 +302,8 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             yield _item(name, "functions", said, partial(check_flagged, thing, said))
             return
         is_part = is_cost(thing) and _has_course_network(module)
-        if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
+        is_alone = not partners and not is_part and not _is_derivative(module, name)
+        if is_alone and _is_loss(name) and not _is_value(thing, module):
             for word, more in _words(thing, said):
                 check = partial(_check_loss_function, thing, more)
                 yield _item(name + word, "loss function", said, check, required(thing))
@@ -348,6 +351,23 @@ def _has_course_network(module: ModuleType) -> bool:
 def _is_loss(name: str) -> bool:
     words = ("loss", "cost", "entropy", "objective", "propagate", "penalty")
     return any(word in name.lower() for word in words)
+
+
+def _is_value(f: Callable[..., Any], module: ModuleType) -> bool:
+    """Whether a function returns one thing, and so no gradient beside it."""
+    tree = ast.parse(textwrap.dedent(source_of(f)) or "pass")
+    returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
+
+    def is_one(value: ast.expr | None) -> bool:
+        match value:
+            case ast.BinOp() | ast.UnaryOp() | ast.Call(ast.Attribute()):
+                return True
+            case ast.Call(ast.Name(name)):
+                called = _own_functions(module).get(name)
+                return called is not None and called is not f and _is_value(called, module)
+        return False
+
+    return bool(returns) and all(map(is_one, returns))
 
 
 def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:

@@ -242,7 +242,7 @@ def _checked(style: Style, made: Any, name: str, seed: int) -> Report:
 
 def _other_conventions(style: Style, report: Report, is_held: bool) -> Iterator[tuple[Style, str]]:
     """Give what else the code may mean by a derivative, where it is not the usual one."""
-    if report.ok or report.broken_rules:
+    if report.ok or report.broken_rules or not report.findings:
         return
     sources = list(style.given.values())
     if len(sources) == 1 and sources[0][0] in ("argument", "value") and is_held:

@@ -200,6 +200,10 @@ class Style:
         elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):
             gradients = [gradients[0], *gradients[1]]  # dx, [dW, db]
         places = {key: self._input_of(key) for key in by_key}
+        if not isinstance(gradients, dict):  # what has another name belongs to what is left
+            left_over = iter([name for name in self.inputs if name not in places.values()])
+            if any(places.values()):
+                places = {key: place or next(left_over, None) for key, place in places.items()}
         if isinstance(gradients, dict) or (by_key and None not in places.values()):
             found = {place: by_key[key] for key, place in places.items()}
             return [found.get(name) for name in self.inputs]
@@ -385,9 +389,15 @@ def stem(name: str) -> str:
     return "_".join(words) or name
 
 
+def _words(name: str) -> list[str]:
+    """Return the words of a name, without those that say only that it is a function."""
+    words = re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
+    return [w for w in words if w not in ("function", "func", "fn")] or words
+
+
 def is_partner(f: str, g: str) -> bool:
     """Whether a function called g is, by its name, the derivative of one called f."""
-    words, others = f.lower().split("_"), g.lower().split("_")
+    words, others = _words(f), _words(g)
     if len(others) == len(words) + 1 and others[:-1] == words:  # feed_forward_backward
         return others[-1] in DERIVATIVE
     backward = [FORWARD.get(word, word) for word in words]
