@@ -24,7 +24,6 @@ import copy
 import importlib
 import inspect
 import re
-import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -265,7 +264,7 @@ def _passed_over(module: ModuleType, name: str, thing: Any) -> str:
         return f"no {backward} beside it"
     if any(word in name.lower() for word in ("numeric", "check", "clip", "descent")):
         return ""
-    if (is_cost(thing) and _has_course_network(module)) or _is_value(thing, module):
+    if is_cost(thing) and _has_course_network(module):
         return ""
     if MOVES.search(source_of(thing)) and not any(
         _is_derivative(module, used) for used in thing.__code__.co_names
@@ -302,8 +301,7 @@ def _items(module: ModuleType, name: str, thing: Any, said: Declaration) -> Iter
             yield _item(name, "functions", said, partial(check_flagged, thing, said))
             return
         is_part = is_cost(thing) and _has_course_network(module)
-        is_alone = not partners and not is_part and not _is_derivative(module, name)
-        if is_alone and _is_loss(name) and not _is_value(thing, module):
+        if not partners and not is_part and _is_loss(name) and not _is_derivative(module, name):
             for word, more in _words(thing, said):
                 check = partial(_check_loss_function, thing, more)
                 yield _item(name + word, "loss function", said, check, required(thing))
@@ -351,23 +349,6 @@ def _has_course_network(module: ModuleType) -> bool:
 def _is_loss(name: str) -> bool:
     words = ("loss", "cost", "entropy", "objective", "propagate", "penalty")
     return any(word in name.lower() for word in words)
-
-
-def _is_value(f: Callable[..., Any], module: ModuleType) -> bool:
-    """Whether a function returns one thing, and so no gradient beside it."""
-    tree = ast.parse(textwrap.dedent(source_of(f)) or "pass")
-    returns = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
-
-    def is_one(value: ast.expr | None) -> bool:
-        match value:
-            case ast.BinOp() | ast.UnaryOp() | ast.Call(ast.Attribute()):
-                return True
-            case ast.Call(ast.Name(name)):
-                called = _own_functions(module).get(name)
-                return called is not None and called is not f and _is_value(called, module)
-        return False
-
-    return bool(returns) and all(map(is_one, returns))
 
 
 def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:

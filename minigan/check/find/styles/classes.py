@@ -48,15 +48,13 @@ TWO_METHODS = tuple(
 )
 
 
-# Other names of forward and backward.
-FORWARDS = re.compile(
-    "(forward|feed_?forward|fwd)_?(pass|prop|propagate|propagation)?|fprop|(cal|calc|compute)_(loss|cost)"
-)
+# Other names of forward, and of backward: the third are told nothing more.
+FORWARDS = re.compile("(forward|feed_?forward|fwd)_?(pass|prop|propagate|propagation)?|fprop")
 BACKWARDS = re.compile(
-    "(backward|back|bwd)_?(pass|prop|propagate|propagation)?|bprop|_?compute_grad.*"
+    "(backward|back|bwd)_?(pass|prop|propagate|propagation)?|bprop|_compute_gradients"
 )
-
-SLOPES = re.compile("derivative|gradient|grad|deriv")  # without arguments: of what forward took
+SLOPES = re.compile("derivative|gradient|grad|deriv")
+LOSSES = re.compile("(cal|calc|compute)_(loss|cost)")
 
 
 def renamed(cls: type) -> type:
@@ -64,7 +62,7 @@ def renamed(cls: type) -> type:
     own = [name for name in dir(cls) if inspect.isfunction(getattr(cls, name))]
     found = [[n for n in own if names.fullmatch(n)] for names in (FORWARDS, BACKWARDS)]
     if not found[1]:
-        found[0] = found[0] or [n for n in own if re.fullmatch("(cal|calc|compute)_(loss|cost)", n)]
+        found[0] = found[0] or [n for n in own if LOSSES.fullmatch(n)]
         found[1] = [n for n in own if SLOPES.fullmatch(n) and len(required(getattr(cls, n))) == 1]
     if [len(names) for names in found] != [1, 1] or has_backprop(cls):
         return cls
