@@ -127,6 +127,10 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
             arguments[name] = (OTHER_COMMON if other else COMMON)[name]
         elif name == "layer":
             arguments[name] = Dense(3, 4)
+        elif re.fullmatch("(activation|act|func?|fn)(_function|_fn)?", name):
+            arguments[name] = np.tanh
+        elif re.fullmatch("(activation|act|func?|fn|d)_?(prime|deriv|derivative|grad)", name):
+            arguments[name] = _slope_of_tanh
         elif name in ARRAYS and parameter.annotation in (parameter.empty, np.ndarray):
             arguments[name] = _drawn(_guess(name, 1, shapes), name, 0)
         elif "shape" in name:
@@ -139,6 +143,10 @@ def make(cls: type, said: Declaration, other: bool = False, world: int = 0) -> A
         else:
             arguments[name] = next(sizes, 3)
     return cls(**arguments)
+
+
+def _slope_of_tanh(x: Array) -> Array:
+    return np.asarray(1 - np.tanh(x) ** 2)
 
 
 def of_methods(cls: type) -> set[str]:
@@ -223,6 +231,7 @@ def _worlds(
         {"x": (N,), "w": (), "b": ()},
         {"x": (N, 1), "w": (1, 1), "b": (1,)},
         {"x": (N,), "w": (N,), "b": ()},
+        {"x": (T, D), "h": (M,), "c": (M,), "b": (M,)},  # one sequence
         {"x": np.arange(2 * N).reshape(N, 2) % 7, "w": (7, D)},  # numbers of rows
         {"x": (n, 6, h, w), "gamma": channels, "beta": channels},
     )
@@ -305,15 +314,17 @@ def _cell(name: str, code: str, shapes: Shapes) -> Shapes:
     keys = re.findall(rf"\b{name}\[[\"'](\w+)[\"']\]", code)
     if "param" not in name or "h" not in shapes or not all(key[0] in "Wb" for key in keys):
         return {}
-    in_columns = len(shapes["b"]) == 2
+    in_columns, of_one = len(shapes["b"]) == 2, len(shapes["h"]) == 1
     axis = 0 if in_columns else -1
     d, m, out = shapes["x"][axis], shapes["h"][axis], 2
     found: Shapes = {}
     for key in keys:
-        to = out if "y" in key else m
-        of = 1 if key[0] == "b" else {"x": d, "a": m, "h": m, "y": m}.get(key[-1], d + m)
-        turned = (to,) if key[0] == "b" else (of, to)
-        found[key] = (to, of) if in_columns else turned
+        rest = key[1:].strip("_").lower()  # x, a, f, y, ya, xh, hf: of what, and to what
+        to = out if "y" in rest else m
+        of = d if "x" in rest else m if re.search("[ah]|^y", rest) else d + m
+        bias = (to, 1) if in_columns else (to,)
+        turned = in_columns or of_one
+        found[key] = bias if key[0] == "b" else (to, of) if turned else (of, to)
     return found
 
 

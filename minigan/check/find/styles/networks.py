@@ -168,26 +168,28 @@ def check_told(made: Any, shapes: Iterable[Path], seed: int) -> Report:
     cls = type(made)
     asks = required(made.backward)
     target = next(name for name in asks if is_target(name, [name, "A"]))
-    named = [name for name in dir(cls) if re.search("loss|cost", name)]
-    value_of = next((f for name in named if is_cost(f := getattr(cls, name), 3)), None)
-    if value_of is None:
+    cost = next((name for name in dir(cls) if is_cost(getattr(made, name))), None)
+    if cost is None:
         text = f"backward is told {target}, and there is no loss(X, {target}) to take the slopes of"
         return Report(cls.__name__, not_checked=[text])
-    _, first, _ = required(value_of)
+    first, _ = required(getattr(made, cost))
+    rates = [n for n in inspect.signature(made.backward).parameters if n.lower() in RATES]
 
     def loss(self: Any, X: Any, Y: Any) -> Any:
+        value_of = inspect.getattr_static(cls, cost).__get__(self, cls)
         A = _first(self.forward(X))
         if _is_told_first(value_of):
-            return value_of(self, Y, A)
-        return value_of(self, X if first.lower() in ("x", "inputs") else A, Y)
+            return value_of(Y, A)
+        return value_of(X if first.lower() in ("x", "inputs") else A, Y)
 
     def gradient(self: Any, X: Any, Y: Any) -> Any:
-        known = {"x": X, "inputs": X, target.lower(): Y, **dict.fromkeys(RATES, RATE)}
+        known = {"x": X, "inputs": X, target.lower(): Y}
         A = _first(self.forward(X))
         ways = {name: ways[0] for name, ways in arrays_of(made).items()}
         before = {name: np.array(get(self, way)) for name, way in ways.items()}
-        returned = self.backward(*(known.get(name.lower(), A) for name in asks))
-        if any(name.lower() in RATES for name in asks):
+        given = {name: known.get(name.lower(), A) for name in asks}
+        returned = self.backward(**(given | dict.fromkeys(rates, RATE)))
+        if rates:
             return {name: (before[name] - get(self, way)) / RATE for name, way in ways.items()}
         return returned
 
@@ -258,10 +260,13 @@ def is_course_network(forward: Callable[..., Any], backward: Callable[..., Any])
     return len(told) == 2 and len(shared) == 1 and bool(targets) and not set(targets) & set(told)
 
 
+COST = re.compile("cost|loss|^bce|^mse|cross_?entropy")
+
+
 def is_cost(f: Any, many: int = 2) -> bool:
     """Whether a function of so many arguments may be the cost of such a network."""
-    is_called_so = inspect.isfunction(f) and bool(re.search("cost|loss", f.__name__))
-    return is_called_so and len(required(f)) == many
+    is_called_so = callable(f) and bool(COST.search(getattr(f, "__name__", "")))
+    return is_called_so and not inspect.isclass(f) and len(required(f)) == many
 
 
 class Course:

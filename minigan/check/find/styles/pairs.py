@@ -16,7 +16,7 @@ import copy
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -180,41 +180,50 @@ class Style:
         """Return the gradients in the order of the inputs, None for one that is missing."""
         if isinstance(gradients, (tuple, list)) and len(gradients) == 1:
             gradients = gradients[0]
-        if isinstance(gradients, (tuple, list)):  # an object that holds those of the weights
-            objects = [vars(a) for a in gradients if hasattr(a, "__dict__")]
-            if len(objects) == 1:
-                arrays = [a for a in gradients if not hasattr(a, "__dict__")]
-                gradients = (*arrays, dict(objects[0]))
-        if isinstance(gradients, np.ndarray) or not isinstance(gradients, (dict, tuple, list)):
-            gradients = [gradients]
-        by_key: dict[str, Any] = {}
-        if not isinstance(gradients, dict) and isinstance(gradients[-1], dict):
-            rest = {self._input_of(name_of(p)): a for p, a in arrays_in(gradients[-1])}
-            first = dict(zip(self.inputs, gradients[:-1], strict=False))  # dx, dh, {"W": dW}
-            return [(first | rest).get(name) for name in self.inputs]
         if isinstance(gradients, dict):
-            by_key = {name_of(path): array for path, array in arrays_in(gradients)}
-            by_key |= {key: a for key, a in gradients.items() if isinstance(a, np.floating)}
-        elif len(self.returned) == len(gradients):
-            by_key = dict(zip(self.returned, gradients, strict=True))
-        elif len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):
-            gradients = [gradients[0], *gradients[1]]  # dx, [dW, db]
-        places = {key: self._input_of(key) for key in by_key}
-        if not isinstance(gradients, dict):  # what has another name belongs to what is left
-            left_over = iter([name for name in self.inputs if name not in places.values()])
-            if any(places.values()):
-                places = {key: place or next(left_over, None) for key, place in places.items()}
-        if isinstance(gradients, dict) or (by_key and None not in places.values()):
-            found = {place: by_key[key] for key, place in places.items()}
+            return self._by_key(gradients)
+        if isinstance(gradients, np.ndarray) or not isinstance(gradients, (tuple, list)):
+            gradients = [gradients]
+        names = self.returned if len(self.returned) == len(gradients) else [""] * len(gradients)
+        pairs = list(zip(names, gradients, strict=True))
+        # Those of the weights may be in a dict, or be attributes of an object.
+        held = [a if isinstance(a, dict) else vars(a) for a in gradients if _holds(a)]
+        if len(held) == 1:
+            pairs = [(name, a) for name, a in pairs if not _holds(a)]
+            rest = dict(zip(self.inputs, self._by_key(held[0]), strict=True))
+            found = {n: a for n, a in rest.items() if a is not None}
+            places = self._places([name for name, _ in pairs], taken=set(found))
+            found |= {place: a for place, (_, a) in zip(places, pairs, strict=True) if place}
             return [found.get(name) for name in self.inputs]
-        missing = len(self.inputs) - len(gradients)
-        return [*gradients, *[None] * missing]
+        if len(gradients) == 2 and isinstance(gradients[1], (tuple, list)):  # dx, [dW, db]
+            gradients = [gradients[0], *gradients[1]]
+        elif any(map(self._input_of, names)):
+            placed = dict(zip(self._places(names), gradients, strict=True))
+            return [placed.get(name) for name in self.inputs]
+        return [*gradients, *[None] * (len(self.inputs) - len(gradients))]
+
+    def _by_key(self, gradients: dict[str, Any]) -> list[Any]:
+        """Return the gradients in a dict in the order of the inputs."""
+        by_key = {name_of(path): array for path, array in arrays_in(gradients, numbers=True)}
+        found = {self._input_of(key): array for key, array in by_key.items()}
+        return [found.get(name) for name in self.inputs]
+
+    def _places(self, names: Sequence[str], taken: Set[str] = frozenset()) -> list[str | None]:
+        """Return the input of each gradient by its name; for one without, the next that is left."""
+        found = [self._input_of(name) for name in names]
+        left = iter([name for name in self.inputs if name not in {*found, *taken}])
+        return [place or next(left, None) for place in found]
 
     def _input_of(self, gradient: str) -> str | None:
         """Return the input whose gradient is called so."""
         keys = {key_of(path): name for name, path in self.inputs.items()}
         of = (*gradient_of((gradient,)), key_of((gradient,)))
         return next((keys[key] for key in of if key in keys), None)
+
+
+def _holds(thing: Any) -> bool:
+    """Whether a thing is a dict, or has attributes, that may be gradients."""
+    return isinstance(thing, dict) or hasattr(thing, "__dict__")
 
 
 def _times(dout: Array, slopes: Any, shape: tuple[int, ...]) -> Any:
