@@ -100,8 +100,10 @@ class Ours:
     width: int  # of the four hidden layers of both players
     lr: float
     eps: float
-    gamma: float  # weight of the penalty
+    gamma: float  # weight of the penalty, at the start
+    gamma_end: float = 0.0  # and at the end, if it is another; it falls from 40 % of the way
     bits: int = 8
+    d_steps: int = 1
 
     def __call__(self, x, seed):
         """Train on points (n, 2), and return the average of G."""
@@ -113,14 +115,16 @@ class Ours:
         adam_G, adam_D = (Adam(rate, beta1=0.0, beta2=0.99, eps=self.eps) for _ in "GD")
         adam_G, penalty = EMA(adam_G, 0.99), GradientPenalty(self.gamma, target=0)
         how = {"batch": self.batch, "steps": steps, "seed": seed, "penalties": penalty}
-        for _ in train(G, D, x, RelativisticPairing(), adam_G, adam_D, **how):
-            pass
+        how["d_steps"] = self.d_steps
+        falls = (self.gamma_end or self.gamma) / self.gamma
+        for i, _ in enumerate(train(G, D, x, RelativisticPairing(), adam_G, adam_D, **how), 1):
+            penalty.weight = self.gamma * falls ** max(0, (i / steps - 0.4) / 0.6)
         return adam_G.averaged(G)
 
 
 OURS = {
     "ring": Ours(steps=6_000, batch=64, width=64, lr=4e-3, eps=3e-4, gamma=0.005),
-    "grid": Ours(steps=10_000, batch=256, width=128, lr=2e-3, eps=1e-3, gamma=0.1),
+    "grid": Ours(16_000, 256, 64, 2e-3, 1e-3, gamma=0.3, gamma_end=0.1, bits=9, d_steps=2),
 }
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..report import COLUMNS, Report, number
-from .discover import Item, search
+from .discover import search
+from .items import Item
 
 ALL_RIGHT, WRONG, NOT_ALL_CHECKED = 0, 1, 3  # exit codes; 2 is for a target that can't be read
 ABSENT = (": not written", ", refused: ")  # what a layer does not have is nothing left to check

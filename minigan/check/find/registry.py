@@ -53,7 +53,7 @@ from ..losses import loss
 from ..optimisers import optimiser
 from ..penalties import penalty
 from ..report import Report
-from .discover import Item
+from .items import Item
 
 
 def shaken(layer: Layer, seed: int = 2) -> Layer:
