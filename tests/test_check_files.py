@@ -245,6 +245,96 @@ def test_what_can_not_be_found_is_said(write, target, error, says):
         find(target)
 
 
+SCRIPT = """
+import numpy as np
+
+SCALE = open("scale.txt").read()
+
+def double_forward(x):
+    return helper(x), None
+
+def double_backward(dout, cache):
+    return 2 * dout
+
+def helper(x):
+    return 2 * x
+
+def scaled_forward(x):
+    return SCALE * x, None
+
+def scaled_backward(dout, cache):
+    return SCALE * dout
+
+def fit(x, y, lr=0.1):
+    w = np.zeros(3)
+    for _ in range(10):
+        w -= lr * x.T @ (x @ w - y)
+    return w
+
+class Trained:
+    def __init__(self):
+        self.W = np.ones((3, 2))
+
+    def train(self, x, t, lr=0.1):
+        self.W -= lr * x.T @ (x @ self.W - t)
+
+for step in range(3):
+    w = np.ones(3)
+    w -= 0.1 * np.ones((4, 3)).T @ np.ones(4)
+    w += np.ones((4, 3)).T.dot(np.ones(4))
+
+fit(np.load("data.npy"), 1)
+"""
+
+
+def test_a_script_is_checked_as_far_as_it_runs_and_says_what_it_left_out(write, capsys):
+    code, out, _ = run(capsys, write(SCRIPT))
+    assert code == 3
+    reasons = dict(re.findall(r"not checked: (line \d+|\w+): (.*)", out))
+    assert reasons["line 4"].startswith("it raised FileNotFoundError: ")
+    assert reasons["line 39"].startswith("it raised FileNotFoundError: ")
+    assert "name 'SCALE' is not defined" in reasons["scaled"]
+    assert reasons["fit"] == "it moves weights in a form that is not known"
+    assert reasons["Trained"] == "train: weights are moved by gradients that nothing returns"
+    assert reasons["line 34"].startswith("a loop that moves weights")
+    assert "helper" not in reasons and "double" not in reasons  # it is called by what is checked
+
+
+def test_what_is_not_written_yet_is_no_mistake(write, capsys):
+    text = "def f_forward(x):\n    return x, 0\ndef f_backward(dout, cache):\n    pass\n"
+    code, out, _ = run(capsys, write(text))
+    assert code == 3 and "not checked: f: f_backward: not written" in out
+
+
+def test_a_file_imports_what_lies_beside_it_without_an_init(write, capsys):
+    write("def double(x):\n    return 2 * x\n", "inner/tools.py")
+    text = "from .tools import double\n\ndef f_forward(x):\n    return double(x), 0\n"
+    text += "def f_backward(dout, cache):\n    return double(dout)\n"
+    code, out, _ = run(capsys, write(text, "inner/layers.py"))
+    assert code == 0, out
+
+
+def test_a_guard_is_no_mistake_and_said_and_a_wrong_sign_in_it_is_one(write):
+    text = """
+import numpy as np
+
+EPS = 1e-8
+
+def entropy_loss(p, t):
+    return -np.sum(t * np.log(p + EPS)), -t / p
+
+def root_forward(x):
+    return 1 / np.sqrt(x * x + EPS), x
+
+def root_backward(dout, x):
+    return -dout * x / (x * x - EPS) ** 1.5
+"""
+    entropy, root = (item.check(0) for item in find(write(text)))
+    entropy.assert_ok()
+    assert entropy.notes == ["right but for small numbers in the code, which guard it: 1e-08"]
+    assert not root.ok and "(x * x + EPS) ** 1.5" in root.diagnosis.reason
+
+
 # --- constructors, shapes, and CHECK --------------------------------------------------------------
 
 DECLARED = """
