@@ -4,7 +4,8 @@
 
 10,000 generated images, a Gaussian around each, σ by the first 1,000 of the last 10,000 training
 images, the mean over the 10,000 test images, pixels in [0, 1]. It is a poor measure of samples
-(Theis et al. 2016), and the one that the first paper had.
+(Theis et al. 2016), and the one that the first paper had. 10,000 of the training images themselves,
+in place of generated ones, have 242 ± 2 (σ 0.167): no generator has to be better than that.
 
     MINIGAN_DATA=… python tutorials/papers/parzen.py goodfellow-2014
     MINIGAN_DATA=… python tutorials/papers/parzen.py steady
