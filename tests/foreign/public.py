@@ -13,6 +13,11 @@ WRONG = {
     "WrongGuarded": "factor",
     "WrongSGD": "sign",
     "wrong_feed": "order",
+    "wrong_mean_square": "sign",
+    "wrong_ridge_cost": "sign",
+    "WrongOutputs": "term",
+    "WrongRows": "factor",
+    "Library.bump": "sign",
     "compute_wrong_cost": "factor",
     "update_wrong_parameters": "sign",
 }
@@ -318,3 +323,104 @@ def wrong_feed_forward(x, w1, b1):
 def wrong_feed_forward_backward(dout, cache):
     x, w1 = cache
     return dout @ w1.T, x[::-1].T @ dout, dout.sum(axis=0)
+
+
+def mean_square(y_pred, y_true, derivative=False):
+    if derivative:
+        return 2 * (y_pred - y_true) / y_pred.size
+    return np.mean((y_pred - y_true) ** 2)
+
+
+def wrong_mean_square(y_pred, y_true, derivative=False):
+    if derivative:
+        return 2 * (y_true - y_pred) / y_pred.size
+    return np.mean((y_pred - y_true) ** 2)
+
+
+def ridge_cost(w, data, target):
+    error = data @ w - target
+    return 0.5 * (error * error).sum(), data.T @ error
+
+
+def wrong_ridge_cost(w, data, target):
+    error = data @ w - target
+    return 0.5 * (error * error).sum(), -data.T @ error
+
+
+# --- cells ----------------------------------------------------------------------------------------
+
+
+def gru_forward(x, h_prev, Wz, Wh, Uz, Uh):
+    """W is for x, and U for h."""
+    z = 1 / (1 + np.exp(-(x @ Wz + h_prev @ Uz)))
+    a = np.tanh(x @ Wh + h_prev @ Uh)
+    return z * h_prev + (1 - z) * a, (x, h_prev, Wz, Wh, Uz, Uh, z, a)
+
+
+def gru_backward(dh, cache):
+    x, h_prev, Wz, Wh, Uz, Uh, z, a = cache
+    dz, da = dh * (h_prev - a) * z * (1 - z), dh * (1 - z) * (1 - a * a)
+    dh_prev = dh * z + dz @ Uz.T + da @ Uh.T
+    return dz @ Wz.T + da @ Wh.T, dh_prev, x.T @ dz, x.T @ da, h_prev.T @ dz, h_prev.T @ da
+
+
+class TwoOutputs:
+    """backward is told the cotangents of both."""
+
+    def forward(self, x, c_prev):
+        self.x, self.c_prev = x, c_prev
+        return 2 * x + c_prev, c_prev * x
+
+    def through_c(self, dc_next):
+        return dc_next * self.x
+
+    def backward(self, dh, dc_next):
+        return 2 * dh + dc_next * self.c_prev, dh + self.through_c(dc_next)
+
+
+class WrongOutputs(TwoOutputs):
+    def through_c(self, dc_next):
+        return 0 * self.x
+
+
+# --- features as rows, and methods in pairs -------------------------------------------------------
+
+
+class Rows:
+    """Features are rows, samples are columns."""
+
+    def __init__(self, n_features):
+        self.gamma = np.ones((n_features, 1))
+
+    def forward(self, X):
+        self.X = X
+        return self.gamma * X
+
+    def weigh(self, dout):
+        return (dout * self.X).sum(axis=1, keepdims=True)
+
+    def backward(self, dout):
+        self.dgamma = self.weigh(dout)
+        return dout * self.gamma
+
+
+class WrongRows(Rows):
+    def weigh(self, dout):
+        return (dout * self.X).mean(axis=1, keepdims=True)
+
+
+class Library:
+    """Functions that are methods, each with its derivative."""
+
+    def swish(self, x):
+        return x / (1 + np.exp(-x))
+
+    def d_swish(self, x):
+        s = 1 / (1 + np.exp(-x))
+        return s + x * s * (1 - s)
+
+    def bump(self, x):
+        return np.exp(-x * x)
+
+    def d_bump(self, x):
+        return 2 * x * np.exp(-x * x)

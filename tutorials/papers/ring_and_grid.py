@@ -102,6 +102,7 @@ class Ours:
     eps: float
     gamma: float  # weight of the penalty
     bits: int = 8
+    scale: float = 1.0  # of the normal numbers beside them
     d_steps: int = 1
     alone: float = 0.0  # G moves on for this share of the steps, while D rests
 
@@ -109,7 +110,7 @@ class Ours:
         """Train on points (n, 2), and return the average of G."""
         steps = budgeted(self.steps)
         z, hidden = self.bits + 2, [self.width] * 4
-        G = Sequential(Sign(z, self.bits), *mlp(z, *hidden, 2), seed=stream(seed, "G"))
+        G = Sequential(Sign(z, self.bits, self.scale), *mlp(z, *hidden, 2), seed=stream(seed, "G"))
         D = Sequential(*mlp(2, *hidden, 1), seed=stream(seed, "D"))
         adam_G, adam_D = (
             Adam(schedules.cosine(self.lr, 1e-6, length), beta1=0.0, beta2=0.99, eps=self.eps)
@@ -125,7 +126,7 @@ class Ours:
 
 OURS = {
     "ring": Ours(steps=6_000, batch=64, width=64, lr=4e-3, eps=3e-4, gamma=0.005),
-    "grid": Ours(8_000, 256, 64, 2e-3, 1e-3, gamma=0.3, bits=9, d_steps=2, alone=0.2),
+    "grid": Ours(*(8_000, 256, 64, 2e-3, 1e-3), gamma=0.3, bits=9, scale=0.3, d_steps=2, alone=0.2),
 }
 
 

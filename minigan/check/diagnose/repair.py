@@ -352,11 +352,12 @@ def _values(patient: Patient) -> tuple[dict[str, dict[str, Any]], int]:
         if me is not None:
             shown = {k: v for k, v in vars(me).items() if not k.startswith("_")}
             held |= {f"self.{k}": v for k, v in shown.items()}
-        upstream = next((k for k, v in held.items() if isinstance(v, np.ndarray)), None)
+        arrays = (k for k, v in held.items() if isinstance(v, np.ndarray) and v.ndim)
+        upstream = next(arrays, None)
         if upstream is not None:
             a = held[upstream]
             held |= {f"len({upstream})": len(a), f"{upstream}.size": a.size}
-            held[f"{upstream}.shape[-1]"] = a.shape[-1] if a.ndim else 1
+            held[f"{upstream}.shape[-1]"] = a.shape[-1]
     return values, lines
 
 

@@ -61,7 +61,6 @@ COMMON: Declaration = {
     "dropout_rate": 0.3,
     "drop_prob": 0.3,
     "axis": -1,
-    "dim": -1,
     "seed": 0,
     "bias": True,
     "lr": 0.013,
@@ -267,6 +266,9 @@ def function_arguments(
         worlds = ({"x": x}, *(world | {"x": x} for world in WORLDS))
     elif any(isinstance(value, tuple) for value in said.values()):
         worlds = WORLDS[:1]
+    if any(OF_HIDDEN.fullmatch(name) for name in names):  # a cell's: x·W + h·U + b
+        cells = [world for world in worlds if "wx" in world]
+        worlds = tuple(w | {"wh": w["wx"], "w": w["wx"], "u": w["wh"]} for w in cells)
     targets = [name for name in names if is_target(name, names) and name not in said]
     masks = [name for name in names if "mask" in name and name not in said]  # of what counts
     # A log without an exp is that of a probability.
@@ -280,17 +282,20 @@ def function_arguments(
             value = said.get(name, default)
             if value is inspect.Parameter.empty:
                 value = _cell(name, code, shapes) or _guess(name, i, shapes)
-            elif value is default and name in (STRENGTHS if default == 0 else FACTORS):
+            elif name not in said and name in (STRENGTHS if default == 0 else FACTORS):
                 value = {0: 0.17, 1: 1.7}.get(default, default)  # else it would not be seen
             elif value is default and name == "margin":
                 value = 2.5 * default  # so that samples lie on both sides of it
             if other and name not in said and isinstance(value, float):
                 value = _varied(value)
+            if name in said and isinstance(value, float) and WEIGHT.fullmatch(name):
+                value = np.array(value)  # b = 0.3 has a gradient too
             arguments[name] = _drawn(value, name, seed)
         if kind and not targets and not _varied_so(arguments, kind, code):
             continue
         arrays = [n for n, a in arguments.items() if isinstance(a, np.ndarray)]
-        predicted = next((n for n in ("x", "X", *arrays) if n in arrays), None)
+        likely = ("x", "X", "data", *(n for n in arrays if arguments[n].ndim))
+        predicted = next((n for n in likely if n in arrays), None)
         if targets and predicted is not None:
             x = arguments[predicted]
             if kind % 2:
@@ -394,13 +399,14 @@ GROUPS = ("G", "groups", "num_groups", "n_groups", "heads", "num_heads", "n_head
 ROLES = (
     (("gamma", "scale", "gain", "g"), "gamma"),
     (("beta", "shift"), "beta"),
-    (("wx", "wax", "w_x", "w_ih", "u"), "wx"),
+    (("wx", "wax", "w_x", "w_ih"), "wx"),
     (("wh", "waa", "w_h", "w_hh"), "wh"),
     (("prev_c", "c_prev", "c0", "c"), "c"),
     (("prev_h", "h_prev", "h0", "h", "a_prev", "a0", "hidden"), "h"),
 )
 
 
+OF_HIDDEN = re.compile("[Uu][a-z]{0,2}|U_\\w+")
 HIDDEN = re.compile("(h|hidden)_(t|state|prev|last|init|0)\\w*|(prev|last)_(hidden|h|state)\\w*")
 # What the weights and biases of a function are called: w1, Wout, bias_f; not before or width.
 WEIGHT = re.compile(r"[wb](\d*|[a-z]{1,3}|_\w+|eight\w*|ias\w*)|[WB]\w*|theta\w*")
@@ -415,6 +421,10 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
         return dict(PARAMETERS)
     if place == 0 and not lower.startswith(("w", "theta", "param")):
         return shapes["x"]
+    if lower in ("data", "inputs", "features"):
+        return shapes["x"]
+    if OF_HIDDEN.fullmatch(name):
+        return shapes.get("u", shapes.get("w", (3,)))
     for names, role in ROLES:
         if lower in names or (role == "h" and HIDDEN.fullmatch(lower)):
             return shapes.get(role, shapes["x"])

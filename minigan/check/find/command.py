@@ -17,6 +17,7 @@ from .items import Item
 
 ALL_RIGHT, WRONG, NOT_ALL_CHECKED = 0, 1, 3  # exit codes; 2 is for a target that can't be read
 ABSENT = (": not written", ", refused: ")  # what a layer does not have is nothing left to check
+HARMLESS = ("that is no bug", "float32 stays float32")  # notes that only a whole report has
 WIDTHS = (16, 38, *(14 for _ in COLUMNS), 8)  # map, shapes, the errors, time
 
 
@@ -180,6 +181,9 @@ def _rows(item: Item, report: Report) -> Iterator[str]:
         seconds = f"{report.seconds:.2f} s" if i == 0 else ""
         cells = (f"  {map}", _cut(shapes, WIDTHS[1] - 2), *(number(x) for x in worst), seconds)
         yield "".join(c.ljust(w) for c, w in zip(cells, WIDTHS, strict=True)).rstrip()
+    for note in report.notes if report.ok else ():
+        if not any(word in note for word in HARMLESS):
+            yield f"  note: {note}"
     for text in report.not_checked:
         if any(word in text for word in ABSENT):  # all else is listed at the end
             yield f"  not checked: {text}"

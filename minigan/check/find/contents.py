@@ -49,6 +49,12 @@ def partners_of(module: ModuleType, name: str) -> list[str]:
     return [g for g in own_functions(module) if g != name and is_partner(name, g)]
 
 
+def pairs_of(cls: type) -> list[tuple[str, str]]:
+    """Return the methods of a class that are a function and, by their names, its derivative."""
+    own = [name for name, f in vars(cls).items() if inspect.isfunction(f)]
+    return [(f, g) for f in own for g in own if f != g and is_partner(f, g)]
+
+
 def own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     """Return the functions that a module makes itself, by name."""
     return {k: f for k, f in vars(module).items() if inspect.isfunction(f) and is_of(module, f)}
@@ -80,5 +86,5 @@ def has_course_network(module: ModuleType) -> bool:
 
 def is_loss(name: str) -> bool:
     """Whether a function has the name of a loss."""
-    words = ("loss", "cost", "entropy", "objective", "propagate", "penalty")
+    words = ("loss", "cost", "entropy", "objective", "propagate", "penalty", "regulari")
     return any(word in name.lower() for word in words)

@@ -59,11 +59,17 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
     """
     place, _, name = target.partition(":")
     module, left_out = opened(place)
-    items, passed_over = _search(module, name, target)
+    items, passed_over, own = _search(module, name, target)
     if Path(place).suffix == ".py":
         items = [replace(item, check=partial(_checked, item, module, left_out)) for item in items]
         passed_over |= {} if name else loops(module)
-    return items, passed_over | left_out
+    passed_over |= left_out
+    if not items and not passed_over:
+        raise ValueError(
+            f"{target}: nothing to check; expected a layer, a loss, a penalty, an optimiser, or "
+            f"functions x_forward and x_backward, got {', '.join(own) or 'nothing'}"
+        )
+    return items, passed_over
 
 
 def _checked(item: Item, module: ModuleType, left_out: dict[str, str], seed: int) -> Report:
@@ -87,7 +93,10 @@ def _checked(item: Item, module: ModuleType, left_out: dict[str, str], seed: int
     return report
 
 
-def _search(module: ModuleType, name: str, target: str) -> tuple[list[Item], dict[str, str]]:
+def _search(
+    module: ModuleType, name: str, target: str
+) -> tuple[list[Item], dict[str, str], list[str]]:
+    """Return the items, what was passed over, and the names of all that the file itself makes."""
     things = {
         key: thing
         for key, thing in vars(module).items()
@@ -114,14 +123,8 @@ def _search(module: ModuleType, name: str, target: str) -> tuple[list[Item], dic
         # What they call is checked with them; what calls them trains.
         if key in known or (called and not known.isdisjoint(called.co_names)):
             del passed_over[key]
-    if not items:
-        names = [k for k, v in things.items() if is_of(module, v)]
-        why = "".join(f"; {key}: {reason}" for key, reason in passed_over.items())
-        raise ValueError(
-            f"{target}: nothing to check; expected a layer, a loss, a penalty, an optimiser, or "
-            f"functions x_forward and x_backward, got {', '.join(names) or 'nothing'}{why}"
-        )
-    return items, passed_over
+    own = [key for key, thing in things.items() if is_of(module, thing)]
+    return items, passed_over, own
 
 
 def _declarations(module: ModuleType, place: str) -> dict[str, Declaration]:

@@ -36,7 +36,15 @@ from .arguments import (
     source_of,
     words_for,
 )
-from .contents import has_course_network, is_base, is_derivative, is_loss, is_of, partners_of
+from .contents import (
+    has_course_network,
+    is_base,
+    is_derivative,
+    is_loss,
+    is_of,
+    pairs_of,
+    partners_of,
+)
 from .styles.classes import asks, check_of
 from .styles.functions import Held, check_flagged, check_functions, flag_of
 from .styles.networks import (
@@ -140,6 +148,10 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         yield _item(name, "class", by_hand, lambda seed: check(said, seed), needs)
     elif is_optimiser(cls):
         yield _item(name, "optimiser", said, lambda seed: check_class(cls, said, seed))
+    else:
+        for f, g in pairs_of(cls):
+            check_methods = partial(_check_methods, cls, (f, g), said)
+            yield _item(f"{name}.{f}", "methods", said, check_methods, required(getattr(cls, f)))
 
 
 def _shaken(layer: Layer, seed: int) -> Layer:
@@ -245,6 +257,12 @@ def _check_pair(
         return Report(name, not_checked=[f"{backward.__name__}: not written"])
     made, names = Held(forward, backward), (forward.__name__, backward.__name__)
     return check_functions(name, made, names, partial(function_arguments, forward, said), seed)
+
+
+def _check_methods(cls: type, names: tuple[str, str], said: Declaration, seed: int) -> Report:
+    made = make(cls, said)
+    tries = partial(function_arguments, getattr(made, names[0]), {})
+    return check_functions(f"{cls.__name__}.{names[0]}", made, names, tries, seed)
 
 
 def _check_course(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +24,8 @@ MOVES = re.compile(rf"([-+]=|= *[\w.\[\]\"' +()]+ [-+]) .*\b{RATE}|\+=.*\.T\b")
 
 def loops(module: ModuleType) -> dict[str, str]:
     """Return the loops in the body of a file that move weights, and why they are not checked."""
-    tree = ast.parse(inspect.getsource(module))
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_bytes())
     loops = [s for s in tree.body if isinstance(s, (ast.For, ast.While, ast.If))]
     reason = "a loop that moves weights; functions of its forward and backward could be checked"
     return {f"line {s.lineno}": reason for s in loops if MOVES.search(ast.unparse(s))}

@@ -206,7 +206,7 @@ def _inputs(made: Any, said: Declaration, seed: int, other: bool = False) -> Ite
     for shape in [tuple(said_x)] if said_x else _shapes(made, 5 if other else 4):
         yield away_from_zero(stream(seed, "x").standard_normal(shape))
     for _, array in arrays_in(made):
-        if array.ndim == 2:
+        if array.ndim == 2 and len(array) > 1:
             yield np.arange(2 * len(array)).reshape(-1, 2) % (len(array) - 1)
 
 
@@ -224,6 +224,8 @@ def _shapes(made: Any, free: int = 4) -> Iterator[tuple[int, ...]]:
         if len(shape) == 2:
             if shape[0] == 1:  # one number for each feature
                 yield n, shape[1]
+            if shape[1] == 1 < shape[0]:  # which are rows
+                yield shape[0], n
             yield from ((n, shape[0]), (n, shape[1]), (shape[1], n), (shape[0], n))
             yield from ((n, 3, shape[0]), (n, 3, shape[1]))
         elif len(shape) == 3:

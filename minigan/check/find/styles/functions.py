@@ -90,6 +90,10 @@ def check_functions(
         style, missing = style.with_weights(made)
     report = _checked(style, made, name, seed)
     report.not_checked += [f"backward d{array}: no gradient of it is found" for array in missing]
+    if not is_elementwise and all(a.ndim < 2 for a in style.arrays(made).values()):
+        for rule in [r for r in report.broken_rules if r.kind == "raised"]:
+            report.broken_rules.remove(rule)  # matrices are meant, and vectors are what we found
+            report.not_checked.append(f"{rule}, with vectors, which may not be meant")
     sizes = [a.shape for a in report.case.subject.inputs.values()]
     if report.ok and sizes[0][1:] == (1,) and (1, 1) in sizes[1:]:
         text = "it runs with matrices of 1×1, which hide much, and with no others that were tried"
@@ -140,33 +144,36 @@ class Flagged(Held):
 
     def __init__(self, f: Callable[..., Any], flag: str) -> None:
         super().__init__(f)
-        self.called, self.flag = f.__name__, flag
+        signature = inspect.signature(f)
+        kept = [p for name, p in signature.parameters.items() if name != flag]
+        me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+
+        def method(**flags: bool) -> Callable[..., Any]:
+            def call(self: Any, *arguments: Any, **more: Any) -> Any:
+                return getattr(self, f.__name__)(*arguments, **more, **flags)
+
+            call.__signature__ = signature.replace(parameters=[me, *kept])  # type: ignore[attr-defined]
+            return call
+
         # Of the user's module, so that none of the methods here is a suspect.
-        self.__class__ = type(f.__name__, (Flagged,), {"__module__": f.__module__})
-
-    def value(self, x: Any) -> Any:
-        """Return f(x)."""
-        return getattr(self, self.called)(x)
-
-    def slope(self, x: Any) -> Any:
-        """Return f′(x), or what the function takes for it."""
-        return getattr(self, self.called)(x, **{self.flag: True})
+        methods = {"value": method(), "slope": method(**{flag: True}), "__module__": f.__module__}
+        self.__class__ = type(f.__name__, (Flagged,), methods)
 
 
-FLAGS = ("deriv", "derivative", "derivate", "derive", "grad", "gradient", "prime")
+FLAGS = ("deriv", "derivative", "derivate", "derive", "derv", "grad", "gradient", "prime")
 
 
 def flag_of(f: Callable[..., Any]) -> str:
-    """Return the flag that asks a function of one argument for its derivative; none for others."""
+    """Return the flag that asks a function for its derivative; nothing for one without."""
     parameters = inspect.signature(f).parameters.values()
     flags = [p.name for p in parameters if p.name.lower() in FLAGS and p.default is False]
-    return flags[0] if len(required(f)) == 1 and flags else ""
+    return flags[0] if 1 <= len(required(f)) <= 2 and flags else ""
 
 
 def check_flagged(f: Callable[..., Any], said: Declaration, seed: int) -> Report:
     """Check a function with such a flag."""
     made = Flagged(f, flag_of(f))
-    tries = partial(function_arguments, made.value, said)
+    tries = partial(function_arguments, getattr(made, "value"), said)  # noqa: B009
     return check_functions(f.__name__, made, ("value", "slope"), tries, seed)
 
 

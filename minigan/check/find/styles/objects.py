@@ -50,6 +50,8 @@ MARKED = re.compile(
 
 def key_of(path: Path) -> Path:
     """Return what a weight is called, whatever it lies in: ("w",) for ``params["weights"]``."""
+    if path[:1] == ("weights",) and isinstance(path[-1], int):  # a list, as grads is
+        path = path[1:]
     words = (str(step).lower().strip("_") for step in path)
     return tuple(SAME.get(word, word) for word in words if word not in WEIGHT_WORDS)
 

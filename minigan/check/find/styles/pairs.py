@@ -52,6 +52,7 @@ from .objects import (
 CACHES = ("cache", "ctx", "context", "memory", "saved", "tape")
 OUTPUTS = ("out", "output", "outputs", "y", "a", "s", "p", "probs", "activation", "activations")
 COTANGENT = re.compile(r"d_?[a-z0-9]\w*|.*(grad|upstream|delta|error).*")
+OF_OUTPUT = re.compile("(d|grad_?|delta_?|g)_?(h|c|s|y|a|out|hidden|cell|state)(_?(next|out|t))?")
 CONSTANTS = ("mask", "mean", "var", "running", "eps", "seed", "weights_of")
 
 Source = tuple[str, Any]  # "argument" and its name, "returned" and its place, "cotangent", …
@@ -218,7 +219,7 @@ class Style:
         """Return the input whose gradient is called so."""
         keys = {key_of(path): name for name, path in self.inputs.items()}
         of = (*gradient_of((gradient,)), key_of((gradient,)))
-        return next((keys[key] for key in of if key in keys), None)
+        return next((keys[key] for key in of if key and key in keys), None)
 
 
 def _holds(thing: Any) -> bool:
@@ -259,7 +260,13 @@ def style_of(made: Any, names: tuple[str, str], arguments: dict[str, Any]) -> St
     else:
         g = getattr(made, names[1])
         keeps_output = names[1] == "backward" and left(twin, OUT, None) is not None
-        given = _given(g, names, arguments, called, isinstance(result, tuple), keeps_output)
+        several = isinstance(result, tuple)
+        # Cotangents of two outputs, where an array is returned last: dc_next, of h and c.
+        last_is_number = several and _is_number(parts[-1]) and np.ndim(parts[-1]) > 0
+        both = (
+            last_is_number and len(required(g)) == 2 and bool(OF_OUTPUT.fullmatch(required(g)[1]))
+        )
+        given = _given(g, names, arguments, called, several, keeps_output, both)
         used = {place for kind, place in given.values() if kind == "returned"}
         cotangents = [name for name, (kind, _) in given.items() if kind == "cotangent"]
         free = [i for i in numbers if i not in used and i - len(parts) not in used] or numbers[:1]
@@ -305,6 +312,7 @@ def _given(
     called: list[str],
     several: bool,
     keeps_output: bool,
+    both: bool,
 ) -> dict[str, Source]:
     """Return what the second function is given, by the names of its arguments."""
     asks = required(g)
@@ -322,7 +330,7 @@ def _given(
     # is the cotangent of something: dc of (dh, dc).
     known = {key_of((name,)) for name in (*own, *called)}
     usual = several and len(asks) == 2 and not any(w in asks[0].lower() for w in CACHES)
-    usual = usual and known.isdisjoint(gradient_of((asks[1],)))
+    usual = usual and not both and known.isdisjoint(gradient_of((asks[1],)))
     for name in dict.fromkeys((*asks, *optional)):
         lower = name.lower()
         if usual and name == asks[1] and name not in called:
