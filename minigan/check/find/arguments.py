@@ -217,6 +217,7 @@ def _worlds(
         {"x": (n, c, h, w), "w": (F, c, k, k)} | per_channel,
         {"x": (n, h, w, c), "w": (k, k, c, F)} | per_channel,
         {"x": (D, N), "w": (M, D), "gamma": (D, 1), "beta": (D, 1)} | columns,
+        {"x": (D, N), "w": (D, 1), "b": ()},
         turned | step | {"wx": (M, D), "w2": (even, M), "b2": (even,)},
         {"x": (N, D)} | gates | two | {"w2": (M, 1), "b2": (1,)},
         {"x": (N, T, D), "w": (D, M)} | step,
@@ -300,9 +301,13 @@ def function_arguments(
             x = arguments[predicted]
             if kind % 2:
                 x = arguments[predicted] = sigmoid(x)
-            if kind < 2:  # labels, of X·W where weights are given
-                pairs = permutations([a for n in arrays if (a := arguments[n]).ndim == 2], 2)
-                x = next((a @ b for a, b in pairs if a.shape[1] == b.shape[0]), x)
+            pairs = permutations([a for n in arrays if (a := arguments[n]).ndim == 2], 2)
+            for a, b in pairs:
+                if kind < 2 and a.shape[1] == b.shape[0]:  # labels of X·W, where weights are given
+                    x = a @ b
+                    break
+                if a.shape[1] == 1 < a.shape[0] == b.shape[0]:  # of wᵀ·X, where samples are columns
+                    x = a.T @ b
             if kind < 4 and x.ndim > 1 and x.shape[-1] == 1:
                 continue  # with one class nothing is to be learned
             target = _target(x, kind // 2)
@@ -433,7 +438,8 @@ def _guess(name: str, place: int, shapes: Shapes) -> Any:
     if lower in shapes:
         return shapes[lower]
     if WEIGHT.fullmatch(name):
-        return shapes.get(lower[0], shapes.get("w", (3,)))
+        features = shapes["x"][-1:] if isinstance(shapes["x"], tuple) else (3,)
+        return shapes.get(lower[0], shapes.get("w", features))
     if lower in STRENGTHS:
         return COMMON.get(lower, 0.17)
     if lower in MODES:

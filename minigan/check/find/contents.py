@@ -52,7 +52,8 @@ def partners_of(module: ModuleType, name: str) -> list[str]:
 def pairs_of(cls: type) -> list[tuple[str, str]]:
     """Return the methods of a class that are a function and, by their names, its derivative."""
     own = [name for name, f in vars(cls).items() if inspect.isfunction(f)]
-    return [(f, g) for f in own for g in own if f != g and is_partner(f, g)]
+    pairs = ((f, g) for f in own for g in own if f != g and is_partner(f, g))
+    return [(f, g) for f, g in pairs if "forward" not in f]  # else `styles.classes` knows more
 
 
 def own_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
