@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from ..arrays import Array, Rng, array_module
-from ..expect import expect_integer, expect_positive
+from ..expect import expect_integer
 from .activations import PiecewiseLinear
 from .base import Shape
 
 
 class Sign(PiecewiseLinear):
-    r"""y_i = ±1, the sign of x_i, for the first `bits` features; y_i = scale·x_i for the others
+    r"""y_i = ±1, the sign of x_i, for the first `bits` features; y_i = x_i for the others
 
     x, y (n, p). On either side of its jump a sign is constant, so
 
-        f′ = 0 for the first `bits` features, scale for the others      f″ = 0
+        f′ = 0 for the first `bits` features, 1 for the others          f″ = 0
 
     At the jump itself, x_i = 0, y_i is −1.
 
@@ -30,25 +30,21 @@ class Sign(PiecewiseLinear):
         Number of features of one sample.
     bits
         How many of them become signs, from 0 to p.
-    scale
-        What the others are multiplied with. Where it is small, the samples of one pattern of signs
-        stay together: to part them, G would have to be steep.
     """
 
-    def __init__(self, p: int, bits: int, scale: float = 1.0) -> None:
+    def __init__(self, p: int, bits: int) -> None:
         expect_integer("Sign: p", p, 1)
         expect_integer("Sign: bits", bits, 0)
         if bits > p:
             raise ValueError(f"Sign(p={p}, bits={bits}): only p = {p} features can become signs")
-        expect_positive("Sign: scale", scale)
-        self.p, self.bits, self.scale = p, bits, scale
+        self.p, self.bits = p, bits
         super().__init__()
         self.in_shape = (p,)
 
     def forward(self, x: Array, train: bool = True, rng: Rng = None) -> tuple[Array, Array]:
         """Return y and f′."""
         self.check_input(x)
-        y, derivative = self.scale * x, array_module(x).full_like(x.real, self.scale)
+        y, derivative = x.copy(), array_module(x).ones_like(x.real)
         y[:, : self.bits] = 2 * (x[:, : self.bits].real > 0) - 1
         derivative[:, : self.bits] = 0
         return y, derivative

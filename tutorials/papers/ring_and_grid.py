@@ -95,30 +95,24 @@ def mlp(*widths):
 class Ours:
     """The constants of our set-up."""
 
-    steps: int  # until the rate of D has come to nothing
+    steps: int
     batch: int
     width: int  # of the four hidden layers of both players
     lr: float
     eps: float
     gamma: float  # weight of the penalty
     bits: int = 8
-    scale: float = 1.0  # of the normal numbers beside them
-    d_steps: int = 1
-    alone: float = 0.0  # G moves on for this share of the steps, while D rests
 
     def __call__(self, x, seed):
         """Train on points (n, 2), and return the average of G."""
         steps = budgeted(self.steps)
         z, hidden = self.bits + 2, [self.width] * 4
-        G = Sequential(Sign(z, self.bits, self.scale), *mlp(z, *hidden, 2), seed=stream(seed, "G"))
+        G = Sequential(Sign(z, self.bits), *mlp(z, *hidden, 2), seed=stream(seed, "G"))
         D = Sequential(*mlp(2, *hidden, 1), seed=stream(seed, "D"))
-        adam_G, adam_D = (
-            Adam(schedules.cosine(self.lr, 1e-6, length), beta1=0.0, beta2=0.99, eps=self.eps)
-            for length in ((2 if self.alone else 1) * steps, self.d_steps * steps)
-        )
+        rate = schedules.cosine(self.lr, 1e-6, steps)
+        adam_G, adam_D = (Adam(rate, beta1=0.0, beta2=0.99, eps=self.eps) for _ in "GD")
         adam_G, penalty = EMA(adam_G, 0.99), GradientPenalty(self.gamma, target=0)
-        how = {"batch": self.batch, "seed": seed, "penalties": penalty, "d_steps": self.d_steps}
-        how["steps"] = int((1 + self.alone) * steps)
+        how = {"batch": self.batch, "steps": steps, "seed": seed, "penalties": penalty}
         for _ in train(G, D, x, RelativisticPairing(), adam_G, adam_D, **how):
             pass
         return adam_G.averaged(G)
@@ -126,7 +120,7 @@ class Ours:
 
 OURS = {
     "ring": Ours(steps=6_000, batch=64, width=64, lr=4e-3, eps=3e-4, gamma=0.005),
-    "grid": Ours(*(8_000, 256, 64, 2e-3, 1e-3), gamma=0.3, bits=9, scale=0.3, d_steps=2, alone=0.2),
+    "grid": Ours(steps=10_000, batch=256, width=128, lr=2e-3, eps=1e-3, gamma=0.1),
 }
 
 

@@ -113,7 +113,7 @@ LAYERS: dict[type[Layer], list[tuple[Layer, Shape]]] = {
     ReLU: [(ReLU(), (5,)), (ReLU(), (2, 2, 3))],
     Sigmoid: [(Sigmoid(), (5,)), (Sigmoid(), (2, 2, 1))],
     Rescale: [(Rescale(0.7, -0.4), (5,)), (Rescale(-2.3, 1.6), (2, 2, 3))],
-    Sign: [(Sign(5, 2, 0.3), (5,)), (Sign(3, 0), (3,)), (Sign(2, 2), (2,))],
+    Sign: [(Sign(5, 2), (5,)), (Sign(3, 0), (3,)), (Sign(2, 2), (2,))],
     Tanh: [(Tanh(), (5,)), (Tanh(), (2, 2, 1))],
     Flatten: [(Flatten(), (2, 3, 2)), (Flatten(), (4,))],
     Reshape: [(Reshape((3, 2)), (6,)), (Reshape((12,)), (2, 3, 2))],
