@@ -143,7 +143,8 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
     elif _takes(cls, "step", "theta", "grad"):
         yield _item(name, "optimiser", said, lambda seed: _check_optimiser(cls, said, seed))
     elif (check := check_of(cls)) is not None:
-        needs = asks(cls, "forward") if hasattr(cls, "forward") else ()
+        needs = asks(cls, "forward") if hasattr(cls, "forward") else [""]
+        needs += required(cls) if cls.__init__ is not object.__init__ else []
         by_hand = {key: value for key, value in said.items() if key != words_for(cls)[0]}
         yield _item(name, "class", by_hand, lambda seed: check(said, seed), needs)
     elif is_optimiser(cls):

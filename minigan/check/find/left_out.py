@@ -39,7 +39,8 @@ def why_passed_over(module: ModuleType, name: str, thing: Any) -> str:
         moving = [k for k, f in vars(thing).items() if MOVES.search(source_of(f))]
         if moving and not hasattr(thing, "step"):
             return f"{' and '.join(moving)}: weights are moved by gradients that nothing returns"
-        if is_called_so(thing):
+        steps = [k for k in vars(thing) if re.search("step|update|minimi|optimi", k)]
+        if is_called_so(thing) and steps:
             return "it has the name of an optimiser, and no method in a form that is known"
         methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]

@@ -201,6 +201,8 @@ class Style:
         elif any(map(self._input_of, names)):
             placed = dict(zip(self._places(names), gradients, strict=True))
             return [placed.get(name) for name in self.inputs]
+        elif sum(map(bool, names)) > len(self.inputs):  # of weights that are no arguments
+            return [None] * len(self.inputs)
         return [*gradients, *[None] * (len(self.inputs) - len(gradients))]
 
     def _by_key(self, gradients: dict[str, Any]) -> list[Any]:

@@ -231,7 +231,7 @@ def _holding(cls: type, settings: Declaration) -> Any:
         self.own_step()
         theta[...] = getattr(self._held, data)
 
-    made = make(cls, {required(cls)[0]: [held]} | settings)
+    made = make(cls, settings | {required(cls)[0]: [held]})
     made._held = held
     made.__class__ = _stepping(cls, step, "step")
     return made
