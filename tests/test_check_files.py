@@ -275,6 +275,12 @@ class Trained:
     def __init__(self):
         self.W = np.ones((3, 2))
 
+    def squash(self, x):
+        return np.tanh(x)
+
+    def squash_prime(self, x):
+        return 1 - np.tanh(x) ** 2
+
     def train(self, x, t, lr=0.1):
         self.W -= lr * x.T @ (x @ self.W - t)
 
@@ -292,11 +298,12 @@ def test_a_script_is_checked_as_far_as_it_runs_and_says_what_it_left_out(write, 
     assert code == 3
     reasons = dict(re.findall(r"not checked: (line \d+|\w+): (.*)", out))
     assert reasons["line 4"].startswith("it raised FileNotFoundError: ")
-    assert reasons["line 39"].startswith("it raised FileNotFoundError: ")
+    assert reasons["line 45"].startswith("it raised FileNotFoundError: ")
     assert "name 'SCALE' is not defined" in reasons["scaled"]
     assert reasons["fit"] == "it moves weights in a form that is not known"
     assert reasons["Trained"] == "train: weights are moved by gradients that nothing returns"
-    assert reasons["line 34"].startswith("a loop that moves weights")
+    assert reasons["line 40"].startswith("a loop that moves weights")
+    assert "Trained.squash\n" in out  # the pair is checked, and the rest of its class is listed
     assert "helper" not in reasons and "double" not in reasons  # it is called by what is checked
 
 

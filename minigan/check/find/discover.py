@@ -113,10 +113,11 @@ def _search(
         said = declarations.get(key, declarations.get(stem(key), {}))
         here = list(items_of(module, key, thing, said))
         items += here
-        if here:
-            checked += [key, *partners_of(module, key)]
-        elif reason := why_passed_over(module, key, thing):
+        in_part = all(item.kind == "methods" for item in here)
+        if in_part and (reason := why_passed_over(module, key, thing)):
             passed_over[key] = reason
+        elif here:
+            checked += [key, *partners_of(module, key)]
     known = called_by(module, checked)
     for key in list(passed_over):
         called = getattr(getattr(module, key), "__code__", None)

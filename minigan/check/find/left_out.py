@@ -11,7 +11,7 @@ from typing import Any
 
 from ...penalties import Penalty
 from .arguments import source_of
-from .contents import has_course_network, is_base, is_derivative, is_of
+from .contents import has_course_network, is_base, is_derivative, is_of, pairs_of
 from .styles.networks import is_cost
 from .styles.pairs import FORWARD
 from .styles.steps import is_called_so
@@ -36,13 +36,16 @@ def why_passed_over(module: ModuleType, name: str, thing: Any) -> str:
     if not is_of(module, thing) or is_base(module, thing):
         return ""
     if inspect.isclass(thing):
-        moving = [k for k, f in vars(thing).items() if MOVES.search(source_of(f))]
+        paired = {name for pair in pairs_of(thing) for name in pair}  # which are checked
+        own = {k: f for k, f in vars(thing).items() if k not in paired}
+        moving = [k for k, f in own.items() if MOVES.search(source_of(f))]
         if moving and not hasattr(thing, "step"):
             return f"{' and '.join(moving)}: weights are moved by gradients that nothing returns"
-        steps = [k for k in vars(thing) if re.search("step|update|minimi|optimi", k)]
+        steps = [k for k in own if re.search("step|update|minimi|optimi", k)]
         if is_called_so(thing) and steps:
             return "it has the name of an optimiser, and no method in a form that is known"
-        methods = [k for k, v in inspect.getmembers(thing) if inspect.isfunction(v)]
+        found = inspect.getmembers(thing, inspect.isfunction)
+        methods = [name for name, _ in found if name not in paired]
         seems = [m for m in methods if any(word in m.lower() for word in LOOKS_LIKE_ONE)]
         seems = [m for m in seems if not m.startswith("zero")]
         seems = seems if set(seems) != {"forward"} else []  # in use, and never trained
