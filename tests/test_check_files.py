@@ -307,6 +307,26 @@ def test_a_script_is_checked_as_far_as_it_runs_and_says_what_it_left_out(write, 
     assert "helper" not in reasons and "double" not in reasons  # it is called by what is checked
 
 
+def test_check_says_what_a_pair_of_methods_takes(write):
+    text = """
+class Powers:
+    def __init__(self, n):
+        self.n = n
+
+    def power(self, x):
+        assert x.shape == (2, 3), "these two sizes"
+        return x**self.n
+
+    def power_prime(self, x):
+        return self.n * x ** (self.n - 1)
+"""
+    (item,) = find(write(text))
+    (reason,) = item.check(0).not_checked
+    assert "CHECK = {'Powers': dict(…)}" in reason
+    (item,) = find(write(text + "\nCHECK = {'Powers': dict(n=3, x=(2, 3))}\n", "said.py"))
+    item.check(0).assert_ok()
+
+
 def test_what_is_not_written_yet_is_no_mistake(write, capsys):
     text = "def f_forward(x):\n    return x, 0\ndef f_backward(dout, cache):\n    pass\n"
     code, out, _ = run(capsys, write(text))

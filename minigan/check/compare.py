@@ -273,11 +273,8 @@ def a_tuple(map: str, names: tuple[str, ...], returned: Any) -> Any:
 
 def _misses_a_keyword(error: BaseException) -> bool:
     """Whether code that takes any keywords looks for one that it was not given."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    takes_any = trace is not None and trace.tb_frame.f_code.co_flags & inspect.CO_VARKEYWORDS
-    return isinstance(error, KeyError) and bool(takes_any)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, KeyError) and bool(frame.f_code.co_flags & inspect.CO_VARKEYWORDS)
 
 
 def _kind_of(returned: Any) -> str:

@@ -154,6 +154,12 @@ class Report:
         detective = type(self).detective
         return None if self.ok or detective is None else detective(self)
 
+    def take_rules(self, fits: Callable[[BrokenRule], bool]) -> list[BrokenRule]:
+        """Take those of the broken rules that fit, which mean something else, and return them."""
+        taken = [rule for rule in self.broken_rules if fits(rule)]
+        self.broken_rules = [rule for rule in self.broken_rules if rule not in taken]
+        return taken
+
     @property
     def maps(self) -> list[str]:
         """The maps that something was found out about, in order; ``"rules"`` last."""

@@ -8,7 +8,6 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from traceback import FrameSummary
@@ -46,10 +45,7 @@ class FromSource(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
-Load = Callable[[str, str], FromSource]  # of a module's name, and its file
-
-
-def import_file(path: Path, name: str, load: Load = FromSource) -> ModuleType:
+def import_file(path: Path, name: str, load: type[FromSource] = FromSource) -> ModuleType:
     """Import a file as the module `name`; what lies beside it can be imported from it.
 
     What the file raises comes through.
@@ -66,7 +62,7 @@ def import_file(path: Path, name: str, load: Load = FromSource) -> ModuleType:
     return module
 
 
-def import_with_package(path: Path, load: Load | None = None) -> ModuleType:
+def import_with_package(path: Path, load: type[FromSource] | None = None) -> ModuleType:
     """Import a file, as a part of its package if it lies in one, which may import its relatives.
 
     A loader of its own imports it once more, if it has been imported before.

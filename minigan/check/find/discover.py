@@ -75,10 +75,9 @@ def search(target: str) -> tuple[list[Item], dict[str, str]]:
 def _checked(item: Item, module: ModuleType, left_out: dict[str, str], seed: int) -> Report:
     """Check what a file holds, and say so where it is right but for a guard, or lacks a name."""
     report = item.check(seed)
-    for rule in list(report.broken_rules):
-        if left_out and "NameError" in rule.text:  # what a line that was left out would have made
-            report.broken_rules.remove(rule)
-            report.not_checked.append(rule.text)
+    if left_out:  # one of its lines would have made what is missing
+        missing = report.take_rules(lambda rule: "NameError" in rule.text)
+        report.not_checked += [rule.text for rule in missing]
     errors = [finding.finite_difference or 0.0 for finding in report.findings]
     nearly = report.verdict == "WRONG" and not report.broken_rules and max(errors) < NEARLY
     cause = report.diagnosis if nearly else None

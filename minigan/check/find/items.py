@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -144,7 +145,7 @@ def _class_items(name: str, cls: type, said: Declaration) -> Iterator[Item]:
         yield _item(name, "optimiser", said, lambda seed: _check_optimiser(cls, said, seed))
     elif (check := check_of(cls)) is not None:
         needs = asks(cls, "forward") if hasattr(cls, "forward") else [""]
-        needs += required(cls) if cls.__init__ is not object.__init__ else []
+        needs += required(cls)
         by_hand = {key: value for key, value in said.items() if key != words_for(cls)[0]}
         yield _item(name, "class", by_hand, lambda seed: check(said, seed), needs)
     elif is_optimiser(cls):
@@ -199,7 +200,7 @@ def _item(
         try:
             return check(seed)
         except (Exception, SystemExit) as error:
-            key = name.partition(",")[0]
+            key = re.split("[,.]", name)[0]  # of a word, or of a method: the class
             how = "what CHECK says" if is_said else "arguments that are guessed"
             hint = f"with others? Say which: CHECK = {{{key!r}: dict(…)}}"
             text = f"with {how} it {what_was_raised(error)}; {hint}"
@@ -261,8 +262,10 @@ def _check_pair(
 
 
 def _check_methods(cls: type, names: tuple[str, str], said: Declaration, seed: int) -> Report:
-    made = make(cls, said)
-    tries = partial(function_arguments, getattr(made, names[0]), {})
+    takes = inspect.signature(getattr(cls, names[0])).parameters
+    made = make(cls, {key: value for key, value in said.items() if key not in takes})
+    of_method = {key: value for key, value in said.items() if key in takes}
+    tries = partial(function_arguments, getattr(made, names[0]), of_method)
     return check_functions(f"{cls.__name__}.{names[0]}", made, names, tries, seed)
 
 

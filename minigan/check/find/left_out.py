@@ -26,9 +26,9 @@ def loops(module: ModuleType) -> dict[str, str]:
     """Return the loops in the body of a file that move weights, and why they are not checked."""
     assert module.__file__ is not None
     tree = ast.parse(Path(module.__file__).read_bytes())
-    loops = [s for s in tree.body if isinstance(s, (ast.For, ast.While, ast.If))]
+    found = [s for s in tree.body if isinstance(s, (ast.For, ast.While, ast.If))]
     reason = "a loop that moves weights; functions of its forward and backward could be checked"
-    return {f"line {s.lineno}": reason for s in loops if MOVES.search(ast.unparse(s))}
+    return {f"line {s.lineno}": reason for s in found if MOVES.search(ast.unparse(s))}
 
 
 def why_passed_over(module: ModuleType, name: str, thing: Any) -> str:
@@ -57,9 +57,7 @@ def why_passed_over(module: ModuleType, name: str, thing: Any) -> str:
             "penalty (called with D, real, fake, grad) or optimiser (step(theta, grad)), and has "
             "no forward(x) and backward(dout)"
         )
-    if not inspect.isfunction(thing):
-        return ""
-    if is_derivative(module, name):
+    if not inspect.isfunction(thing) or is_derivative(module, name):
         return ""
     backward = "_".join(FORWARD.get(word, word) for word in name.split("_"))
     if backward != name:

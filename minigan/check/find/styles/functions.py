@@ -76,8 +76,11 @@ def check_functions(
         # What is wrong with matrices may be right with vectors, or with sizes of 1. But a loss is
         # one number, and what has no product of matrices may be meant for vectors.
         number = not is_loss or _is_number(one, made)
-        telling = style is None or is_elementwise or _is_as_telling(one, style, made)
-        if style is None or number > is_number or (not has_fitted and telling):
+        if (
+            style is None
+            or number > is_number
+            or (not has_fitted and (is_elementwise or _is_as_telling(one, style, made)))
+        ):
             fits = _fits(one, made)
             if fits or style is None or number > is_number:
                 style, place, is_number, has_fitted = one, i, number, fits
@@ -91,11 +94,10 @@ def check_functions(
     report = _checked(style, made, name, seed)
     report.not_checked += [f"backward d{array}: no gradient of it is found" for array in missing]
     if sum(map(bool, style.returned)) > len(style.inputs):  # of weights that are no arguments
-        report.broken_rules = [r for r in report.broken_rules if r.kind != "zero"]
+        report.take_rules(lambda rule: rule.kind == "zero")
     if not is_elementwise and all(a.ndim < 2 for a in style.arrays(made).values()):
-        for rule in [r for r in report.broken_rules if r.kind == "raised"]:
-            report.broken_rules.remove(rule)  # matrices are meant, and vectors are what we found
-            report.not_checked.append(f"{rule}, with vectors, which may not be meant")
+        crashes = report.take_rules(lambda rule: rule.kind == "raised")
+        report.not_checked += [f"{rule}, with vectors, which may not be meant" for rule in crashes]
     sizes = [a.shape for a in report.case.subject.inputs.values()]
     if report.ok and sizes[0][1:] == (1,) and (1, 1) in sizes[1:]:
         text = "it runs with matrices of 1×1, which hide much, and with no others that were tried"

@@ -263,10 +263,10 @@ def is_course_network(forward: Callable[..., Any], backward: Callable[..., Any])
 COST = re.compile("cost|loss|^bce|^mse|cross_?entropy")
 
 
-def is_cost(f: Any, many: int = 2) -> bool:
-    """Whether a function of so many arguments may be the cost of such a network."""
+def is_cost(f: Any) -> bool:
+    """Whether a function of two arguments may be the cost of such a network."""
     is_called_so = callable(f) and bool(COST.search(getattr(f, "__name__", "")))
-    return is_called_so and not inspect.isclass(f) and len(required(f)) == many
+    return is_called_so and not inspect.isclass(f) and len(required(f)) == 2
 
 
 class Course:

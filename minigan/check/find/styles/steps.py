@@ -151,9 +151,7 @@ def check_update(f: Callable[..., Any], seed: int) -> Report:
 
 def _without_dtypes(report: Report) -> Report:
     """Turn a rule of the library's, about memory, into a note."""
-    dtypes = [rule for rule in report.broken_rules if rule.kind == "dtype"]
-    report.notes += [rule.text for rule in dtypes]
-    report.broken_rules = [rule for rule in report.broken_rules if rule not in dtypes]
+    report.notes += [rule.text for rule in report.take_rules(lambda rule: rule.kind == "dtype")]
     return report
 
 
